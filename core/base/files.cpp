@@ -1,0 +1,96 @@
+#include "core/base/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "core/base/error.h"
+
+namespace trireme {
+namespace {
+
+// Owns a descriptor while a function may throw.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  int close() {
+    const int result = ::close(fd_);
+    fd_ = -1;
+    return result;
+  }
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void fail(const char* operation, const fs::path& path, int error_number) {
+  throw Error(error_number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo, "cannot ", operation, " ", path.string(),
+              ": ", system_reason(error_number));
+}
+
+}  // namespace
+
+std::string system_reason(int error_number) { return std::generic_category().message(error_number); }
+
+std::string read_file(const fs::path& path, std::uint64_t limit) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) fail("open", path, errno);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) fail("read", path, errno);
+  if (S_ISDIR(status.st_mode)) fail("read", path, EISDIR);
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  if (size > limit)
+    throw Error(ErrorCode::kBadInput, path.string(), " holds ", size, " bytes; at most ", limit, " are allowed");
+  std::string content(size, '\0');
+  std::size_t done = 0;
+  for (;;) {  // to the end of the file, not to its stated size: pipes state none
+    if (done == content.size()) content.resize(content.size() + (done == size ? 1 : 65536));
+    const ssize_t got = ::read(file.get(), content.data() + done, content.size() - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail("read", path, errno);
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+    if (done > limit)
+      throw Error(ErrorCode::kBadInput, path.string(), " holds over ", limit, " bytes, which is all that is allowed");
+  }
+  content.resize(done);
+  return content;
+}
+
+void write_file_atomically(const fs::path& path, std::string_view content) {
+  fs::path temporary = path;
+  temporary += ".tmp-" + std::to_string(::getpid());
+  try {
+    Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (file.get() < 0) fail("create", temporary, errno);
+    while (!content.empty()) {
+      const ssize_t put = ::write(file.get(), content.data(), content.size());
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) fail("write", path, errno);
+      content.remove_prefix(static_cast<std::size_t>(put));
+    }
+    if (::fsync(file.get()) != 0 || file.close() != 0) fail("write", path, errno);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) fail("rename a new file to", path, errno);
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  sync_path(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+void sync_path(const fs::path& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) fail("open", path, errno);
+  if (::fsync(file.get()) != 0) fail("sync", path, errno);
+}
+
+}  // namespace trireme

@@ -1,0 +1,34 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace trireme {
+
+/// Shortest text that reads back as the same number: 3e-04 is "0.0003", never 0.00029999999999999997.
+std::string to_text(double value);
+
+/// 1234567 -> "1.23M"; for people, not for files.
+std::string count_text(double value);
+/// 1536 -> "1.50 KiB"
+std::string bytes_text(double bytes);
+/// 3661 s -> "1h01m"
+std::string duration_text(double seconds);
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator);
+
+/// The nearest of `known` by edit distance, or empty when none is near: for "did you mean".
+std::string nearest(std::string_view word, const std::vector<std::string>& known);
+
+/// What follows an unknown name in a message: "; did you mean X?" or nothing.
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& known);
+
+/// True when `bytes` is well-formed UTF-8 (no overlong forms, surrogates or values above U+10FFFF).
+bool is_utf8(std::string_view bytes);
+
+/// Length of the longest prefix that ends on a character border: what may be printed of a growing text.
+/// Bytes that can never become a character count as ended.
+std::size_t complete_utf8_prefix(std::string_view bytes);
+
+}  // namespace trireme

@@ -1,0 +1,62 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace trireme {
+
+/// A send or receive under way. Its bytes must stay where they are until it is done. Dropping one that is not done is
+/// allowed only while an error passes.
+class Transfer {
+ public:
+  virtual ~Transfer() = default;
+  /// Gives the transport a chance to move bytes; true once finished. @throws Error kPeerLost
+  virtual bool done() = 0;
+  /// @throws Error kPeerLost
+  virtual void wait() = 0;
+};
+
+/// A group of ranks that exchange bytes. Passed in, never global; a world of one is the same code.
+///
+/// All ranks make the same calls in the same order; point-to-point transfers pair up by (peer, tag) in the order in
+/// which they were started. Calls come from one thread at a time. What a collective computes never depends on the
+/// transport's own reduction order: there is none here but the exact ones (maximum, gather).
+///
+/// Every call may throw Error kPeerLost, with the rank and the operation in the message, once a rank is gone or has
+/// failed; then nothing but leaving is left to do (run_job() in job.h does it).
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
+
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+
+  /// @param tag  0 to 32,000
+  virtual std::unique_ptr<Transfer> start_send(const void* bytes, std::size_t size, int peer, int tag) = 0;
+  virtual std::unique_ptr<Transfer> start_receive(void* bytes, std::size_t size, int peer, int tag) = 0;
+
+  virtual void barrier() = 0;
+  virtual void broadcast(void* bytes, std::size_t size, int root) = 0;
+  /// @param all  size() * `size` bytes, those of rank r at r * `size`
+  virtual void all_gather(const void* mine, std::size_t size, void* all) = 0;
+  /// Element by element, in place.
+  virtual void all_max(std::int64_t* values, std::size_t count) = 0;
+
+  /// Throws kPeerLost when a loss or failure elsewhere has been noticed; costs one atomic read. For long computations.
+  virtual void check() = 0;
+
+  /// The texts of all ranks, in rank order; they may differ in length.
+  std::vector<std::string> all_gather_text(const std::string& mine);
+
+ protected:
+  Communicator() = default;
+};
+
+/// A world of one.
+std::unique_ptr<Communicator> make_self_communicator();
+
+}  // namespace trireme
