@@ -1,0 +1,73 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/tokenizer/tokenizer.h"
+
+namespace trireme::data {
+
+enum class Split { kTraining, kValidation };
+
+/// Writes a corpus: a directory of HDF5 shards of token ids with an index. It is built under a temporary name beside
+/// `directory` and renamed by finish(), so a directory of that name is whole; without finish() nothing is left.
+/// Format: docs/formats/corpus.md.
+class CorpusWriter {
+ public:
+  /// @param shard_tokens  tokens a shard holds at most; a document is never cut
+  /// @throws Error kBadInput when `directory` exists
+  CorpusWriter(std::filesystem::path directory, const Tokenizer& tokenizer,
+               std::int64_t shard_tokens = std::int64_t{1} << 26);
+  ~CorpusWriter();
+  CorpusWriter(const CorpusWriter&) = delete;
+  CorpusWriter& operator=(const CorpusWriter&) = delete;
+
+  /// Adds a document's ids; the end-of-text id is appended. @param text_bytes  length of its text
+  void add(Split split, std::span<const TokenId> ids, std::int64_t text_bytes);
+  /// @throws Error kIo
+  void finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// One split of a corpus, seen as one row of tokens: all documents in order, each followed by the end-of-text id.
+/// Shards are mapped into memory, so reads come straight from page cache; each block of a shard is checked against its
+/// checksum when it is first read. Safe to use from many threads.
+class Corpus {
+ public:
+  /// @throws Error kNotFound, kCorrupt, naming the file
+  static Corpus open(const std::filesystem::path& directory, Split split);
+  Corpus(Corpus&&) noexcept;
+  Corpus& operator=(Corpus&&) noexcept;
+  ~Corpus();
+
+  std::int64_t tokens() const;
+  std::int64_t documents() const;
+  std::int64_t text_bytes() const;
+  std::int64_t vocabulary_size() const;
+  /// The tokenizer.json that the ids were made with (kept in the corpus) and its hash.
+  const std::string& tokenizer_json() const;
+  const std::string& tokenizer_hash() const;
+  /// Names this content: changes when any token of the split does.
+  const std::string& content_hash() const;
+
+  /// Tokens [begin, begin + out.size()) of the row. @throws Error kCorrupt naming shard and block
+  void read(std::int64_t begin, std::span<TokenId> out) const;
+  /// Where document `index` lies in the row: [first, second), end-of-text included.
+  std::pair<std::int64_t, std::int64_t> document(std::int64_t index) const;
+
+ private:
+  struct Impl;
+  explicit Corpus(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Everything that is wrong with a corpus directory, a line each; empty when it is sound. Reads every byte.
+std::vector<std::string> verify_corpus(const std::filesystem::path& directory);
+
+}  // namespace trireme::data

@@ -1,0 +1,83 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "data/corpus/corpus.h"
+
+namespace trireme::data {
+
+/// The order of training samples: a pure function of (seed, global sample number), so that any number of ranks reads
+/// the same stream and can resume anywhere in it.
+///
+/// Sample n belongs to epoch n / windows. An epoch cuts the row of tokens into windows of `sequence_length` predictions
+/// from a starting point keyed by (seed, epoch), and visits them in the order of a permutation keyed likewise (a Feistel
+/// network with cycle walking: no table).
+class SampleOrder {
+ public:
+  /// @throws Error kBadInput when the corpus holds fewer than sequence_length + 1 tokens
+  SampleOrder(std::uint64_t seed, std::int64_t corpus_tokens, std::int64_t sequence_length);
+
+  /// First token of sample `number`; it spans sequence_length + 1 tokens.
+  std::int64_t begin_of(std::int64_t number) const;
+  std::int64_t windows_per_epoch() const { return windows_; }
+
+ private:
+  std::uint64_t seed_;
+  std::int64_t tokens_, length_, windows_;
+};
+
+/// The unit of work that a step is made of: some sequences, read together.
+struct MicroBatch {
+  std::int64_t step = 0;   ///< counts from 0
+  std::int64_t index = 0;  ///< micro-batch within the step
+  std::int64_t sequences = 0, length = 0;
+  std::vector<std::int64_t> tokens;   ///< [sequences][length], what the model reads
+  std::vector<std::int64_t> targets;  ///< [sequences][length], the token that follows each; -1 where none is asked for
+  std::uint64_t samples_hash = 0;     ///< XXH3-64 of what was read: (sample number, first token) of each sequence
+};
+
+struct LoaderPlan {
+  std::int64_t micro_batch = 1;              ///< sequences
+  std::int64_t micro_batches_per_step = 1;   ///< of all ranks
+  std::int64_t first = 0, last = 1;          ///< this rank's micro-batches of a step: [first, last)
+  std::int64_t first_step = 0;               ///< where to begin
+  std::int64_t last_step = 0;                ///< one past the last step: nothing beyond it is read
+  int prefetch = 8;                          ///< micro-batches read ahead
+};
+
+/// Reads one rank's share of the training stream ahead of its use, in a thread of its own. An error of that thread is
+/// thrown by next().
+class Loader {
+ public:
+  /// `corpus` outlives the loader.
+  Loader(const Corpus& corpus, SampleOrder order, std::int64_t sequence_length, LoaderPlan plan);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  /// The next micro-batch in order: step by step, [first, last) within each. @throws Error kCorrupt, kIo
+  MicroBatch next();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Evaluation reads every token of a split once: windows side by side, the last one moved back so that it is full, with
+/// targets already asked for set to -1, and whole sequences of -1 to fill the last micro-batch.
+class EvaluationBatches {
+ public:
+  /// @throws Error kBadInput when the split holds fewer than sequence_length + 1 tokens
+  EvaluationBatches(const Corpus& corpus, std::int64_t sequence_length, std::int64_t micro_batch);
+  std::int64_t count() const;
+  /// Targets asked for over all batches: tokens() - 1.
+  std::int64_t targets() const;
+  MicroBatch batch(std::int64_t index) const;
+
+ private:
+  const Corpus* corpus_;
+  std::int64_t length_, micro_batch_, windows_;
+};
+
+}  // namespace trireme::data
