@@ -14,7 +14,7 @@ enum class ErrorCode {
   kPeerLost,     ///< another rank is gone: exit status 75
   kInterrupted,  ///< asked to stop, state is safe: exit status 75
   kOutOfMemory,
-  kNumeric,      ///< a loss or gradient that is not finite
+  kNumeric,  ///< a loss or gradient that is not finite
   kBug,
 };
 
@@ -40,10 +40,13 @@ inline constexpr int kExitResumable = 75;  ///< interrupted, state is safe: star
 /// The exit status that an error ends a program with.
 constexpr int exit_status(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kUsage: return kExitUsage;
+    case ErrorCode::kUsage:
+      return kExitUsage;
     case ErrorCode::kPeerLost:
-    case ErrorCode::kInterrupted: return kExitResumable;
-    default: return kExitFailed;
+    case ErrorCode::kInterrupted:
+      return kExitResumable;
+    default:
+      return kExitFailed;
   }
 }
 

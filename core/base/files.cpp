@@ -44,7 +44,7 @@ std::string system_reason(int error_number) { return std::generic_category().mes
 std::string read_file(const fs::path& path, std::uint64_t limit) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) fail("open", path, errno);
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file.get(), &status) != 0) fail("read", path, errno);
   if (S_ISDIR(status.st_mode)) fail("read", path, EISDIR);
   const auto size = static_cast<std::uint64_t>(status.st_size);

@@ -50,8 +50,10 @@ std::string count_text(double value) {
   std::size_t unit = 0;
   while (std::abs(value) >= 999.5 && unit + 1 < kUnits.size()) value /= 1000, ++unit;
   if (unit == 0) return printf_text("%.0f", value);
-  return printf_text(std::abs(value) < 9.995 ? "%.2f%s" : std::abs(value) < 99.95 ? "%.1f%s" : "%.0f%s", value,
-                     kUnits[unit]);
+  return printf_text(std::abs(value) < 9.995   ? "%.2f%s"
+                     : std::abs(value) < 99.95 ? "%.1f%s"
+                                               : "%.0f%s",
+                     value, kUnits[unit]);
 }
 
 std::string bytes_text(double bytes) {

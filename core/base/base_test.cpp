@@ -1,0 +1,113 @@
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/base/hash.h"
+#include "core/base/random.h"
+#include "core/base/text.h"
+
+namespace trireme {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+// Known answers of the Random123 distribution (kat_vectors).
+TEST(Philox, GivesTheKnownAnswersOfItsAuthors) {
+  EXPECT_THAT(philox4x32({0, 0, 0, 0}, {0, 0}), ElementsAre(0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8));
+  EXPECT_THAT(philox4x32({~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}),
+              ElementsAre(0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd));
+  EXPECT_THAT(philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
+              ElementsAre(0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1));
+}
+
+TEST(RandomStream, NormalNumbersDoNotDependOnHowTheRowIsCut) {
+  const RandomStream stream(7, "weights/a");
+  std::vector<float> whole(1000), pieces(1000);
+  stream.fill_normal(whole.data(), 5, whole.size(), 0.5f);
+  for (std::size_t at = 0, step = 1; at < pieces.size(); at += step, step = step * 2 + 1) {
+    const std::size_t size = std::min(step, pieces.size() - at);
+    stream.fill_normal(pieces.data() + at, 5 + at, size, 0.5f);
+  }
+  EXPECT_EQ(whole, pieces);
+}
+
+TEST(RandomStream, NormalNumbersHaveTheMomentsOfTheNormalDistribution) {
+  std::vector<float> values(1 << 20);
+  RandomStream(1, "x").fill_normal(values.data(), 0, values.size(), 1.0f);
+  double mean = 0, second = 0, fourth = 0, beyond2 = 0;
+  for (const float v : values) {
+    mean += v;
+    second += double{v} * v;
+    fourth += std::pow(double{v}, 4);
+    beyond2 += std::abs(v) > 2;
+  }
+  const double n = static_cast<double>(values.size());
+  EXPECT_NEAR(mean / n, 0, 5 / std::sqrt(n));
+  EXPECT_NEAR(second / n, 1, 8 / std::sqrt(n));
+  EXPECT_NEAR(fourth / n, 3, 60 / std::sqrt(n));
+  EXPECT_NEAR(beyond2 / n, 0.0455003, 0.002);
+}
+
+TEST(RandomStream, OtherSeedsAndNamesGiveOtherNumbers) {
+  EXPECT_NE(RandomStream(1, "a").bits(0), RandomStream(2, "a").bits(0));
+  EXPECT_NE(RandomStream(1, "a").bits(0), RandomStream(1, "b").bits(0));
+  EXPECT_NE(RandomStream(1, "a").bits(0), RandomStream(1, "a").bits(1));
+  EXPECT_EQ(RandomStream(1, "a").bits(3), RandomStream(1, "a").bits(3));
+}
+
+TEST(Hash, GivesPublishedValues) {
+  EXPECT_EQ(xxh3_128_hex(""), "99aa06d3014798d86001c324468d497f");
+  Sha256 sha;
+  sha.update("abc");
+  EXPECT_EQ(sha.hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  Xxh3Stream stream;
+  stream.update("ab", 2);
+  stream.update("c", 1);
+  EXPECT_EQ(stream.hex128(), xxh3_128_hex("abc"));
+}
+
+TEST(Text, NumbersAreShortAndReadBack) {
+  EXPECT_EQ(to_text(3e-4), "3e-04");
+  EXPECT_EQ(count_text(1234567), "1.23M");
+  EXPECT_EQ(count_text(999), "999");
+  EXPECT_EQ(bytes_text(1536), "1.5 KiB");
+  EXPECT_EQ(duration_text(3661), "1h01m");
+}
+
+TEST(Text, NearestNameIsFoundAlsoWithoutItsGroup) {
+  const std::vector<std::string> known = {"optimizer.learning-rate", "seed", "model.width"};
+  EXPECT_EQ(nearest("optimizer.learning-rat", known), "optimizer.learning-rate");
+  EXPECT_EQ(nearest("learning-rate", known), "optimizer.learning-rate");
+  EXPECT_EQ(nearest("zzz", known), "");
+}
+
+TEST(Text, Utf8IsCheckedByTheTableOfTheStandard) {
+  EXPECT_TRUE(is_utf8("grüß \xF0\x9F\x9A\xA3"));
+  for (const char* bad : {"\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\x80", "a\xC3"})
+    EXPECT_FALSE(is_utf8(bad)) << bad;
+  EXPECT_EQ(complete_utf8_prefix("a\xF0\x9F\x9A"), 1u);
+  EXPECT_EQ(complete_utf8_prefix("a\xF0\x9F\x9A\xA3"), 5u);
+  EXPECT_EQ(complete_utf8_prefix("a\xFF"), 2u);
+}
+
+TEST(Files, AnAtomicWriteReplacesTheWholeFileOrNothing) {
+  const fs::path folder = fs::path(testing::TempDir()) / "trireme_files_test";
+  fs::create_directories(folder);
+  write_file_atomically(folder / "a", "one");
+  write_file_atomically(folder / "a", "two");
+  EXPECT_EQ(read_file(folder / "a"), "two");
+  EXPECT_THAT([&] { write_file_atomically(folder / "none" / "a", "x"); }, ThrowsMessage<Error>(HasSubstr("none/a")));
+  EXPECT_THAT([&] { read_file(folder / "b"); }, ThrowsMessage<Error>(HasSubstr("No such file")));
+  EXPECT_THAT([&] { read_file(folder / "a", 2); }, ThrowsMessage<Error>(HasSubstr("at most 2")));
+  EXPECT_THROW(read_file(folder), Error);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1);
+  fs::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace trireme

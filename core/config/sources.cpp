@@ -1,0 +1,144 @@
+#include "core/config/sources.h"
+
+#include <unistd.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/base/text.h"
+
+namespace trireme {
+namespace {
+
+constexpr int kDepthLimit = 8;
+
+std::string place(const std::string& origin, const YAML::Mark& mark) {
+  return origin + " line " + std::to_string(mark.line + 1) + " column " + std::to_string(mark.column + 1);
+}
+
+bool is_group(const FieldList& fields, const std::string& key) {
+  return std::any_of(fields.begin(), fields.end(), [&](const FieldRef& f) { return f.key.starts_with(key + "."); });
+}
+
+void collect(const YAML::Node& node, const std::string& prefix, const std::string& origin, const FieldList& fields,
+             int depth, Assignments& out) {
+  if (depth > kDepthLimit) throw Error(ErrorCode::kUsage, "groups nested too deep (", place(origin, node.Mark()), ")");
+  if (!node.IsMap())
+    throw Error(ErrorCode::kUsage, prefix.empty() ? "the file" : prefix.substr(0, prefix.size() - 1),
+                " must be a mapping of keys (", place(origin, node.Mark()), ")");
+  std::vector<std::string> seen;
+  for (const auto& entry : node) {
+    const std::string where = place(origin, entry.first.Mark());
+    if (!entry.first.IsScalar()) throw Error(ErrorCode::kUsage, "a key must be a plain word (", where, ")");
+    const std::string key = prefix + entry.first.Scalar();
+    if (std::find(seen.begin(), seen.end(), key) != seen.end())
+      throw Error(ErrorCode::kUsage, "key ", key, " is given twice (", where, ")");
+    seen.push_back(key);
+    const YAML::Node& value = entry.second;
+    if (value.IsMap() && is_group(fields, key)) {
+      collect(value, key + ".", origin, fields, depth + 1, out);
+      continue;
+    }
+    const FieldRef& field = find_field(fields, key, where);
+    Assignment assignment{key, {}, where};
+    if (value.IsScalar()) {
+      assignment.values = {value.Scalar()};
+    } else if (value.IsSequence() && std::holds_alternative<std::vector<std::string>*>(field.value)) {
+      for (const auto& item : value) {
+        if (!item.IsScalar()) throw Error(ErrorCode::kUsage, key, " must be a list of plain values (", where, ")");
+        assignment.values.push_back(item.Scalar());
+      }
+    } else {
+      throw Error(ErrorCode::kUsage, key, " must be ", type_text(field), ", got ",
+                  value.IsNull()  ? "nothing"
+                  : value.IsMap() ? "a mapping"
+                                  : "a list",
+                  " (", where, ")");
+    }
+    out.push_back(std::move(assignment));
+  }
+}
+
+std::string environment_name(const std::string& key) {
+  std::string name = "TRIREME_";
+  for (const char c : key)
+    name += c == '.' || c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+}  // namespace
+
+Assignments parse_yaml(const std::string& text, const std::string& origin, const FieldList& fields) {
+  Assignments out;
+  try {
+    const YAML::Node root = YAML::Load(text);
+    if (root.IsNull()) return out;  // an empty file sets nothing
+    collect(root, "", origin, fields, 0, out);
+  } catch (const YAML::Exception& error) {
+    throw Error(ErrorCode::kUsage, "not YAML: ", error.msg, " (", place(origin, error.mark), ")");
+  }
+  return out;
+}
+
+Assignments read_yaml(const std::filesystem::path& path, const FieldList& fields) {
+  constexpr std::uint64_t kLimit = 1 << 20;
+  return parse_yaml(read_file(path, kLimit), path.string(), fields);
+}
+
+Assignments read_environment(const FieldList& fields) {
+  Assignments out;
+  std::vector<std::string> known;
+  for (const FieldRef& field : fields) known.push_back(environment_name(field.key));
+  for (char** entry = environ; entry && *entry; ++entry) {
+    const std::string_view text = *entry;
+    const std::size_t equals = text.find('=');
+    if (!text.starts_with("TRIREME_") || equals == std::string_view::npos) continue;
+    const std::string name(text.substr(0, equals));
+    if (name == "TRIREME_LOG" || name.starts_with("TRIREME_LAUNCH_") || name.starts_with("TRIREME_TEST_")) continue;
+    const auto found = std::find(known.begin(), known.end(), name);
+    if (found == known.end())
+      throw Error(ErrorCode::kUsage, "unknown environment variable ", name, did_you_mean(name, known));
+    out.push_back(
+        {fields[static_cast<std::size_t>(found - known.begin())].key, {std::string(text.substr(equals + 1))}, name});
+  }
+  return out;
+}
+
+void apply_assignments(const Assignments& assignments, const FieldList& fields) {
+  for (const Assignment& assignment : assignments)
+    set_field(find_field(fields, assignment.key, assignment.source), assignment.values, assignment.source);
+}
+
+std::string to_yaml(const FieldList& fields) {
+  YAML::Emitter out;
+  out << YAML::BeginMap;
+  // Groups are one level deep in every config; a key's group is what stands before its last dot.
+  std::string open_group;
+  for (const FieldRef& field : fields) {
+    const std::size_t dot = field.key.rfind('.');
+    const std::string group = dot == std::string::npos ? "" : field.key.substr(0, dot);
+    if (group != open_group) {
+      if (!open_group.empty()) out << YAML::EndMap;
+      if (!group.empty()) out << YAML::Key << group << YAML::Value << YAML::BeginMap;
+      open_group = group;
+    }
+    out << YAML::Key << field.key.substr(dot == std::string::npos ? 0 : dot + 1) << YAML::Value;
+    if (const auto* const* list = std::get_if<std::vector<std::string>*>(&field.value)) {
+      out << YAML::Flow << YAML::BeginSeq;
+      for (const std::string& item : **list) out << item;
+      out << YAML::EndSeq;
+    } else if (std::holds_alternative<std::string*>(field.value)) {
+      out << YAML::DoubleQuoted << field_text(field);
+    } else {
+      out << field_text(field);
+    }
+  }
+  if (!open_group.empty()) out << YAML::EndMap;
+  out << YAML::EndMap;
+  return std::string(out.c_str()) + "\n";
+}
+
+}  // namespace trireme
