@@ -37,7 +37,7 @@ string(REGEX REPLACE ".*'([^']+)'.*" "\\1" TRIREME_TORCH_VERSION "${torch_versio
 add_library(c10 SHARED IMPORTED)
 set_target_properties(c10 PROPERTIES IMPORTED_LOCATION ${torch_root}/lib/libc10.so)
 target_include_directories(c10 SYSTEM INTERFACE ${torch_include} ${torch_root}/include/torch/csrc/api/include)
-target_compile_definitions(c10 INTERFACE C10_USE_MINIMAL_GLOG=0)
+target_compile_definitions(c10 INTERFACE AT_PER_OPERATOR_HEADERS)
 add_library(torch_cpu SHARED IMPORTED)
 set_target_properties(torch_cpu PROPERTIES IMPORTED_LOCATION ${torch_root}/lib/libtorch_cpu.so)
 file(GLOB toolkit_lib ${TRIREME_VENV}/lib/python3*/site-packages/nvidia/cu13/lib)

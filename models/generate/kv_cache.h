@@ -1,0 +1,34 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "models/config.h"
+
+namespace trireme::models {
+
+/// Keys and values of the tokens that a batch of sequences has seen, so that each new token costs one position. All
+/// sequences have the same length.
+class KvCache {
+ public:
+  /// @param capacity  tokens a sequence; the cache takes 2 * layers * batch * kv_heads * capacity * head_width elements
+  KvCache(const ModelConfig& config, std::int64_t batch, std::int64_t capacity, at::ScalarType type);
+
+  /// Tokens held, before those of a forward that is under way.
+  std::int64_t length() const { return length_; }
+  std::int64_t capacity() const { return capacity_; }
+
+  /// Stores one layer's keys and values [B, Hkv, T, D] behind the tokens held and returns all of that layer, [B, Hkv,
+  /// length() + T, D]. @throws Error kBadInput when capacity is exceeded
+  std::pair<at::Tensor, at::Tensor> extend(std::int64_t layer, const at::Tensor& keys, const at::Tensor& values);
+  /// Ends a forward: its `tokens` count as held from now on.
+  void advance(std::int64_t tokens) { length_ += tokens; }
+
+ private:
+  std::vector<at::Tensor> keys_, values_;
+  std::int64_t length_ = 0, capacity_;
+};
+
+}  // namespace trireme::models

@@ -1,0 +1,82 @@
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/_log_softmax.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+
+#include "models/kernels/ops.h"
+
+namespace trireme::models::ops {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// Rows whose logits exist at a time: about 4 MB of float32, which stays in cache. It depends on the vocabulary alone, so
+// that sums have one order for every batch.
+std::int64_t rows_at_a_time(std::int64_t vocabulary) {
+  return std::clamp<std::int64_t>((std::int64_t{1} << 20) / vocabulary, 16, 1024);
+}
+
+struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& head,
+                            const at::Tensor& targets, double scale, bool gradients) {
+    const std::int64_t rows = hidden.size(0), step = rows_at_a_time(head.size(0));
+    const auto math_type = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    at::Tensor hidden_gradient, head_gradient;
+    if (gradients) {
+      hidden_gradient = at::empty(hidden.sizes(), hidden.options());
+      head_gradient = at::zeros(head.sizes(), head.options().dtype(math_type));
+    }
+    double sum = 0;
+    for (std::int64_t begin = 0; begin < rows; begin += step) {
+      const std::int64_t size = std::min(step, rows - begin);
+      const at::Tensor hidden_rows = hidden.narrow(0, begin, size), target_rows = targets.narrow(0, begin, size);
+      at::Tensor scores = at::_log_softmax(at::matmul(hidden_rows, head.t()).to(math_type), 1, false);
+      const std::int64_t vocabulary = head.size(0);
+      const auto* target = target_rows.const_data_ptr<std::int64_t>();
+      const auto visit = [&](auto* score) {
+        for (std::int64_t row = 0; row < size; ++row)
+          if (target[row] >= 0) sum -= static_cast<double>(score[row * vocabulary + target[row]]);
+        if (!gradients) return;
+        scores.exp_();
+        for (std::int64_t row = 0; row < size; ++row) {
+          if (target[row] >= 0) score[row * vocabulary + target[row]] -= 1;
+          else std::fill_n(score + row * vocabulary, vocabulary, 0);
+        }
+      };
+      if (math_type == at::kDouble) visit(scores.mutable_data_ptr<double>());
+      else visit(scores.mutable_data_ptr<float>());
+      if (!gradients) continue;
+      const at::Tensor scores_gradient = scores.mul_(scale).to(hidden.scalar_type());
+      at::Tensor out = hidden_gradient.narrow(0, begin, size);
+      at::matmul_out(out, scores_gradient, head);
+      if (hidden.scalar_type() == math_type) head_gradient.addmm_(scores_gradient.t(), hidden_rows);
+      else head_gradient.add_(at::matmul(scores_gradient.t(), hidden_rows));
+    }
+    if (gradients) context->save_for_backward({hidden_gradient, head_gradient.to(head.scalar_type())});
+    return at::zeros({}, at::kDouble).fill_(sum * scale);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& outer) {
+    const variable_list saved = context->get_saved_variables();
+    const double factor = outer[0].const_data_ptr<double>()[0];
+    // backward() of the loss itself comes with 1, and then there is nothing to do.
+    const auto scaled = [&](const at::Tensor& x) { return factor == 1 ? x : x * factor; };
+    return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}};
+  }
+};
+
+}  // namespace
+
+at::Tensor next_token_loss(const at::Tensor& hidden_nc, const at::Tensor& head_vc, const at::Tensor& targets_n,
+                           double scale) {
+  const bool gradients = at::GradMode::is_enabled() && (hidden_nc.requires_grad() || head_vc.requires_grad());
+  return NextTokenLoss::apply(hidden_nc, head_vc, targets_n, scale, gradients);
+}
+
+}  // namespace trireme::models::ops

@@ -1,0 +1,38 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+/// The operations that layers are made of, so that a family has one forward whatever runs below it. Here through ATen, with
+/// autograd. All work in the type of their arguments (float32, bfloat16, float64) unless they say otherwise.
+namespace trireme::models::ops {
+
+/// x [..., I], weight [O, I] -> [..., O]
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight);
+
+/// Rows of a table: ids [...] int64, table [V, C] -> [..., C]
+at::Tensor embedding(const at::Tensor& ids, const at::Tensor& table);
+
+/// Root-mean-square norm over the last axis, computed in float32 (float64 for float64) and rounded once.
+/// Source: Zhang and Sennrich 2019, arXiv:1910.07467.
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon);
+
+/// Turns channel pairs (i, i + D/2) of x [B, H, T, D] by the angles of cos/sin [T, D/2], which are float32 (float64 for
+/// float64).
+at::Tensor rotate(const at::Tensor& x_bhtd, const at::Tensor& cos, const at::Tensor& sin);
+
+/// silu(gate) * up. Source: Shazeer 2020, arXiv:2002.05202.
+at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
+
+/// Causal attention, scale 1/sqrt(D). The last query sees all keys; H is a multiple of Hkv and heads share keys in groups.
+/// @param q_bhtd  [B, H, T, D]   @param k_bhld, v_bhld  [B, Hkv, L, D], L >= T
+at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld);
+
+/// scale * sum of -log softmax(hidden . head^T)[target] over rows whose target is not negative. Logits exist for some rows at
+/// a time only, and gradients are made in the same pass, so a batch's logits are never held.
+/// @param hidden_nc  [N, C]   @param head_vc  [V, C]   @param targets_n  int64
+/// @returns a float64 scalar
+at::Tensor next_token_loss(const at::Tensor& hidden_nc, const at::Tensor& head_vc, const at::Tensor& targets_n,
+                           double scale);
+
+}  // namespace trireme::models::ops

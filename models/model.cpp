@@ -1,0 +1,44 @@
+#include "models/model.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "core/config/json.h"
+#include "models/kernels/ops.h"
+#include "models/registry.h"
+
+namespace trireme::models {
+
+double Model::training_flops_per_token(std::int64_t sequence_length) const {
+  double multiplied = 0;
+  for (const Parameter& parameter : parameters_.all())
+    // The embedding is looked up; a tied head multiplies, and counts through its own entry.
+    if (parameter.shape.size() == 2 && parameter.name != "embedding.weight")
+      multiplied += static_cast<double>(parameter.elements());
+  return 6 * multiplied +
+         6 * static_cast<double>(config_.layers) * static_cast<double>(config_.width) * static_cast<double>(sequence_length);
+}
+
+at::Tensor logits(const Model& model, const at::Tensor& hidden_nc) { return ops::linear(hidden_nc, model.head().value); }
+
+std::string model_json(const ModelConfig& config, std::int64_t vocabulary) {
+  ModelConfig copy = config;
+  nlohmann::json object = to_json(fields_of(copy));
+  object["vocabulary"] = vocabulary;
+  return object.dump();
+}
+
+std::unique_ptr<Model> model_from_json(const std::string& json, const std::string& origin) {
+  try {
+    nlohmann::json object = nlohmann::json::parse(json);
+    const auto vocabulary = object.at("vocabulary").get<std::int64_t>();
+    object.erase("vocabulary");
+    ModelConfig config;
+    from_json(object, fields_of(config), origin);
+    return build_model(config, vocabulary);
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ErrorCode::kBadInput, "the model of ", origin, " cannot be read: ", error.what());
+  }
+}
+
+}  // namespace trireme::models

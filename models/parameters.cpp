@@ -1,0 +1,59 @@
+#include "models/parameters.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "core/base/random.h"
+
+namespace trireme::models {
+
+Parameter& ParameterList::add(std::string name, std::vector<std::int64_t> shape, Init init) {
+  for (const Parameter& other : parameters_)
+    if (other.name == name) throw Error(ErrorCode::kBug, "two parameters are called ", name);
+  parameters_.push_back({std::move(name), std::move(shape), init, nullptr, {}});
+  return parameters_.back();
+}
+
+Parameter& ParameterList::add_tied(std::string name, const Parameter& other) {
+  parameters_.push_back({std::move(name), other.shape, other.init, &other, {}});
+  return parameters_.back();
+}
+
+std::int64_t ParameterList::elements() const {
+  std::int64_t sum = 0;
+  for (const Parameter& parameter : parameters_)
+    if (!parameter.tied_to) sum += parameter.elements();
+  return sum;
+}
+
+void allocate(ParameterList& parameters, at::ScalarType type) {
+  for (Parameter& parameter : parameters.all())
+    parameter.value = parameter.tied_to ? parameter.tied_to->value.detach() : at::empty(parameter.shape, type);
+}
+
+void initial_values(const Parameter& parameter, std::uint64_t seed, std::int64_t begin, std::int64_t count, float* out) {
+  switch (parameter.init.kind) {
+    case Init::kZeros: std::fill_n(out, count, 0.0f); break;
+    case Init::kOnes: std::fill_n(out, count, 1.0f); break;
+    case Init::kNormal:
+      RandomStream(seed, "weights/" + parameter.name)
+          .fill_normal(out, static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(count),
+                       static_cast<float>(parameter.init.deviation));
+      break;
+  }
+}
+
+void initial_values(const Parameter& parameter, std::uint64_t seed, std::int64_t begin, std::int64_t count, double* out) {
+  // The float32 values: a run in fp64 starts where the run in fp32 does.
+  constexpr std::int64_t kPiece = 4096;
+  float piece[kPiece];
+  for (std::int64_t done = 0; done < count; done += kPiece) {
+    const std::int64_t size = std::min(kPiece, count - done);
+    initial_values(parameter, seed, begin + done, size, piece);
+    std::copy_n(piece, size, out + done);
+  }
+}
+
+}  // namespace trireme::models

@@ -1,0 +1,67 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+namespace trireme::models {
+
+/// How a parameter starts: constant, or normal with this standard deviation.
+struct Init {
+  enum Kind { kZeros, kOnes, kNormal } kind = kZeros;
+  double deviation = 0;
+  static Init zeros() { return {kZeros, 0}; }
+  static Init ones() { return {kOnes, 0}; }
+  static Init normal(double deviation) { return {kNormal, deviation}; }
+};
+
+/// A weight by its canonical name: "blocks.0.attention.query.weight". The name decides its initial values and its place
+/// in checkpoints, so it is part of the format.
+struct Parameter {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  Init init;
+  /// Another parameter whose storage this one shares. It still is a leaf of its own with its own gradient, so that the
+  /// two gradients are summed once a step, in every layout, and not once a micro-batch.
+  const Parameter* tied_to = nullptr;
+  /// What forward reads. Empty until bind() of whoever owns the memory: trainer, loader or test.
+  at::Tensor value;
+
+  std::int64_t elements() const {
+    std::int64_t product = 1;
+    for (const std::int64_t size : shape) product *= size;
+    return product;
+  }
+};
+
+/// All parameters of a model in the order of the forward pass; layers add theirs while they are built and keep the
+/// reference. Addresses are stable.
+class ParameterList {
+ public:
+  ParameterList() = default;
+  ParameterList(const ParameterList&) = delete;
+  ParameterList& operator=(const ParameterList&) = delete;
+
+  Parameter& add(std::string name, std::vector<std::int64_t> shape, Init init);
+  /// Shares the storage of `other`. Not in checkpoints.
+  Parameter& add_tied(std::string name, const Parameter& other);
+
+  std::deque<Parameter>& all() { return parameters_; }
+  const std::deque<Parameter>& all() const { return parameters_; }
+  /// Elements in storage of their own: what a model's size means.
+  std::int64_t elements() const;
+
+ private:
+  std::deque<Parameter> parameters_;
+};
+
+/// Gives every parameter fresh memory of this type on the CPU, uninitialised.
+void allocate(ParameterList& parameters, at::ScalarType type);
+
+/// Elements [begin, begin + count) of a parameter's initial values, row-major: a function of seed and name alone.
+void initial_values(const Parameter& parameter, std::uint64_t seed, std::int64_t begin, std::int64_t count, float* out);
+void initial_values(const Parameter& parameter, std::uint64_t seed, std::int64_t begin, std::int64_t count, double* out);
+
+}  // namespace trireme::models
