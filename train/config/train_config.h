@@ -1,0 +1,172 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "core/config/field.h"
+#include "models/config.h"
+
+namespace trireme::train {
+
+struct DataConfig {
+  std::string path;
+  std::int64_t sequence_length = 256;
+  std::int64_t micro_batch = 4;
+  std::int64_t global_batch = 16;
+
+  static constexpr auto fields() {
+    using C = DataConfig;
+    return std::tuple{
+        Field{"path", &C::path, "corpus directory made by trireme-data encode"},
+        Field{"sequence-length", &C::sequence_length, "tokens a sequence", Range(1, 1 << 24)},
+        Field{"micro-batch", &C::micro_batch, "sequences a forward and backward pass", Range(1, 1 << 20)},
+        Field{"global-batch", &C::global_batch, "sequences a step, over all ranks; a multiple of micro-batch",
+              Range(1, 1 << 24)}};
+  }
+};
+
+struct OptimizerConfig {
+  std::string name = "adamw";
+  double learning_rate = 3e-4;
+  double weight_decay = 0.1;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double epsilon = 1e-8;
+  double clip_norm = 1;
+
+  static constexpr auto fields() {
+    using C = OptimizerConfig;
+    return std::tuple{
+        Field{"name", &C::name, "algorithm", OneOf("adamw")},
+        Field{"learning-rate", &C::learning_rate, "peak step size, reached after warm-up", Range(0, 10)},
+        Field{"weight-decay", &C::weight_decay, "decoupled decay of matrices, per step, times the learning rate",
+              Range(0, 10)},
+        Field{"beta1", &C::beta1, "decay of the first moment", Range(0, 0.999999)},
+        Field{"beta2", &C::beta2, "decay of the second moment", Range(0, 0.999999)},
+        Field{"epsilon", &C::epsilon, "added to the root of the second moment", Range(0, 1)},
+        Field{"clip-norm", &C::clip_norm, "gradients of a larger norm are scaled down to it; 0: never",
+              Range(0, 1e12)}};
+  }
+};
+
+struct ScheduleConfig {
+  std::string name = "cosine";
+  std::int64_t warmup_steps = 100;
+  double final_ratio = 0.1;
+
+  static constexpr auto fields() {
+    using C = ScheduleConfig;
+    return std::tuple{
+        Field{"name", &C::name, "how the learning rate moves after warm-up", OneOf("constant", "cosine")},
+        Field{"warmup-steps", &C::warmup_steps, "steps over which the learning rate rises from 0", Range(0, 1e12)},
+        Field{"final-ratio", &C::final_ratio, "last learning rate over the peak, for cosine", Range(0, 1)}};
+  }
+};
+
+struct PrecisionConfig {
+  std::string compute = "fp32";
+
+  static constexpr auto fields() {
+    using C = PrecisionConfig;
+    return std::tuple{Field{"compute", &C::compute,
+                            "type of forward and backward; weights and moments are fp32, or fp64 for fp64",
+                            OneOf("fp32", "bf16", "fp64", "fp16")}};
+  }
+};
+
+struct ParallelConfig {
+  std::int64_t tensor = 1;
+  std::int64_t pipeline = 1;
+  std::int64_t context = 1;
+  std::int64_t expert = 1;
+  std::int64_t shard = 0;
+
+  static constexpr auto fields() {
+    using C = ParallelConfig;
+    return std::tuple{Field{"tensor", &C::tensor, "ranks that share each matrix; only 1 so far", Range(1, 1 << 20)},
+                      Field{"pipeline", &C::pipeline, "ranks that share the layers; only 1 so far", Range(1, 1 << 20)},
+                      Field{"context", &C::context, "ranks that share each sequence; only 1 so far", Range(1, 1 << 20)},
+                      Field{"expert", &C::expert, "ranks that share the experts; only 1 so far", Range(1, 1 << 20)},
+                      Field{"shard", &C::shard, "ZeRO stage over the data axis; only 0 so far", Range(0, 3)}};
+  }
+};
+
+struct CheckpointConfig {
+  std::int64_t every_steps = 1000;
+  double every_seconds = 0;
+  std::int64_t keep = 3;
+
+  static constexpr auto fields() {
+    using C = CheckpointConfig;
+    return std::tuple{
+        Field{"every-steps", &C::every_steps, "steps between checkpoints; 0: only the last step", Range(0, 1e15)},
+        Field{"every-seconds", &C::every_seconds, "seconds between checkpoints, beside every-steps; 0: off",
+              Range(0, 1e9)},
+        Field{"keep", &C::keep, "newest checkpoints that stay; 0: all", Range(0, 1e9)}};
+  }
+};
+
+struct EvaluationConfig {
+  std::int64_t every_steps = 250;
+
+  static constexpr auto fields() {
+    using C = EvaluationConfig;
+    return std::tuple{Field{"every-steps", &C::every_steps,
+                            "steps between evaluations on the validation split, which also ends a run; 0: off",
+                            Range(0, 1e15)}};
+  }
+};
+
+struct LogConfig {
+  std::int64_t every_steps = 1;
+
+  static constexpr auto fields() {
+    using C = LogConfig;
+    return std::tuple{Field{"every-steps", &C::every_steps, "steps between records in metrics.jsonl", Range(1, 1e15)}};
+  }
+};
+
+/// All that a training run is: the one field list that flags, files, the run's config.yaml and the tuner's dimensions walk.
+struct TrainConfig {
+  std::int64_t steps = 1000;
+  std::int64_t seed = 1;
+  std::string device = "cpu";
+  std::int64_t threads = 0;
+  models::ModelConfig model;
+  DataConfig data;
+  OptimizerConfig optimizer;
+  ScheduleConfig schedule;
+  PrecisionConfig precision;
+  ParallelConfig parallel;
+  CheckpointConfig checkpoint;
+  EvaluationConfig eval;
+  LogConfig log;
+
+  static constexpr auto fields() {
+    using C = TrainConfig;
+    return std::tuple{Field{"steps", &C::steps, "optimizer steps of the whole run", Range(1, 1e15)},
+                      Field{"seed", &C::seed, "of initial weights and the order of samples", Range(0, 9e15)},
+                      Field{"device", &C::device, "where it computes", OneOf("cpu", "cuda")},
+                      Field{"threads", &C::threads, "a rank; 0: OMP_NUM_THREADS, else 1", Range(0, 4096)},
+                      Field{"model", &C::model, "shape"},
+                      Field{"data", &C::data, "samples"},
+                      Field{"optimizer", &C::optimizer, "update"},
+                      Field{"schedule", &C::schedule, "learning rate"},
+                      Field{"precision", &C::precision, "number types"},
+                      Field{"parallel", &C::parallel, "layout"},
+                      Field{"checkpoint", &C::checkpoint, "when to save"},
+                      Field{"eval", &C::eval, "when to evaluate"},
+                      Field{"log", &C::log, "what to record"}};
+  }
+
+  std::int64_t micro_batches() const { return data.global_batch / data.micro_batch; }
+  std::int64_t tokens_per_step() const { return data.global_batch * data.sequence_length; }
+};
+
+/// What one field alone cannot tell: relations between keys, and what is not available yet, each refused by name.
+/// @throws Error kUsage
+void validate(const TrainConfig& config);
+
+/// Whether a run may be resumed with another value of this key. The rest decides what is learnt and stays as it was.
+bool may_change_on_resume(std::string_view key);
+
+}  // namespace trireme::train

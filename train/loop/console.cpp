@@ -1,0 +1,68 @@
+#include "train/loop/console.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "core/base/text.h"
+
+namespace trireme::train {
+
+Console::Console(bool speaks, std::int64_t first_step, std::int64_t last_step, double peak_flops)
+    : speaks_(speaks),
+      terminal_(::isatty(STDERR_FILENO) == 1),
+      colour_(terminal_ && !std::getenv("NO_COLOR")),
+      first_step_(first_step),
+      last_step_(last_step),
+      peak_flops_(peak_flops) {}
+
+Console::~Console() {
+  if (live_) std::fputc('\n', stderr);
+}
+
+void Console::step(const StepRecord& r) {
+  if (!speaks_) return;
+  const auto now = Clock::now();
+  const bool ends = r.step == last_step_ || r.step == first_step_ + 1;
+  if (!terminal_ && !ends && now - last_line_ < std::chrono::seconds(2)) return;
+  last_line_ = now;
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  const double left = seconds / static_cast<double>(std::max<std::int64_t>(1, r.step - first_step_)) *
+                      static_cast<double>(last_step_ - r.step);
+  char text[320];
+  std::snprintf(text, sizeof text, "step %lld/%lld  loss %.4f  grad norm %.3f  lr %.2e  %s tokens/s  MFU %.0f%% of %s  %s  %s left",
+                static_cast<long long>(r.step), static_cast<long long>(last_step_), r.loss, r.grad_norm,
+                r.learning_rate, count_text(r.tokens_per_second).c_str(), 100 * r.mfu,
+                (count_text(peak_flops_) + "F/s").c_str(), bytes_text(static_cast<double>(r.memory_bytes)).c_str(),
+                duration_text(left).c_str());
+  if (!terminal_) {
+    std::fprintf(stderr, "%s\n", text);
+    return;
+  }
+  constexpr int kBar = 20;
+  const int filled = static_cast<int>(kBar * r.step / std::max<std::int64_t>(1, last_step_));
+  std::string bar;
+  for (int i = 0; i < kBar; ++i) bar += i < filled ? "━" : "─";
+  struct winsize size {};
+  const std::size_t columns = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 40 ? size.ws_col : 100;
+  std::string shown = text;
+  if (shown.size() + kBar + 2 > columns) shown.resize(columns - kBar - 2);  // a line that wraps cannot be rewritten
+  std::fprintf(stderr, "\r%s%s%s %s\x1b[K", colour_ ? "\x1b[36m" : "", bar.c_str(), colour_ ? "\x1b[0m" : "", shown.c_str());
+  live_ = true;
+  if (r.step == last_step_) {
+    std::fputc('\n', stderr);
+    live_ = false;
+  }
+  std::fflush(stderr);
+}
+
+void Console::line(const std::string& text) {
+  if (!speaks_) return;
+  std::fprintf(stderr, "%s%s\n", live_ ? "\r\x1b[K" : "", text.c_str());
+  live_ = false;
+}
+
+}  // namespace trireme::train

@@ -1,0 +1,91 @@
+#include "train/loop/run_files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+
+namespace trireme::train {
+namespace {
+
+using nlohmann::json;
+
+int reopen(const fs::path& path, std::int64_t step) {
+  std::string kept;
+  if (fs::exists(path)) {
+    std::istringstream lines(read_file(path));
+    for (std::string line; std::getline(lines, line);) {
+      const json record = json::parse(line, nullptr, /*allow_exceptions=*/false);
+      if (record.is_object() && record.value("step", std::int64_t{0}) <= step) kept += line + "\n";
+    }
+  }
+  write_file_atomically(path, kept);
+  const int file = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (file < 0) throw Error(ErrorCode::kIo, "cannot open ", path.string(), ": ", system_reason(errno));
+  return file;
+}
+
+}  // namespace
+
+RunFiles::RunFiles(const std::filesystem::path& run, std::int64_t step, bool writes) {
+  if (!writes) return;
+  metrics_ = reopen(run / "metrics.jsonl", step == 0 ? -1 : step);
+  events_ = reopen(run / "events.jsonl", step == 0 ? -1 : step);
+}
+
+RunFiles::~RunFiles() {
+  if (metrics_ >= 0) ::close(metrics_);
+  if (events_ >= 0) ::close(events_);
+}
+
+void RunFiles::append(int file, const std::string& name, const json& record) {
+  if (file < 0) return;
+  const std::string line = record.dump() + "\n";
+  // One write: a reader that follows the file sees whole lines.
+  std::size_t done = 0;
+  while (done < line.size()) {
+    const ssize_t put = ::write(file, line.data() + done, line.size() - done);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) throw Error(ErrorCode::kIo, "cannot write ", name, ": ", system_reason(errno));
+    done += static_cast<std::size_t>(put);
+  }
+}
+
+void RunFiles::metrics(const StepRecord& r) {
+  json record = {{"step", r.step},
+                 {"tokens", r.tokens},
+                 {"loss", r.loss},
+                 {"grad_norm", r.grad_norm},
+                 {"learning_rate", r.learning_rate},
+                 {"tokens_per_second", r.tokens_per_second},
+                 {"mfu", r.mfu},
+                 {"step_ms", r.step_ms},
+                 {"data_wait_ms", r.data_wait_ms},
+                 {"checkpoint_stall_ms", r.checkpoint_stall_ms},
+                 {"memory_bytes", r.memory_bytes},
+                 {"samples_hash", r.samples_hash}};
+  if (r.has_eval) record["eval_loss"] = r.eval_loss;
+  append(metrics_, "metrics.jsonl", record);
+}
+
+void RunFiles::event(const std::string& name, std::int64_t step, const json& details) {
+  const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
+  json record = {{"event", name}, {"step", step}, {"time", now.count()}};
+  record.update(details);
+  append(events_, "events.jsonl", record);
+}
+
+void RunFiles::event(const std::string& name, std::int64_t step) { event(name, step, json::object()); }
+
+void RunFiles::sync() {
+  for (const int file : {metrics_, events_})
+    if (file >= 0 && ::fsync(file) != 0) throw Error(ErrorCode::kIo, "cannot sync the logs: ", system_reason(errno));
+}
+
+}  // namespace trireme::train

@@ -1,0 +1,47 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+namespace trireme::train {
+
+/// One logged step, as metrics.jsonl holds it (docs/formats/run.md).
+struct StepRecord {
+  std::int64_t step = 0, tokens = 0;
+  double loss = 0, grad_norm = 0, learning_rate = 0;
+  double tokens_per_second = 0, mfu = 0;
+  double step_ms = 0, data_wait_ms = 0, checkpoint_stall_ms = 0;
+  double eval_loss = 0;  ///< of this step, when has_eval
+  bool has_eval = false;
+  std::int64_t memory_bytes = 0;  ///< resident, over all ranks
+  std::string samples_hash;
+};
+
+/// The two logs of a run. They belong to rank 0; on other ranks, an object that writes nothing.
+///
+/// Opening them at a step drops records of later steps (a run that was killed had gone on after its last checkpoint) by
+/// copying to a new file and renaming it, which also shuts out a process of an earlier start that still has the old one
+/// open. A line cut short by a crash is dropped as well.
+class RunFiles {
+ public:
+  /// @throws Error kIo
+  RunFiles(const std::filesystem::path& run, std::int64_t step, bool writes);
+  ~RunFiles();
+  RunFiles(const RunFiles&) = delete;
+  RunFiles& operator=(const RunFiles&) = delete;
+
+  /// @throws Error kIo
+  void metrics(const StepRecord& record);
+  /// @param details  more members of the record
+  void event(const std::string& name, std::int64_t step, const nlohmann::json& details);
+  void event(const std::string& name, std::int64_t step);
+  /// Makes what was written durable.
+  void sync();
+
+ private:
+  void append(int file, const std::string& name, const nlohmann::json& record);
+  int metrics_ = -1, events_ = -1;
+};
+
+}  // namespace trireme::train

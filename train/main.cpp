@@ -1,0 +1,125 @@
+#include <ATen/Parallel.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+
+#include "core/base/error.h"
+#include "core/comm/job.h"
+#include "core/config/command.h"
+#include "models/checkpoint/checkpoint.h"
+#include "train/config/train_config.h"
+#include "train/loop/trainer.h"
+
+namespace trireme::train {
+namespace {
+
+struct TrainOptions {
+  std::string run;
+  std::string config;
+  std::string resume = "auto";
+  bool json = false;
+  bool dry_run = false;
+  bool print_config = false;
+
+  static constexpr auto fields() {
+    using C = TrainOptions;
+    return std::tuple{
+        Field{"run", &C::run, "directory of the run; resumed if it has checkpoints", kAny},
+        Field{"config", &C::config, "YAML file of config keys"},
+        Field{"resume", &C::resume, "auto, never, or the step of the checkpoint to go on from"},
+        Field{"json", &C::json, "the result as one JSON object on stdout"},
+        Field{"dry-run", &C::dry_run, "print the plan (sizes, shares, memory) and train nothing"},
+        Field{"print-config", &C::print_config, "print the merged config as YAML and train nothing"}};
+  }
+};
+
+// Defaults < the run's config.yaml < file < environment < flags. A key that decides what is learnt may not change once the
+// run has a checkpoint.
+TrainConfig merged_config(const TrainOptions& options, const Assignments& flags) {
+  TrainConfig config;
+  const FieldList fields = fields_of(config);
+  Assignments given;
+  const auto append = [&](Assignments more) {
+    given.insert(given.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  };
+  if (!options.config.empty()) append(read_yaml(options.config, fields));
+  append(read_environment(fields));
+  append(flags);
+
+  const std::filesystem::path run = options.run;
+  if (!options.run.empty() && !models::checkpoint_steps(run).empty()) {
+    apply_assignments(read_yaml(run / "config.yaml", fields), fields);
+    TrainConfig old = config;
+    apply_assignments(given, fields);
+    const FieldList old_fields = fields_of(old);
+    for (std::size_t i = 0; i < fields.size(); ++i)
+      if (field_text(fields[i]) != field_text(old_fields[i]) && !may_change_on_resume(fields[i].key))
+        throw Error(ErrorCode::kUsage, fields[i].key, " of run ", options.run, " is ", field_text(old_fields[i]),
+                    " and cannot become ", field_text(fields[i]), " on resume; choose another --run");
+  } else {
+    apply_assignments(given, fields);
+  }
+  return config;
+}
+
+std::int64_t threads_of(const TrainConfig& config) {
+  if (config.threads > 0) return config.threads;
+  const char* text = std::getenv("OMP_NUM_THREADS");
+  if (!text || !*text) return 1;
+  char* end = nullptr;
+  const long threads = std::strtol(text, &end, 10);
+  if (*end != '\0' || threads < 1 || threads > 4096)
+    throw Error(ErrorCode::kUsage, "OMP_NUM_THREADS must be an integer in [1, 4096], got '", text, "'");
+  return threads;
+}
+
+bool is_step(const std::string& text) {
+  return !text.empty() && text.size() < 16 && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+int run(Communicator& world, const TrainOptions& options, const Assignments& flags) {
+  if (options.resume != "auto" && options.resume != "never" && !is_step(options.resume))
+    throw Error(ErrorCode::kUsage, "--resume must be auto, never or a step, got '", options.resume, "'");
+  TrainConfig config = merged_config(options, flags);
+  config.threads = threads_of(config);
+  if (options.print_config) {
+    if (world.rank() == 0) std::cout << to_yaml(fields_of(config)) << std::flush;
+    return kExitDone;
+  }
+  validate(config);
+  at::set_num_threads(static_cast<int>(config.threads));
+  if (options.dry_run) {
+    const std::string plan = training_plan(world, config);
+    if (world.rank() == 0) std::cout << plan << std::flush;
+    return kExitDone;
+  }
+  if (options.run.empty()) throw Error(ErrorCode::kUsage, "--run is required: the directory of the run");
+  const TrainingResult result = train(world, config, options.run, options.resume);
+  if (world.rank() == 0 && options.json) std::cout << result.json << std::endl;
+  return result.complete ? kExitDone : kExitResumable;
+}
+
+}  // namespace
+}  // namespace trireme::train
+
+int main(int argc, char** argv) {
+  using namespace trireme;
+  // Parsing happens inside the job: a wrong flag is then one line and one exit status, however many ranks read it.
+  return run_job([&](Communicator& world) {
+    train::TrainOptions options;
+    train::TrainConfig defaults;
+    const Program program{
+        "trireme-train",
+        "trains a language model",
+        {{.name = "",
+          .summary = "Trains a language model on a corpus, on one process or on the ranks that mpirun started.",
+          .options = fields_of(options),
+          .config = fields_of(defaults),
+          .run = [&](const Assignments& flags) { return train::run(world, options, flags); }}},
+        "Exit status: 0 done, 1 failed, 2 wrong flag or config, 75 stopped with its state saved: start again to go on.\n"
+        "Example:\n"
+        "  scripts/launch/mpi -n 2 trireme-train --run runs/first --data.path corpora/mine --steps 2000"};
+    return run_command(program, argc, argv, world.rank() == 0);
+  });
+}

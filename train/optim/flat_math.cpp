@@ -1,0 +1,91 @@
+#include "train/optim/flat_math.h"
+
+#include <bit>
+#include <cmath>
+
+#include "core/base/clones.h"
+
+namespace trireme::train {
+namespace {
+
+// The loops are templates that are inlined into one cloned function a type: clones of a template are not supported.
+template <class T>
+[[gnu::always_inline]] inline double squares(const T* x, std::int64_t count) {
+  constexpr int kLanes = 16;
+  double lanes[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const double value = x[i + lane];
+      lanes[lane] += value * value;
+    }
+  for (int lane = 0; i < count; ++i, ++lane) {
+    const double value = x[i];
+    lanes[lane] += value * value;
+  }
+  for (int width = kLanes / 2; width > 0; width /= 2)
+    for (int lane = 0; lane < width; ++lane) lanes[lane] += lanes[lane + width];
+  return lanes[0];
+}
+
+template <class T>
+[[gnu::always_inline]] inline void adamw(const AdamWStep& s, T* __restrict weight, const T* __restrict gradient,
+                                         T* __restrict first, T* __restrict second, std::int64_t count) {
+  const T scale = static_cast<T>(s.gradient_scale), decay = static_cast<T>(1 - s.learning_rate * s.weight_decay);
+  const T keep2 = static_cast<T>(s.beta2), take1 = static_cast<T>(1 - s.beta1), take2 = static_cast<T>(1 - s.beta2);
+  const T rate = static_cast<T>(s.learning_rate / s.correction1), root = static_cast<T>(std::sqrt(s.correction2));
+  const T epsilon = static_cast<T>(s.epsilon);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const T g = gradient[i] * scale;
+    const T m = first[i] + take1 * (g - first[i]);
+    const T v = keep2 * second[i] + take2 * (g * g);
+    first[i] = m;
+    second[i] = v;
+    weight[i] = weight[i] * decay - rate * (m / (std::sqrt(v) / root + epsilon));
+  }
+}
+
+inline float widen(c10::BFloat16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x.x) << 16); }
+
+}  // namespace
+
+TRIREME_CLONES void copy_into(float* __restrict out, const float* __restrict x, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) out[i] = x[i];
+}
+TRIREME_CLONES void copy_into(double* __restrict out, const double* __restrict x, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) out[i] = x[i];
+}
+TRIREME_CLONES void copy_into(float* __restrict out, const c10::BFloat16* __restrict x, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) out[i] = widen(x[i]);
+}
+TRIREME_CLONES void add_into(float* __restrict out, const float* __restrict x, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) out[i] += x[i];
+}
+TRIREME_CLONES void add_into(double* __restrict out, const double* __restrict x, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) out[i] += x[i];
+}
+TRIREME_CLONES void add_into(float* __restrict out, const c10::BFloat16* __restrict x, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) out[i] += widen(x[i]);
+}
+
+TRIREME_CLONES void round_into(c10::BFloat16* __restrict out, const float* __restrict x, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto bits = std::bit_cast<std::uint32_t>(x[i]);
+    const std::uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1)) >> 16;
+    out[i].x = static_cast<std::uint16_t>((bits & 0x7FFFFFFFu) > 0x7F800000u ? 0x7FC0u : rounded);
+  }
+}
+
+TRIREME_CLONES double sum_of_squares(const float* x, std::int64_t count) { return squares(x, count); }
+TRIREME_CLONES double sum_of_squares(const double* x, std::int64_t count) { return squares(x, count); }
+
+TRIREME_CLONES void adamw_update(const AdamWStep& step, float* weight, const float* gradient, float* first,
+                                 float* second, std::int64_t count) {
+  adamw(step, weight, gradient, first, second, count);
+}
+TRIREME_CLONES void adamw_update(const AdamWStep& step, double* weight, const double* gradient, double* first,
+                                 double* second, std::int64_t count) {
+  adamw(step, weight, gradient, first, second, count);
+}
+
+}  // namespace trireme::train

@@ -1,0 +1,147 @@
+#include "train/recovery/training_state.h"
+
+#include <ATen/Version.h>
+#include <ATen/core/Tensor.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/build_info.h"
+#include "core/base/error.h"
+#include "core/config/json.h"
+
+namespace trireme::train {
+namespace {
+
+using nlohmann::json;
+
+// The three rows that a checkpoint holds, each under names of its own.
+struct Row {
+  const char* prefix;
+  at::Tensor* tensor;
+};
+std::vector<Row> rows_of(FlatParameters& parameters, AdamW& optimizer) {
+  return {{"weights/", &parameters.masters()},
+          {"optimizer/first-moment/", &optimizer.first_moment()},
+          {"optimizer/second-moment/", &optimizer.second_moment()}};
+}
+
+models::StoredType stored_type(const FlatParameters& parameters) {
+  return parameters.master_type() == at::kDouble ? models::StoredType::kFloat64 : models::StoredType::kFloat32;
+}
+
+std::byte* place_of(at::Tensor& row, std::int64_t element) {
+  return static_cast<std::byte*>(row.mutable_data_ptr()) + element * static_cast<std::int64_t>(row.element_size());
+}
+
+json optional_number(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
+
+std::optional<double> number_or_none(const json& object, const char* key) {
+  const json& value = object.at(key);
+  return value.is_null() ? std::nullopt : std::optional(value.get<double>());
+}
+
+}  // namespace
+
+std::string to_json(const TrainingState& state, const TrainConfig& config) {
+  TrainConfig copy = config;
+  return json{{"step", state.step},
+              {"tokens", state.tokens},
+              {"samples-hash", state.samples_hash},
+              {"loss", state.loss},
+              {"eval-loss", optional_number(state.eval_loss)},
+              {"eval-bits-per-byte", optional_number(state.eval_bits_per_byte)},
+              {"tokens-per-second", state.tokens_per_second},
+              {"seconds-to-first-step", state.seconds_to_first_step},
+              {"peak-memory-bytes", state.peak_memory_bytes},
+              {"corpus-hash", state.corpus_hash},
+              {"fingerprint", state.fingerprint},
+              {"config", trireme::to_json(fields_of(copy))}}
+      .dump();
+}
+
+TrainingState state_from_json(const std::string& text, const std::string& origin) {
+  try {
+    const json object = json::parse(text);
+    TrainingState state;
+    object.at("step").get_to(state.step);
+    object.at("tokens").get_to(state.tokens);
+    object.at("samples-hash").get_to(state.samples_hash);
+    object.at("loss").get_to(state.loss);
+    state.eval_loss = number_or_none(object, "eval-loss");
+    state.eval_bits_per_byte = number_or_none(object, "eval-bits-per-byte");
+    object.at("tokens-per-second").get_to(state.tokens_per_second);
+    object.at("seconds-to-first-step").get_to(state.seconds_to_first_step);
+    object.at("peak-memory-bytes").get_to(state.peak_memory_bytes);
+    object.at("corpus-hash").get_to(state.corpus_hash);
+    object.at("fingerprint").get_to(state.fingerprint);
+    return state;
+  } catch (const json::exception& error) {
+    throw Error(ErrorCode::kCorrupt, "the training state of ", origin, " cannot be read: ", error.what());
+  }
+}
+
+std::string machine_fingerprint(std::int64_t threads) {
+  return "threads=" + std::to_string(threads) + " cpu=" + at::get_cpu_capability() + " trireme=" + version_text() + " " +
+         at::get_mkl_version() + " " + at::get_mkldnn_version();
+}
+
+std::string save_checkpoint(Communicator& world, const std::filesystem::path& run, const TrainingState& state,
+                            const TrainConfig& config, const std::string& model_json, const std::string& tokenizer_json,
+                            FlatParameters& parameters, AdamW& optimizer) {
+  models::CheckpointContent content;
+  content.model_json = model_json;
+  content.training_json = to_json(state, config);
+  content.tokenizer_json = tokenizer_json;
+
+  // Tensors are dealt out so that each rank writes about the same number of bytes: rank r takes what ends in its stretch.
+  std::int64_t total = 0, before = 0;
+  for (const auto& entry : parameters.entries())
+    if (entry.tied_begin < 0) total += entry.count;
+  std::string parts;
+  for (const auto& entry : parameters.entries()) {
+    if (entry.tied_begin >= 0) continue;
+    const auto owner = static_cast<int>((before + entry.count / 2) * world.size() / total);
+    before += entry.count;
+    if (owner != world.rank()) continue;
+    for (const Row& row : rows_of(parameters, optimizer))
+      content.slices.push_back({row.prefix + entry.parameter->name, stored_type(parameters), entry.parameter->shape,
+                                std::vector<std::int64_t>(entry.parameter->shape.size(), 0), entry.parameter->shape,
+                                place_of(*row.tensor, entry.begin)});
+    const std::string name = "weights/" + entry.parameter->name;
+    parts += name + " " +
+             models::WeightsHash::of_tensor(name, stored_type(parameters), entry.parameter->shape,
+                                            place_of(parameters.masters(), entry.begin)) +
+             "\n";
+  }
+  models::WeightsHash hash;
+  for (const std::string& text : world.all_gather_text(parts)) {
+    std::istringstream lines(text);
+    for (std::string name, part; lines >> name >> part;) hash.add(name, part);
+  }
+  content.weights_hash = hash.hex();
+  models::write_checkpoint(world, models::checkpoint_path(run, state.step), content);
+  return content.weights_hash;
+}
+
+void load_tensors(const models::Checkpoint& checkpoint, FlatParameters& parameters, AdamW& optimizer) {
+  std::size_t expected = 0;
+  for (const auto& entry : parameters.entries()) {
+    if (entry.tied_begin >= 0) continue;
+    for (const Row& row : rows_of(parameters, optimizer)) {
+      const std::string name = row.prefix + entry.parameter->name;
+      for (const auto& tensor : checkpoint.tensors())
+        if (tensor.name == name &&
+            (tensor.shape != entry.parameter->shape || tensor.type != stored_type(parameters)))
+          throw Error(ErrorCode::kBadInput, checkpoint.directory().string(), " holds another model: tensor ", name,
+                      " has another shape or type");
+      checkpoint.read(name, place_of(*row.tensor, entry.begin));
+      ++expected;
+    }
+  }
+  if (checkpoint.tensors().size() != expected)
+    throw Error(ErrorCode::kBadInput, checkpoint.directory().string(), " holds another model: ",
+                checkpoint.tensors().size(), " tensors, ", expected, " are due");
+  parameters.publish();
+}
+
+}  // namespace trireme::train

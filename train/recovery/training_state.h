@@ -1,0 +1,47 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/comm/communicator.h"
+#include "models/checkpoint/checkpoint.h"
+#include "train/config/train_config.h"
+#include "train/optim/adamw.h"
+#include "train/parallel/flat_parameters.h"
+
+namespace trireme::train {
+
+/// Where a run stands after a step: everything beside tensors that it needs to go on, and the result that it prints. Kept in
+/// a checkpoint as its training object.
+struct TrainingState {
+  std::int64_t step = 0;    ///< steps done
+  std::int64_t tokens = 0;  ///< tokens trained on
+  /// XXH3-128 chained over the sample ids of all steps, in the order of micro-batches.
+  std::string samples_hash = std::string(32, '0');
+  double loss = 0;                  ///< of the last step
+  std::optional<double> eval_loss;  ///< newest, nats a token
+  std::optional<double> eval_bits_per_byte;
+  double tokens_per_second = 0;  ///< of the part since the last start, its first three steps left out
+  double seconds_to_first_step = 0;
+  std::int64_t peak_memory_bytes = 0;
+  std::string corpus_hash;  ///< content of the training split
+  std::string fingerprint;  ///< what decides the bits beside the config: see machine_fingerprint()
+};
+
+std::string to_json(const TrainingState& state, const TrainConfig& config);
+/// @throws Error kCorrupt
+TrainingState state_from_json(const std::string& json, const std::string& origin);
+
+/// Threads, vector instructions and library versions: with another one the same config gives other bits.
+std::string machine_fingerprint(std::int64_t threads);
+
+/// Writes weights, moments and state as checkpoint `state.step` of `run`; each rank writes a share of the tensors.
+/// @returns the weights' hash. @throws Error kIo, kPeerLost
+std::string save_checkpoint(Communicator& world, const std::filesystem::path& run, const TrainingState& state,
+                            const TrainConfig& config, const std::string& model_json, const std::string& tokenizer_json,
+                            FlatParameters& parameters, AdamW& optimizer);
+
+/// Reads weights and moments back. @throws Error kCorrupt, kNotFound, kBadInput when it is another model's checkpoint
+void load_tensors(const models::Checkpoint& checkpoint, FlatParameters& parameters, AdamW& optimizer);
+
+}  // namespace trireme::train
