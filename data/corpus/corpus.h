@@ -13,12 +13,15 @@ namespace trireme::data {
 enum class Split { kTraining, kValidation };
 
 /// Writes a corpus: a directory of HDF5 shards of token ids with an index. It is built under a temporary name beside
-/// `directory` and renamed by finish(), so a directory of that name is whole; without finish() nothing is left.
-/// Format: docs/formats/corpus.md.
+/// `directory` and renamed by finish(), so a directory of that name is whole; without finish(), and after any error,
+/// nothing is left. Format: docs/formats/corpus.md.
+///
+/// Memory: one unfinished shard a split, 128 MiB at the default size with ids of two bytes (a vocabulary of at most
+/// 65,536), 256 MiB with four, plus 8 bytes a document.
 class CorpusWriter {
  public:
-  /// @param shard_tokens  tokens a shard holds at most; a document is never cut
-  /// @throws Error kBadInput when `directory` exists
+  /// @param shard_tokens  tokens a shard holds at most; a document is never cut, so a longer one is a shard alone
+  /// @throws Error kBadInput when `directory` exists or the tokenizer has no end-of-text token, kIo
   CorpusWriter(std::filesystem::path directory, const Tokenizer& tokenizer,
                std::int64_t shard_tokens = std::int64_t{1} << 26);
   ~CorpusWriter();
@@ -26,8 +29,9 @@ class CorpusWriter {
   CorpusWriter& operator=(const CorpusWriter&) = delete;
 
   /// Adds a document's ids; the end-of-text id is appended. @param text_bytes  length of its text
+  /// @throws Error kIo; kBadInput for an id outside of the vocabulary
   void add(Split split, std::span<const TokenId> ids, std::int64_t text_bytes);
-  /// @throws Error kIo
+  /// Writes what is left, syncs it and gives it its name. @throws Error kIo; kBadInput when no document is for training
   void finish();
 
  private:
@@ -40,6 +44,7 @@ class CorpusWriter {
 /// checksum when it is first read. Safe to use from many threads.
 class Corpus {
  public:
+  /// Reads the index and the sizes of the split's shards; costs no read of tokens. A split without documents opens too.
   /// @throws Error kNotFound, kCorrupt, naming the file
   static Corpus open(const std::filesystem::path& directory, Split split);
   Corpus(Corpus&&) noexcept;
@@ -53,10 +58,11 @@ class Corpus {
   /// The tokenizer.json that the ids were made with (kept in the corpus) and its hash.
   const std::string& tokenizer_json() const;
   const std::string& tokenizer_hash() const;
-  /// Names this content: changes when any token of the split does.
+  /// Names this content: changes when any token of the split does, and not with the way it is cut into shards.
   const std::string& content_hash() const;
 
-  /// Tokens [begin, begin + out.size()) of the row. @throws Error kCorrupt naming shard and block
+  /// Tokens [begin, begin + out.size()) of the row; begin + out.size() is at most tokens().
+  /// @throws Error kCorrupt naming shard and block, also when the file was cut or grown since open()
   void read(std::int64_t begin, std::span<TokenId> out) const;
   /// Where document `index` lies in the row: [first, second), end-of-text included.
   std::pair<std::int64_t, std::int64_t> document(std::int64_t index) const;

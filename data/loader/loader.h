@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/base/random.h"
 #include "data/corpus/corpus.h"
 
 namespace trireme::data {
@@ -23,7 +24,9 @@ class SampleOrder {
   std::int64_t windows_per_epoch() const { return windows_; }
 
  private:
-  std::uint64_t seed_;
+  std::uint64_t permuted(std::uint64_t value, unsigned half_bits, std::uint64_t epoch) const;
+
+  RandomStream random_;
   std::int64_t tokens_, length_, windows_;
 };
 
@@ -50,13 +53,14 @@ struct LoaderPlan {
 /// thrown by next().
 class Loader {
  public:
-  /// `corpus` outlives the loader.
+  /// `corpus` outlives the loader. @throws Error kBadInput for a plan that cannot be
   Loader(const Corpus& corpus, SampleOrder order, std::int64_t sequence_length, LoaderPlan plan);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// The next micro-batch in order: step by step, [first, last) within each. @throws Error kCorrupt, kIo
+  /// The next micro-batch in order: step by step, [first, last) within each. Waits only when the thread is behind.
+  /// @throws Error kCorrupt, kIo, after all that was read before the failure; kBug past the last micro-batch
   MicroBatch next();
 
  private:

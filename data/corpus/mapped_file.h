@@ -1,0 +1,41 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <utility>
+
+namespace trireme::data {
+
+/// A file's bytes through the page cache, read-only. A process that touches mapped bytes which are gone by then (the
+/// file was cut) gets SIGBUS, so call require_size() before each use.
+class MappedFile {
+ public:
+  MappedFile() = default;
+  /// @throws Error kNotFound, kIo
+  explicit MappedFile(std::filesystem::path path);
+  MappedFile(MappedFile&& other) noexcept
+      : path_(std::move(other.path_)),
+        data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  MappedFile& operator=(MappedFile&& other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~MappedFile();
+
+  const char* data() const { return data_; }
+  std::uint64_t size() const { return size_; }
+  const std::filesystem::path& path() const { return path_; }
+
+  /// That the file on disk has the size it was mapped with: one system call. @throws Error kNotFound, kCorrupt
+  void require_size() const;
+
+ private:
+  std::filesystem::path path_;
+  const char* data_ = nullptr;
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace trireme::data

@@ -1,0 +1,192 @@
+#include "data/tokenizer/train_tokenizer.h"
+
+#include <algorithm>
+#include <queue>
+#include <vector>
+
+#include "core/base/error.h"
+#include "data/tokenizer/byte_alphabet.h"
+
+namespace trireme::data {
+namespace {
+
+constexpr const char* kEndOfText = "<|endoftext|>";
+
+using Pair = std::uint64_t;  // left id above, right id below: compares as the pair of ids does
+Pair pair_of(TokenId left, TokenId right) {
+  return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
+}
+TokenId left_of(Pair pair) { return static_cast<TokenId>(pair >> 32); }
+TokenId right_of(Pair pair) { return static_cast<TokenId>(pair & 0xFFFFFFFF); }
+
+struct PairHash {
+  std::size_t operator()(Pair pair) const {
+    const std::uint64_t mixed = pair * 0x9E3779B97F4A7C15u;
+    return mixed ^ mixed >> 32;
+  }
+};
+
+struct Word {
+  std::vector<TokenId> tokens;
+  std::int64_t count;
+};
+
+/// A pair in the queue, with the words that held it when it was queued. Its count may be out of date.
+struct Candidate {
+  std::int64_t count;
+  Pair pair;
+  std::vector<std::uint32_t> words;
+};
+bool operator<(const Candidate& a, const Candidate& b) {
+  return a.count != b.count ? a.count < b.count : a.pair > b.pair;
+}
+
+class Learner {
+ public:
+  explicit Learner(const TokenizerTraining& training) : training_(training) {
+    add_token(kEndOfText);
+    // In the order of the characters that spell them, which is not that of the bytes.
+    std::vector<std::pair<char32_t, int>> alphabet;
+    for (int byte = 0; byte < 256; ++byte)
+      alphabet.emplace_back(alphabet_character(static_cast<unsigned char>(byte)), byte);
+    std::sort(alphabet.begin(), alphabet.end());
+    for (const auto& [character, byte] : alphabet)
+      byte_token_[byte] = add_token(spell_bytes(std::string(1, static_cast<char>(byte))));
+  }
+
+  void add_word(std::string_view bytes, std::uint64_t count) {
+    Word word{{}, static_cast<std::int64_t>(count)};
+    word.tokens.reserve(bytes.size());
+    for (const char byte : bytes) word.tokens.push_back(byte_token_[static_cast<unsigned char>(byte)]);
+    words_.push_back(std::move(word));
+  }
+
+  TokenizerSpec learn() {
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+      const std::vector<TokenId>& tokens = words_[i].tokens;
+      for (std::size_t at = 0; at + 1 < tokens.size(); ++at)
+        note(pair_of(tokens[at], tokens[at + 1]), words_[i].count, static_cast<std::uint32_t>(i));
+    }
+    queue_touched();
+    while (static_cast<std::int64_t>(spelling_.size()) < training_.vocabulary_size && !queue_.empty()) {
+      Candidate best = std::move(const_cast<Candidate&>(queue_.top()));  // popped at once, so the order does not matter
+      queue_.pop();
+      if (const std::int64_t now = count_[best.pair]; best.count != now) {
+        best.count = now;
+        queue_.push(std::move(best));
+        continue;
+      }
+      if (best.count < 1 || best.count < training_.min_frequency) break;
+      const TokenId result = add_token(spelling_[index(left_of(best.pair))] + spelling_[index(right_of(best.pair))]);
+      merges_.push_back(best.pair);
+      for (const std::uint32_t word : best.words) merge(word, best.pair, result);
+      queue_touched();
+    }
+    return spec();
+  }
+
+ private:
+  static std::size_t index(TokenId id) { return static_cast<std::size_t>(id); }
+
+  /// A new id, or the one that another merge has given to the same text.
+  TokenId add_token(const std::string& spelling) {
+    const auto [known, is_new] = id_.emplace(spelling, static_cast<TokenId>(spelling_.size()));
+    if (is_new) spelling_.push_back(spelling);
+    return known->second;
+  }
+
+  void note(Pair pair, std::int64_t change, std::uint32_t word) {
+    count_[pair] += change;
+    if (change <= 0) return;
+    std::vector<std::uint32_t>& words = touched_[pair];
+    if (words.empty() || words.back() != word) words.push_back(word);  // words come in order
+  }
+
+  void queue_touched() {
+    for (auto& [pair, words] : touched_) {
+      if (const std::int64_t count = count_[pair]; count > 0) queue_.push({count, pair, std::move(words)});
+    }
+    touched_.clear();
+  }
+
+  void merge(std::uint32_t at_word, Pair pair, TokenId result) {
+    auto& [tokens, count] = words_[at_word];
+    const TokenId left = left_of(pair), right = right_of(pair);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      if (!(tokens[i] == left && i + 1 < tokens.size() && tokens[i + 1] == right)) {
+        tokens[kept++] = tokens[i];
+        continue;
+      }
+      if (kept > 0) {
+        note(pair_of(tokens[kept - 1], left), -count, at_word);
+        note(pair_of(tokens[kept - 1], result), count, at_word);
+      }
+      ++i;
+      if (i + 1 < tokens.size()) {
+        note(pair_of(right, tokens[i + 1]), -count, at_word);
+        note(pair_of(result, tokens[i + 1]), count, at_word);
+      }
+      tokens[kept++] = result;
+    }
+    tokens.resize(kept);
+  }
+
+  TokenizerSpec spec() const {
+    TokenizerSpec spec;
+    spec.added.push_back({.id = 0, .content = kEndOfText, .normalized = false, .special = true});
+    for (std::size_t id = 0; id < spelling_.size(); ++id)
+      spec.vocabulary.emplace_back(spelling_[id], static_cast<TokenId>(id));
+    // A pair can be learned twice, when its count grows through another merge that gives the same text. The later place
+    // holds, as in PyPI's tokenizers.
+    std::unordered_map<Pair, std::size_t, PairHash> last;
+    for (std::size_t rank = 0; rank < merges_.size(); ++rank) last[merges_[rank]] = rank;
+    for (std::size_t rank = 0; rank < merges_.size(); ++rank) {
+      const Pair pair = merges_[rank];
+      if (last[pair] == rank)
+        spec.merges.emplace_back(spelling_[index(left_of(pair))], spelling_[index(right_of(pair))]);
+    }
+    return spec;
+  }
+
+  TokenizerTraining training_;
+  std::array<TokenId, 256> byte_token_{};
+  std::vector<std::string> spelling_;  // by id
+  std::unordered_map<std::string, TokenId, TextHash, std::equal_to<>> id_;
+  std::vector<Word> words_;
+  std::unordered_map<Pair, std::int64_t, PairHash> count_;
+  std::unordered_map<Pair, std::vector<std::uint32_t>, PairHash> touched_;  // since the queue was last filled
+  std::priority_queue<Candidate> queue_;
+  std::vector<Pair> merges_;
+};
+
+}  // namespace
+
+TokenizerTrainer::TokenizerTrainer(const TokenizerTraining& training) : training_(training) {
+  if (training.vocabulary_size < 257 || training.vocabulary_size > kMaxTokenIds)
+    throw Error(ErrorCode::kUsage, "vocabulary size must lie in [257, ", kMaxTokenIds, "] (256 bytes and ", kEndOfText,
+                "), got ", training.vocabulary_size);
+  if (training.min_frequency < 0)
+    throw Error(ErrorCode::kUsage, "minimal frequency must be 0 or more, got ", training.min_frequency);
+}
+
+void TokenizerTrainer::add(std::string_view document) {
+  while (!document.empty()) {
+    const std::string_view piece = document.substr(0, pretokenizer_.first_piece(document));
+    const auto known = words_.find(piece);
+    if (known != words_.end())
+      ++known->second;
+    else
+      words_.emplace(piece, 1);
+    document.remove_prefix(piece.size());
+  }
+}
+
+std::string TokenizerTrainer::finish() {
+  Learner learner(training_);
+  for (const auto& [word, count] : words_) learner.add_word(word, count);
+  words_.clear();
+  return write_tokenizer_json(learner.learn());
+}
+
+}  // namespace trireme::data

@@ -1,0 +1,48 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/base/hash.h"
+#include "data/tokenizer/tokenizer_json.h"
+
+namespace trireme::data {
+
+/// For look-ups by text that comes from a file: the standard library's hash has a fixed seed and is easy to collide.
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const { return xxh3_64(text); }
+};
+
+/// Tokens by id and by spelling: what of a tokenizer.json is a table.
+class Vocabulary {
+ public:
+  /// @throws Error kBadInput  an id twice, a byte without a token, an added token that contradicts model.vocab
+  Vocabulary(const TokenizerSpec& spec, const std::string& origin);
+
+  /// The largest id plus one.
+  std::int64_t size() const { return static_cast<std::int64_t>(kind_.size()); }
+  /// The bytes that a token stands for. @throws Error kBadInput for an id that is out of range or a hole
+  std::string_view bytes(TokenId id) const;
+  bool is_special(TokenId id) const { return id >= 0 && id < size() && kind_[index(id)] == Kind::kSpecial; }
+  /// As the file spells it: "Ġthe", not " the".
+  std::optional<TokenId> id_of(std::string_view spelling) const;
+  /// The token of one byte.
+  const std::array<TokenId, 256>& byte_tokens() const { return byte_tokens_; }
+
+ private:
+  enum class Kind : std::uint8_t { kHole, kPlain, kSpecial };
+  static std::size_t index(TokenId id) { return static_cast<std::size_t>(id); }
+
+  std::vector<Kind> kind_;
+  std::vector<std::uint32_t> begin_, size_;  // of a token's bytes in bytes_
+  std::string bytes_;
+  std::unordered_map<std::string, TokenId, TextHash, std::equal_to<>> by_spelling_;
+  std::array<TokenId, 256> byte_tokens_;
+};
+
+}  // namespace trireme::data
