@@ -2,7 +2,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,10 +14,16 @@ namespace trireme::models {
 
 /// Element types that a checkpoint can hold, as they are spelt in manifests: "float32", "float64", "bfloat16".
 enum class StoredType { kFloat32, kFloat64, kBfloat16 };
+std::string_view type_name(StoredType type);
+std::optional<StoredType> stored_type(std::string_view name);
+std::size_t bytes_per_element(StoredType type);
 
-/// A box of a tensor in this process's memory, row-major and contiguous.
+/// A box of a tensor in this process's memory, row-major and contiguous. A box may be empty, as the share of a rank
+/// that has none of a tensor; a tensor without elements is still declared by at least one empty box.
 struct TensorSlice {
-  std::string name;  ///< canonical: "weights/blocks.0.attention.query.weight", "optimizer/first-moment/..."
+  /// Canonical: "weights/blocks.0.attention.query.weight", "optimizer/first-moment/...". Parts of [A-Za-z0-9._+:-]
+  /// joined by '/'.
+  std::string name;
   StoredType type = StoredType::kFloat32;
   std::vector<std::int64_t> shape;   ///< of the whole tensor
   std::vector<std::int64_t> offset;  ///< of this box, an entry an axis
@@ -31,7 +39,15 @@ class WeightsHash {
   /// The part of one whole tensor: SHA-256 over its name, type, shape and piece hashes, 64 hex digits.
   static std::string of_tensor(const std::string& name, StoredType type, const std::vector<std::int64_t>& shape,
                                const void* data);
-  /// Adds one tensor's part, in any order. @throws Error kBug when the name was added before
+
+  /// For who never holds a tensor whole: pieces of 4 MiB, the last one shorter, may be hashed wherever they are.
+  static constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
+  static std::string of_piece(const void* bytes, std::size_t size);
+  /// What of_tensor gives, from the hashes of all its pieces in order.
+  static std::string of_pieces(const std::string& name, StoredType type, const std::vector<std::int64_t>& shape,
+                               const std::vector<std::string>& pieces);
+
+  /// Adds one tensor's part, in any order. @throws Error kBug when the name was added before or is not "weights/..."
   void add(const std::string& name, std::string part);
   std::string hex() const;
 
@@ -41,22 +57,32 @@ class WeightsHash {
 
 struct CheckpointContent {
   std::vector<TensorSlice> slices;  ///< this rank's; every element of every tensor is in one slice of one rank
-  std::string model_json;           ///< all that is needed to build the module; the same on all ranks, as are:
-  std::string training_json;        ///< the trainer's own: step, tokens, position in the data, config, result so far
-  std::string tokenizer_json;
-  std::string weights_hash;
+  std::string model_json;      ///< an object, all that is needed to build the module; the same on all ranks, as are:
+  std::string training_json;   ///< an object, the trainer's own: step, tokens, position in the data, result so far
+  std::string tokenizer_json;  ///< kept byte for byte
+  std::string weights_hash;    ///< WeightsHash over all tensors "weights/..."; verify() recomputes it
 };
 
-/// Writes `directory`, called by all ranks: each writes one HDF5 file, rank 0 the manifest and tokenizer.json; all is
-/// synced under a temporary name before one rename makes it the checkpoint. Returns on every rank after the rename is
-/// durable. @throws Error kIo on every rank when it failed on any; then nothing of that name exists.
+/// Writes `directory`, called by all ranks: each writes one HDF5 file (none when it has no slices), rank 0 the manifest
+/// and tokenizer.json; all is synced under a temporary name beside it before one rename makes it the checkpoint.
+/// Returns on every rank after the rename is durable. The parent must be on a file system that all ranks share; it is
+/// made.
+///
+/// A checkpoint that is already there, of a timeline that the run has left or a damaged one, changes places with the
+/// new one in that same rename and is removed after it: at no moment is there none.
+///
+/// @throws Error kIo on every rank, with the rank and the reason, when it failed on any; then what stood under that
+/// name before stands there still and nothing half-written is left. kBug likewise, for slices that do not tile their
+/// tensors or texts that are not JSON objects. kPeerLost passes through: then the checkpoint may have been committed,
+/// and is whole if it was; a temporary may stay until prune_checkpoints.
 void write_checkpoint(Communicator& world, const std::filesystem::path& directory, const CheckpointContent& content);
 
 /// A checkpoint opened for reading: its manifest is read and checked, tensors are read by offset and checked slice by
 /// slice. Safe to use from many threads.
 class Checkpoint {
  public:
-  /// @throws Error kNotFound, kCorrupt, naming the file
+  /// Reads the manifest and compares the sizes of the files with it; no data is read.
+  /// @throws Error kNotFound, kCorrupt, naming the file; kBadInput for a format version that is not known
   static Checkpoint open(const std::filesystem::path& directory);
   Checkpoint(Checkpoint&&) noexcept;
   Checkpoint& operator=(Checkpoint&&) noexcept;
@@ -69,7 +95,8 @@ class Checkpoint {
   };
   const std::vector<Tensor>& tensors() const;  ///< in order of name
   bool has(const std::string& name) const;
-  /// A box of a tensor into `out`, in the stored type. The slices it touches are read whole and checked.
+  /// A box of a tensor into `out`, in the stored type. The slices it touches are read whole and checked; when it
+  /// throws, `out` holds nothing of use.
   /// @throws Error kNotFound, kCorrupt (file, tensor, byte range), kBadInput for a box outside the tensor
   void read(const std::string& name, const std::vector<std::int64_t>& offset, const std::vector<std::int64_t>& size,
             void* out) const;
@@ -82,7 +109,8 @@ class Checkpoint {
   std::string tokenizer_json() const;  ///< @throws Error kCorrupt
 
   /// Everything that is wrong, a line each, naming file, tensor and byte range; empty when sound. Reads every byte of
-  /// every file, recomputes weights_hash, and names files that the manifest does not know.
+  /// every file, recomputes weights_hash, opens the HDF5 files as such, and names files that the manifest does not
+  /// know. Holds the largest of the weights in memory. @throws Error kNotFound when the directory is gone
   std::vector<std::string> verify() const;
 
  private:
@@ -91,15 +119,23 @@ class Checkpoint {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Steps that a run has committed, ascending.
+/// Checkpoint::verify for a directory that may not even open.
+std::vector<std::string> verify_checkpoint(const std::filesystem::path& directory);
+
+/// Steps that a run has committed, ascending; none when it has no checkpoints.
 std::vector<std::int64_t> checkpoint_steps(const std::filesystem::path& run);
 /// run/checkpoints/step-00000200
 std::filesystem::path checkpoint_path(const std::filesystem::path& run, std::int64_t step);
-/// Removes all but the newest `keep` (0: all stay) and what crashed saves left behind.
+/// Removes all but the newest `keep` (0: all stay) and what crashed saves left behind. Only checkpoints that open
+/// count, so that damaged ones never push out the last that can be used. Call it while no save of this run is under
+/// way. What cannot be removed is named in a warning.
 void prune_checkpoints(const std::filesystem::path& run, std::int64_t keep);
 
-/// Opens what a user calls MODEL: a checkpoint directory, or a run (its newest sound checkpoint; damaged ones are named
-/// in a warning and passed over). @throws Error kNotFound, kCorrupt
+/// Opens what a user calls MODEL: a checkpoint directory, or a run: then its newest sound checkpoint, with damaged ones
+/// named in a warning and passed over. Sound means that every byte of every file was read and holds, since a reader
+/// that meets damage later can no longer choose another. Of many ranks let one choose and tell the others the
+/// directory.
+/// @throws Error kNotFound, kCorrupt, with what was looked at
 Checkpoint open_model(const std::filesystem::path& model);
 
 }  // namespace trireme::models

@@ -1,0 +1,47 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace trireme::models {
+
+/// A directory held open: files in it are found through it even while the directory gets another name, so that a reader
+/// never mixes the files of two checkpoints.
+class InputDirectory {
+ public:
+  /// @throws Error kNotFound, kIo
+  explicit InputDirectory(std::filesystem::path path);
+  ~InputDirectory();
+  InputDirectory(const InputDirectory&) = delete;
+  InputDirectory& operator=(const InputDirectory&) = delete;
+  int descriptor() const { return descriptor_; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_;
+};
+
+/// A regular file of a directory, read by offset. Reads may come from many threads.
+class InputFile {
+ public:
+  /// @throws Error kNotFound; kCorrupt when it is not a regular file; kIo
+  InputFile(const InputDirectory& directory, const std::string& name);
+  ~InputFile();
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  std::uint64_t size() const { return size_; }
+  /// @throws Error kCorrupt when the file ends before, kIo
+  void read(std::uint64_t offset, void* out, std::size_t bytes) const;
+  /// Of the whole file, as it is now. @throws Error kIo
+  std::string xxh3_128() const;
+
+ private:
+  std::string path_;
+  int descriptor_;
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace trireme::models

@@ -1,0 +1,74 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/error.h"
+#include "models/checkpoint/box.h"
+#include "models/checkpoint/checkpoint.h"
+
+namespace trireme::models {
+
+inline constexpr const char* kManifestFile = "manifest.json";
+inline constexpr const char* kTokenizerFile = "tokenizer.json";
+inline constexpr const char* kFormatName = "trireme-checkpoint";
+inline constexpr int kFormatVersion = 1;
+
+/// "rank-00003.h5"
+std::string rank_file_name(int rank);
+
+/// What manifest.json says about a checkpoint. Definition: docs/formats/checkpoint.md.
+struct Manifest {
+  struct File {
+    std::uint64_t bytes = 0;
+    std::string xxh3_128;
+  };
+  struct Slice {
+    std::string file;
+    std::uint64_t file_offset = 0;  ///< of its first byte in the file
+    std::uint64_t bytes = 0;
+    Box box;
+    std::string xxh3_128;
+  };
+  struct Tensor {
+    StoredType type = StoredType::kFloat32;
+    Extents shape;
+    std::vector<Slice> slices;  ///< none for a tensor without elements
+  };
+
+  std::map<std::string, File> files;  ///< all but the manifest itself
+  std::map<std::string, Tensor> tensors;
+  nlohmann::json model = nlohmann::json::object();
+  nlohmann::json training = nlohmann::json::object();
+  std::string weights_hash;
+
+  /// The bytes of manifest.json, its own checksum included.
+  std::string to_text() const;
+  /// @param where  for messages: the path of the manifest
+  /// @throws Error kCorrupt when a checksum or anything in it does not hold, kBadInput for a version that is unknown
+  static Manifest parse(const std::string& text, const std::string& where);
+  /// Names, ranges and sizes: every tensor is tiled by its slices, every slice lies in its file and shares no byte.
+  /// @throws Error of this code
+  void check(const std::string& where, ErrorCode code) const;
+};
+
+/// A text as a JSON object; keys that come twice and nesting deeper than 64 are refused: the first has no one meaning,
+/// the second would let a file choose how deep we recurse. @throws Error of this code
+nlohmann::json parse_object(const std::string& text, const std::string& where, ErrorCode code);
+
+nlohmann::json to_json(const Manifest::File& file);
+nlohmann::json to_json(const Manifest::Tensor& tensor);
+/// @param what  for messages: "manifest.json: tensor weights/a". @throws Error kCorrupt
+Manifest::File file_from_json(const nlohmann::json& json, const std::string& what);
+Manifest::Tensor tensor_from_json(const nlohmann::json& json, const std::string& what);
+
+/// Parts of [A-Za-z0-9._+:-], none of them only dots, joined by '/'; at most 512 characters. '@' stays free to tell the
+/// datasets of a tensor's slices apart.
+bool is_tensor_name(std::string_view name);
+/// Exactly `digits` characters of [0-9a-f].
+bool is_hex(std::string_view text, std::size_t digits);
+
+}  // namespace trireme::models
