@@ -20,6 +20,7 @@
 #include "core/base/log.h"
 #include "core/base/stop.h"
 #include "core/base/text.h"
+#include "core/config/sources.h"
 #include "data/corpus/corpus.h"
 #include "data/loader/loader.h"
 #include "models/checkpoint/checkpoint.h"

@@ -104,16 +104,16 @@ void GradientReducer::accumulate(std::size_t index, const at::Tensor& gradient) 
   const LocalFold::Leaf& leaf = local_.leaves[static_cast<std::size_t>(current_ - share_.first)];
   at::Tensor& buffer = buffers_[static_cast<std::size_t>(leaf.buffer)];
   const at::Tensor row = gradient.contiguous();
-  if (parameters_.master_type() == at::kDouble) {
-    (leaf.add ? static_cast<void (*)(double*, const double*, std::int64_t)>(add_into) : copy_into)(
-        buffer.mutable_data_ptr<double>() + entry.begin, row.const_data_ptr<double>(), entry.count);
-  } else if (parameters_.compute_type() == at::kBFloat16) {
-    (leaf.add ? static_cast<void (*)(float*, const c10::BFloat16*, std::int64_t)>(add_into) : copy_into)(
-        buffer.mutable_data_ptr<float>() + entry.begin, row.const_data_ptr<c10::BFloat16>(), entry.count);
-  } else {
-    (leaf.add ? static_cast<void (*)(float*, const float*, std::int64_t)>(add_into) : copy_into)(
-        buffer.mutable_data_ptr<float>() + entry.begin, row.const_data_ptr<float>(), entry.count);
-  }
+  const auto put = [&](auto* into, const auto* from) {
+    if (leaf.add) add_into(into + entry.begin, from, entry.count);
+    else copy_into(into + entry.begin, from, entry.count);
+  };
+  if (parameters_.compute_type() == at::kDouble)
+    put(buffer.mutable_data_ptr<double>(), row.const_data_ptr<double>());
+  else if (parameters_.compute_type() == at::kBFloat16)
+    put(buffer.mutable_data_ptr<float>(), row.const_data_ptr<c10::BFloat16>());
+  else
+    put(buffer.mutable_data_ptr<float>(), row.const_data_ptr<float>());
   world_.check();
   if (current_ + 1 < share_.second) return;
   for (auto i = static_cast<std::size_t>(entry.begin / kBucketElements);
