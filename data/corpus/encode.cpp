@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
-#include <mutex>
+#include <future>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
 
 namespace trireme::data {
@@ -31,26 +30,18 @@ struct Round {
 
   void encode(const Tokenizer& tokenizer, SpecialText special, int threads) {
     std::atomic<std::size_t> next{0};
-    std::mutex mutex;
-    std::exception_ptr failure;
     const auto work = [&] {
-      try {
-        constexpr std::size_t kAtOnce = 16;
-        for (std::size_t begin = 0; (begin = next.fetch_add(kAtOnce)) < count;)
-          for (std::size_t i = begin; i < std::min(begin + kAtOnce, count); ++i) {
-            ids[i].clear();
-            tokenizer.encode_to(texts[i], ids[i], special);
-          }
-      } catch (...) {
-        const std::scoped_lock lock(mutex);
-        failure = std::current_exception();
-      }
+      constexpr std::size_t kAtOnce = 16;
+      for (std::size_t begin = 0; (begin = next.fetch_add(kAtOnce)) < count;)
+        for (std::size_t i = begin; i < std::min(begin + kAtOnce, count); ++i) {
+          ids[i].clear();
+          tokenizer.encode_to(texts[i], ids[i], special);
+        }
     };
-    std::vector<std::thread> helpers;
-    for (int i = 1; i < threads; ++i) helpers.emplace_back(work);
+    std::vector<std::future<void>> helpers;  // a future keeps what its thread threw, and waits when dropped
+    for (int i = 1; i < threads; ++i) helpers.push_back(std::async(std::launch::async, work));
     work();
-    for (std::thread& helper : helpers) helper.join();
-    if (failure) std::rethrow_exception(failure);
+    for (std::future<void>& helper : helpers) helper.get();
   }
 };
 
@@ -58,13 +49,18 @@ struct Round {
 
 void encode_documents(DocumentReader& reader, const Tokenizer& tokenizer, SpecialText special, int threads,
                       const std::function<void(std::string_view text, std::span<const TokenId> ids)>& take) {
-  Round round;
-  for (;;) {
-    round.read(reader, kRoundBytes * static_cast<std::size_t>(threads));
-    if (round.count == 0) return;
-    round.encode(tokenizer, special, threads);
-    for (std::size_t i = 0; i < round.count; ++i) take(round.texts[i], round.ids[i]);
+  // While one round is encoded, the one before is handed out and the next one is read.
+  Round encoded, encoding;
+  const std::size_t bytes = kRoundBytes * static_cast<std::size_t>(threads);
+  encoding.read(reader, bytes);
+  while (encoding.count > 0) {
+    auto done = std::async(std::launch::async, [&] { encoding.encode(tokenizer, special, threads); });
+    for (std::size_t i = 0; i < encoded.count; ++i) take(encoded.texts[i], encoded.ids[i]);
+    encoded.read(reader, bytes);
+    done.get();
+    std::swap(encoded, encoding);
   }
+  for (std::size_t i = 0; i < encoded.count; ++i) take(encoded.texts[i], encoded.ids[i]);
 }
 
 }  // namespace trireme::data
