@@ -22,7 +22,7 @@ MergeTable::MergeTable(const TokenizerSpec& spec, const Vocabulary& vocabulary, 
   for (const auto& [left, right] : spec.merges) {
     const auto rank = static_cast<std::uint32_t>(result_.size());
     const auto token = [&](const std::string& spelling) {
-      const auto id = vocabulary.id_of(spelling);
+      const auto id = vocabulary.model_id_of(spelling);
       if (!id)
         throw Error(ErrorCode::kBadInput, origin, ": model.merges[", rank, "], ", quoted(left), " with ", quoted(right),
                     ", needs the token ", quoted(spelling), ", which model.vocab does not have");
@@ -39,7 +39,7 @@ MergeTable::MergeTable(const TokenizerSpec& spec, const Vocabulary& vocabulary, 
     result_.push_back(token(left + right));
   }
 
-  byte_rank_.resize(256 * 256);
+  byte_rank_.resize(std::size_t{256} * 256);
   for (std::size_t pair = 0; pair < byte_rank_.size(); ++pair)
     byte_rank_[pair] = rank_of(byte_tokens_[pair >> 8], byte_tokens_[pair & 0xFF]);
 }

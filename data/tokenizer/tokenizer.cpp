@@ -48,7 +48,7 @@ struct Tokenizer::Impl {
 
   void encode_piece(std::string_view piece, std::vector<TokenId>& ids, Workspace& work) const {
     if (ignore_merges) {
-      if (const auto whole = vocabulary.id_of(spell_bytes(piece))) {
+      if (const auto whole = vocabulary.model_id_of(spell_bytes(piece))) {
         ids.push_back(*whole);
         return;
       }

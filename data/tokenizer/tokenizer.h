@@ -24,7 +24,8 @@ enum class SpecialText {
 /// (Radford et al. 2019). Immutable after loading and safe to use from many threads.
 ///
 /// Invalid UTF-8: each maximal run of bytes that is no well-formed UTF-8 is a pre-token of its own and encoded byte by
-/// byte through the same merges, so decode(encode(x)) == x for any bytes.
+/// byte through the same merges, so decode(encode(x)) == x for any bytes. (A file may ask for a space before each text,
+/// or for added tokens that swallow white space; these do not come back.) docs/formats/tokenizer.md has the rest.
 class Tokenizer {
  public:
   /// @throws Error kNotFound, kIo, kBadInput (not JSON, or a part that is not supported, by name)
@@ -45,8 +46,10 @@ class Tokenizer {
   std::string decode(std::span<const TokenId> ids, bool skip_special = false) const;
   std::string decode_one(TokenId id) const;
 
+  /// @param token  as tokenizer.json spells it: "Ġthe", not " the"; special tokens are spelled as their text
   std::optional<TokenId> id_of(std::string_view token) const;
-  /// The special token that ends a document, "<|endoftext|>"; none if the file has no such token.
+  /// The special token that ends a document, "<|endoftext|>", else "<|end_of_text|>" or "</s>"; none if the file has no
+  /// such token.
   std::optional<TokenId> end_of_text() const;
   bool is_special(TokenId id) const;
 

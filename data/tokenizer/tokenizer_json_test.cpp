@@ -67,6 +67,7 @@ TEST(TokenizerJson, RefusesVocabulariesThatContradictThemselves) {
   expect_refused(R"({"model": {"merges": ["t  h"]}})", "model.merges[0]");
   expect_refused(R"({"model": {"merges": [["t"]]}})", "model.merges[0]");
   expect_refused(R"({"model": {"merges": ["x y"]}})", R"("xy")");
+  expect_refused(R"({"model": {"merges": ["x y"]}, "added_tokens": [{"id": 900, "content": "xy"}]})", R"("xy")");
   expect_refused(R"({"added_tokens": [{"id": 7, "content": "<|endoftext|>"}]})", "has id 7, but elsewhere id 0");
   expect_refused(R"({"added_tokens": [{"id": 7, "content": "<new>"}]})", "belongs to another token");
   expect_refused(R"({"added_tokens": [{"id": 900, "content": "<new>"}, {"id": 900, "content": "<new>"}]})", "twice");

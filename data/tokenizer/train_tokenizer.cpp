@@ -47,6 +47,7 @@ class Learner {
     add_token(kEndOfText);
     // In the order of the characters that spell them, which is not that of the bytes.
     std::vector<std::pair<char32_t, int>> alphabet;
+    alphabet.reserve(256);
     for (int byte = 0; byte < 256; ++byte)
       alphabet.emplace_back(alphabet_character(static_cast<unsigned char>(byte)), byte);
     std::sort(alphabet.begin(), alphabet.end());

@@ -19,7 +19,8 @@ struct TokenizerTraining {
 /// seen most often, of equals the one with the smallest ids.
 ///
 /// The same merges as PyPI's tokenizers (`BpeTrainer` with ByteLevel's alphabet as initial alphabet); a test compares
-/// them. Memory grows with the number of different words, not with the text.
+/// them. Memory grows with the number of different words, not with the text. Each merge walks the words that hold its
+/// pair, so a word of many megabytes makes training slow (encoding it is not).
 class TokenizerTrainer {
  public:
   /// @throws Error kUsage  a vocabulary below 257 or above kMaxTokenIds, a negative frequency

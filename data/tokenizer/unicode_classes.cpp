@@ -39,22 +39,4 @@ UnicodeClasses::UnicodeClasses() {
   if (blocks_.size() > 256) throw Error(ErrorCode::kBug, "unicode classes need ", blocks_.size(), " blocks, 256 fit");
 }
 
-CharStep UnicodeClasses::step(std::string_view text) const {
-  const auto byte = [&](std::size_t i) -> unsigned { return static_cast<unsigned char>(text[i]); };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return {ascii_[lead], 1};
-  if (lead < 0xC2 || lead > 0xF4) return {CharClass::kInvalid, 1};
-  // Unicode 16, table 3-7: the allowed second byte depends on the first.
-  const std::uint32_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  const unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-  const unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-  char32_t code = lead & (0x7Fu >> length);
-  for (std::uint32_t i = 1; i < length; ++i) {
-    if (i >= text.size() || byte(i) < (i == 1 ? low : 0x80u) || byte(i) > (i == 1 ? high : 0xBFu))
-      return {CharClass::kInvalid, i};
-    code = code << 6 | (byte(i) & 0x3F);
-  }
-  return {of(code), length};
-}
-
 }  // namespace trireme::data

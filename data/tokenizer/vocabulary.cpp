@@ -30,7 +30,7 @@ Vocabulary::Vocabulary(const TokenizerSpec& spec, const std::string& origin) {
                   quoted(spell_bytes(bytes(id))));
     // A token outside the byte alphabet can come out of a model, and then stands for its own text.
     put(id, Kind::kPlain, unspell_bytes(token).value_or(token));
-    by_spelling_.emplace(token, id);
+    by_spelling_.emplace(token, Known{id, true});
   }
   for (int byte = 0; byte < 256; ++byte) {
     const std::string spelling = spell_bytes(std::string(1, static_cast<char>(byte)));
@@ -41,14 +41,14 @@ Vocabulary::Vocabulary(const TokenizerSpec& spec, const std::string& origin) {
       throw Error(ErrorCode::kBadInput, origin, ": model.vocab has no token for the byte ", hex, ", spelled ",
                   quoted(spelling), "; all 256 must be there, else some text has no ids");
     }
-    byte_tokens_[static_cast<std::size_t>(byte)] = found->second;
+    byte_tokens_[static_cast<std::size_t>(byte)] = found->second.id;
   }
 
   for (const AddedToken& token : spec.added) {
-    const auto [known, is_new] = by_spelling_.emplace(token.content, token.id);
-    if (known->second != token.id)
+    const auto [known, is_new] = by_spelling_.emplace(token.content, Known{token.id, false});
+    if (known->second.id != token.id)
       throw Error(ErrorCode::kBadInput, origin, ": added token ", quoted(token.content), " has id ", token.id,
-                  ", but elsewhere id ", known->second);
+                  ", but elsewhere id ", known->second.id);
     if (is_new && kind_[index(token.id)] != Kind::kHole)
       throw Error(ErrorCode::kBadInput, origin, ": added token ", quoted(token.content), " has id ", token.id,
                   ", which belongs to another token");
@@ -67,7 +67,13 @@ std::string_view Vocabulary::bytes(TokenId id) const {
 std::optional<TokenId> Vocabulary::id_of(std::string_view spelling) const {
   const auto found = by_spelling_.find(spelling);
   if (found == by_spelling_.end()) return std::nullopt;
-  return found->second;
+  return found->second.id;
+}
+
+std::optional<TokenId> Vocabulary::model_id_of(std::string_view spelling) const {
+  const auto found = by_spelling_.find(spelling);
+  if (found == by_spelling_.end() || !found->second.in_model) return std::nullopt;
+  return found->second.id;
 }
 
 }  // namespace trireme::data

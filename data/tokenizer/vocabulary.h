@@ -31,17 +31,23 @@ class Vocabulary {
   bool is_special(TokenId id) const { return id >= 0 && id < size() && kind_[index(id)] == Kind::kSpecial; }
   /// As the file spells it: "Ġthe", not " the".
   std::optional<TokenId> id_of(std::string_view spelling) const;
+  /// The same among the tokens of model.vocab alone, which merges are made of.
+  std::optional<TokenId> model_id_of(std::string_view spelling) const;
   /// The token of one byte.
   const std::array<TokenId, 256>& byte_tokens() const { return byte_tokens_; }
 
  private:
   enum class Kind : std::uint8_t { kHole, kPlain, kSpecial };
+  struct Known {
+    TokenId id;
+    bool in_model;
+  };
   static std::size_t index(TokenId id) { return static_cast<std::size_t>(id); }
 
   std::vector<Kind> kind_;
   std::vector<std::uint32_t> begin_, size_;  // of a token's bytes in bytes_
   std::string bytes_;
-  std::unordered_map<std::string, TokenId, TextHash, std::equal_to<>> by_spelling_;
+  std::unordered_map<std::string, Known, TextHash, std::equal_to<>> by_spelling_;
   std::array<TokenId, 256> byte_tokens_;
 };
 
