@@ -12,11 +12,11 @@ std::recursive_mutex& library_lock() {
   return mutex;
 }
 
-// Held around every call; silences the library's own printing on first use.
+// Held around every call; silences the library's own printing on first use in every thread: each has its error stack.
 class Locked {
  public:
   Locked() : lock_(library_lock()) {
-    static const bool silenced = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
+    thread_local const bool silenced = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
     (void)silenced;
   }
 
