@@ -37,8 +37,7 @@ at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, 
   if (queries == keys || queries == 1)
     return at::scaled_dot_product_attention(q_bhtd, spread(k_bhld), spread(v_bhld), {}, 0.0, queries > 1);
   // is_causal lines the mask up with the first key; here the last query belongs to the last key.
-  const at::Tensor mask =
-      at::arange(keys).unsqueeze(0) <= at::arange(queries).unsqueeze(1) + (keys - queries);
+  const at::Tensor mask = at::arange(keys).unsqueeze(0) <= at::arange(queries).unsqueeze(1) + (keys - queries);
   return at::scaled_dot_product_attention(q_bhtd, spread(k_bhld), spread(v_bhld), mask);
 }
 
