@@ -244,6 +244,7 @@ class Trainer {
       }
       if (outcome.stop && !is_last) {
         console.line("stopping on request after step " + std::to_string(state_.step));
+        files.sync();
         return result(false);
       }
     }
