@@ -7,9 +7,12 @@ namespace {
 
 at::ScalarType scalar_type(StoredType type) {
   switch (type) {
-    case StoredType::kFloat32: return at::kFloat;
-    case StoredType::kFloat64: return at::kDouble;
-    case StoredType::kBfloat16: return at::kBFloat16;
+    case StoredType::kFloat32:
+      return at::kFloat;
+    case StoredType::kFloat64:
+      return at::kDouble;
+    case StoredType::kBfloat16:
+      return at::kBFloat16;
   }
   throw Error(ErrorCode::kBug, "unknown stored type");
 }

@@ -52,7 +52,8 @@ int serve(const ServeOptions& options) {
                                          static_cast<std::uint64_t>(options.seed)};
   std::string text;
   const auto outcome = generator.generate(options.prompt[0], options.max_tokens, sampling, [&](std::string_view piece) {
-    if (options.json) text += piece;
+    if (options.json)
+      text += piece;
     else if (std::fwrite(piece.data(), 1, piece.size(), stdout) != piece.size() || std::fflush(stdout) != 0)
       throw Error(ErrorCode::kIo, "cannot write to stdout");
     return !stop_requested();

@@ -12,11 +12,11 @@ std::recursive_mutex& library_lock() {
   return mutex;
 }
 
-// Held around every call; silences the library's own printing on first use.
+// Held around every call; silences the library's own printing on first use in every thread: each has its error stack.
 class Locked {
  public:
   Locked() : lock_(library_lock()) {
-    static const bool silenced = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
+    thread_local const bool silenced = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
     (void)silenced;
   }
 
@@ -117,7 +117,9 @@ File File::create(const std::filesystem::path& path) {
   const Locked locked;
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   H5Pset_libver_bounds(access.id(), H5F_LIBVER_V18, H5F_LIBVER_V110);
-  Handle file(H5Fcreate(path.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, access.id()), H5Fclose);
+  const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
+  H5Pset_obj_track_times(creation.id(), false);  // the same content gives the same bytes, whenever it is written
+  Handle file(H5Fcreate(path.c_str(), H5F_ACC_EXCL, creation.id(), access.id()), H5Fclose);
   if (file.id() < 0) throw Error(ErrorCode::kIo, "cannot create ", path.string(), "; does it exist, is the disk full?");
   return {std::move(file), path};
 }
@@ -139,6 +141,7 @@ void File::reserve(const std::string& name, Type type, const std::vector<std::ui
   H5Pset_layout(creation.id(), H5D_CONTIGUOUS);
   H5Pset_alloc_time(creation.id(), H5D_ALLOC_TIME_EARLY);
   H5Pset_fill_time(creation.id(), H5D_FILL_TIME_NEVER);
+  H5Pset_obj_track_times(creation.id(), false);
   Handle dataset(
       H5Dcreate2(file_.id(), name.c_str(), file_type(type), space.id(), links.id(), creation.id(), H5P_DEFAULT),
       H5Dclose);

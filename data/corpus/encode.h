@@ -12,7 +12,7 @@ namespace trireme::data {
 /// in which they were read, so that nothing depends on the number of threads. Memory: some 4 MiB of text a thread and
 /// its ids, or the longest document.
 ///
-/// @param threads  1 or more
+/// @param threads  that encode, 1 or more; reading and `take` go on meanwhile
 /// @throws Error what the reader, the tokenizer or `take` throws
 void encode_documents(DocumentReader& reader, const Tokenizer& tokenizer, SpecialText special, int threads,
                       const std::function<void(std::string_view text, std::span<const TokenId> ids)>& take);

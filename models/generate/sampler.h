@@ -7,9 +7,9 @@ namespace trireme::models {
 
 /// How the next token is chosen from scores.
 struct SamplingOptions {
-  double temperature = 1;   ///< divides scores; 0: always the highest
-  std::int64_t top_k = 0;   ///< only the k highest; 0: all
-  double top_p = 1;         ///< only the smallest set of likeliest tokens whose probabilities reach p
+  double temperature = 1;  ///< divides scores; 0: always the highest
+  std::int64_t top_k = 0;  ///< only the k highest; 0: all
+  double top_p = 1;        ///< only the smallest set of likeliest tokens whose probabilities reach p
   std::uint64_t seed = 0;
 };
 

@@ -28,7 +28,8 @@ TextGenerator::Outcome TextGenerator::generate(std::string_view prompt, std::int
   std::vector<std::int64_t> tokens(ids.begin(), ids.end());
   const auto end_of_text = tokenizer_.end_of_text();
   if (tokens.empty()) {
-    if (!end_of_text) throw Error(ErrorCode::kBadInput, "the prompt is empty and the tokenizer has no token to start from");
+    if (!end_of_text)
+      throw Error(ErrorCode::kBadInput, "the prompt is empty and the tokenizer has no token to start from");
     tokens.push_back(*end_of_text);
   }
   const std::int64_t context = model_->config().context;
