@@ -1,0 +1,53 @@
+"""The layout never changes the run: any number of ranks gives the losses, gradients and weights of one, to the bit."""
+import trireme
+from trireme import Case, repeated
+
+
+class Layouts(Case):
+    def assert_same_on(self, worlds, config, threads=1):
+        results, logs = {}, {}
+        for ranks in worlds:
+            run = self.new_run()
+            results[ranks] = self.train(ranks, run, config | {"threads": threads}).json
+            logs[ranks] = repeated(run)
+            self.assertEqual(len(logs[ranks]), config["steps"])
+        first = worlds[0]
+        for ranks in worlds[1:]:
+            self.assertEqual(logs[first], logs[ranks], f"records of {first} and of {ranks} ranks")
+            for key in ("weights_hash", "samples_hash", "loss", "eval_loss", "eval_bits_per_byte", "step", "tokens"):
+                self.assertEqual(results[first][key], results[ranks][key], f"{key} of {first} and of {ranks} ranks")
+        return logs[first]
+
+    def test_any_number_of_ranks_gives_the_bits_of_one_in_fp32(self):
+        # 12 micro-batches: even shares on 1 to 4 ranks, uneven ones on 5.
+        log = self.assert_same_on([0, 1, 2, 3, 4, 5], {"steps": 16, "eval.every-steps": 5})
+        self.assertEqual([r["step"] for r in log if "eval_loss" in r], [5, 10, 15, 16])
+        self.assertLess(log[-1]["loss"], log[0]["loss"] - 0.3, "it learns")
+
+    def test_any_number_of_ranks_gives_the_bits_of_one_in_bf16(self):
+        self.assert_same_on([0, 2, 3, 5], {"steps": 12, "precision.compute": "bf16", "eval.every-steps": 5})
+
+    def test_two_threads_a_rank(self):
+        self.assert_same_on([1, 2], {"steps": 12, "model.width": 64, "eval.every-steps": 5}, threads=2)
+
+    def test_more_ranks_than_micro_batches(self):
+        # Two of five ranks have no micro-batch at all.
+        self.assert_same_on([0, 5], {"steps": 12, "data.global-batch": 3, "eval.every-steps": 5})
+
+    def test_micro_batches_of_several_sequences_and_untied_embeddings(self):
+        self.assert_same_on([0, 3], {"steps": 12, "data.global-batch": 14, "data.micro-batch": 2,
+                                     "model.tie-embeddings": "false", "eval.every-steps": 5})
+
+    def test_what_changes_the_run_changes_its_hashes(self):
+        """Else equal hashes would prove nothing."""
+        hashes, samples = set(), set()
+        for config in ({}, {"seed": 2}, {"data.micro-batch": 2}, {"optimizer.learning-rate": 0.0101}):
+            result = self.train(0, self.new_run(), config | {"steps": 5}).json
+            hashes.add(result["weights_hash"])
+            samples.add(result["samples_hash"])
+        self.assertEqual(len(hashes), 4)
+        self.assertGreaterEqual(len(samples), 2)
+
+
+if __name__ == "__main__":
+    trireme.main()

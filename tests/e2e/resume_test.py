@@ -1,0 +1,101 @@
+"""A run that was stopped and resumed, on whatever ranks, is the run that was never stopped."""
+import json
+import signal
+import time
+
+import trireme
+from trireme import Case, checkpoint_steps, last_step, records, repeated
+
+STEPS = 120
+CONFIG = {"steps": STEPS, "eval.every-steps": 40, "checkpoint.every-steps": 30, "checkpoint.keep": 0}
+
+
+class Resume(Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.straight = cls.new_run("straight")
+        cls.result = cls().train(0, cls.straight, CONFIG)
+
+    def assert_undisturbed(self, run, result):
+        self.assertEqual(repeated(run), repeated(self.straight))
+        for key in ("weights_hash", "samples_hash", "loss", "eval_loss", "step", "tokens"):
+            self.assertEqual(result.json[key], self.result.json[key], key)
+
+    def stop_after(self, step, ranks, run, number=signal.SIGTERM):
+        job = self.start(ranks, run, CONFIG)
+        job.wait_until(lambda: last_step(run) >= step, what=f"step {step}")
+        job.signal(number)
+        result = job.finish(30)
+        self.assertEqual(result.status, 75, result)
+        self.assertIn("stopping on request", result.stderr)
+        self.assertEqual(checkpoint_steps(run)[-1], last_step(run), "the step that was reached is saved")
+        self.assertEqual(result.json["step"], last_step(run), "the result so far")
+        return last_step(run)
+
+    def test_stopped_twice_and_resumed_on_other_ranks(self):
+        for worlds in ((2, 3, 0), (0, 5, 2)):
+            with self.subTest(worlds=worlds):
+                run = self.new_run()
+                first = self.stop_after(25, worlds[0], run)
+                second = self.stop_after(first + 20, worlds[1], run, signal.SIGINT)
+                self.assertGreater(second, first)
+                self.assertLess(second, STEPS)
+                result = self.train(worlds[2], run, CONFIG)
+                self.assertIn(f"resumed at step {second}", result.stderr)
+                self.assert_undisturbed(run, result)
+                events = [event["event"] for event in records(run, "events.jsonl")]
+                self.assertEqual([events.count(name) for name in ("start", "resumed", "end")], [1, 2, 1])
+
+    def test_a_complete_run_started_again_trains_nothing_and_prints_the_same(self):
+        log = (self.straight / "metrics.jsonl").read_bytes()
+        for ranks in (0, 2):
+            again = self.train(ranks, self.straight, CONFIG)
+            self.assertEqual(again.stdout, self.result.stdout)
+        self.assertEqual((self.straight / "metrics.jsonl").read_bytes(), log)
+        self.assertEqual([e["event"] for e in records(self.straight, "events.jsonl")].count("start"), 1)
+
+    def test_config_of_the_run_stands_below_the_flags(self):
+        """Only --run is needed to go on; more steps may be asked for."""
+        run = self.new_run()
+        self.train(0, run, CONFIG | {"steps": 30, "schedule.name": "constant"})
+        result = trireme.run([trireme.TRAIN, "--run", run, "--json", "--steps=60"])
+        self.assertEqual(result.status, 0, result)
+        whole = self.new_run()
+        expected = self.train(2, whole, CONFIG | {"steps": 60, "schedule.name": "constant"})
+        self.assertEqual(result.json["weights_hash"], expected.json["weights_hash"])
+
+    def test_resume_never_refuses_a_run_that_has_checkpoints(self):
+        before = trireme.listing(self.straight)
+        for ranks in (0, 2):
+            result = self.train(ranks, self.straight, CONFIG, "--resume=never", status=2)
+            self.assertEqual(len(result.lines), 1, result)
+            self.assertIn("--resume=never", result.stderr)
+        self.assertEqual(trireme.listing(self.straight), before)
+        self.train(0, self.new_run(), CONFIG | {"steps": 5}, "--resume=never")
+
+    def test_resume_from_a_step_goes_on_from_there(self):
+        run = self.new_run()
+        self.train(0, run, CONFIG)
+        result = self.train(2, run, CONFIG, "--resume=60")
+        self.assertIn("resumed at step 60", result.stderr)
+        self.assert_undisturbed(run, result)
+        before = trireme.listing(run)
+        result = self.train(2, run, CONFIG, "--resume=61", status=2)
+        self.assertEqual(len(result.lines), 1, result)
+        self.assertIn("--resume=61", result.stderr)
+        self.assertEqual(trireme.listing(run), before)
+
+    def test_stopped_again_and_again_at_any_moment(self):
+        run = self.new_run()
+        for delay in (0.05, 0.35, 0.6, 0.75, 0.9, 1.05):
+            job = self.start(2, run, CONFIG)
+            time.sleep(delay)
+            job.signal(signal.SIGTERM)
+            result = job.finish(60)
+            self.assertIn(result.status, (0, 75), result)
+        self.assert_undisturbed(run, self.train(3, run, CONFIG))
+
+
+if __name__ == "__main__":
+    trireme.main()
