@@ -15,11 +15,13 @@ double Model::training_flops_per_token(std::int64_t sequence_length) const {
     // The embedding is looked up; a tied head multiplies, and counts through its own entry.
     if (parameter.shape.size() == 2 && parameter.name != "embedding.weight")
       multiplied += static_cast<double>(parameter.elements());
-  return 6 * multiplied +
-         6 * static_cast<double>(config_.layers) * static_cast<double>(config_.width) * static_cast<double>(sequence_length);
+  return 6 * multiplied + 6 * static_cast<double>(config_.layers) * static_cast<double>(config_.width) *
+                              static_cast<double>(sequence_length);
 }
 
-at::Tensor logits(const Model& model, const at::Tensor& hidden_nc) { return ops::linear(hidden_nc, model.head().value); }
+at::Tensor logits(const Model& model, const at::Tensor& hidden_nc) {
+  return ops::linear(hidden_nc, model.head().value);
+}
 
 std::string model_json(const ModelConfig& config, std::int64_t vocabulary) {
   ModelConfig copy = config;

@@ -33,10 +33,15 @@ void allocate(ParameterList& parameters, at::ScalarType type) {
     parameter.value = parameter.tied_to ? parameter.tied_to->value.detach() : at::empty(parameter.shape, type);
 }
 
-void initial_values(const Parameter& parameter, std::uint64_t seed, std::int64_t begin, std::int64_t count, float* out) {
+void initial_values(const Parameter& parameter, std::uint64_t seed, std::int64_t begin, std::int64_t count,
+                    float* out) {
   switch (parameter.init.kind) {
-    case Init::kZeros: std::fill_n(out, count, 0.0f); break;
-    case Init::kOnes: std::fill_n(out, count, 1.0f); break;
+    case Init::kZeros:
+      std::fill_n(out, count, 0.0f);
+      break;
+    case Init::kOnes:
+      std::fill_n(out, count, 1.0f);
+      break;
     case Init::kNormal:
       RandomStream(seed, "weights/" + parameter.name)
           .fill_normal(out, static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(count),
@@ -45,7 +50,8 @@ void initial_values(const Parameter& parameter, std::uint64_t seed, std::int64_t
   }
 }
 
-void initial_values(const Parameter& parameter, std::uint64_t seed, std::int64_t begin, std::int64_t count, double* out) {
+void initial_values(const Parameter& parameter, std::uint64_t seed, std::int64_t begin, std::int64_t count,
+                    double* out) {
   // The float32 values: a run in fp64 starts where the run in fp32 does.
   constexpr std::int64_t kPiece = 4096;
   float piece[kPiece];

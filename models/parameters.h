@@ -62,6 +62,7 @@ void allocate(ParameterList& parameters, at::ScalarType type);
 
 /// Elements [begin, begin + count) of a parameter's initial values, row-major: a function of seed and name alone.
 void initial_values(const Parameter& parameter, std::uint64_t seed, std::int64_t begin, std::int64_t count, float* out);
-void initial_values(const Parameter& parameter, std::uint64_t seed, std::int64_t begin, std::int64_t count, double* out);
+void initial_values(const Parameter& parameter, std::uint64_t seed, std::int64_t begin, std::int64_t count,
+                    double* out);
 
 }  // namespace trireme::models

@@ -24,18 +24,17 @@ struct TrainOptions {
 
   static constexpr auto fields() {
     using C = TrainOptions;
-    return std::tuple{
-        Field{"run", &C::run, "directory of the run; resumed if it has checkpoints", kAny},
-        Field{"config", &C::config, "YAML file of config keys"},
-        Field{"resume", &C::resume, "auto, never, or the step of the checkpoint to go on from"},
-        Field{"json", &C::json, "the result as one JSON object on stdout"},
-        Field{"dry-run", &C::dry_run, "print the plan (sizes, shares, memory) and train nothing"},
-        Field{"print-config", &C::print_config, "print the merged config as YAML and train nothing"}};
+    return std::tuple{Field{"run", &C::run, "directory of the run; resumed if it has checkpoints", kAny},
+                      Field{"config", &C::config, "YAML file of config keys"},
+                      Field{"resume", &C::resume, "auto, never, or the step of the checkpoint to go on from"},
+                      Field{"json", &C::json, "the result as one JSON object on stdout"},
+                      Field{"dry-run", &C::dry_run, "print the plan (sizes, shares, memory) and train nothing"},
+                      Field{"print-config", &C::print_config, "print the merged config as YAML and train nothing"}};
   }
 };
 
-// Defaults < the run's config.yaml < file < environment < flags. A key that decides what is learnt may not change once the
-// run has a checkpoint.
+// Defaults < the run's config.yaml < file < environment < flags. A key that decides what is learnt may not change once
+// the run has a checkpoint.
 TrainConfig merged_config(const TrainOptions& options, const Assignments& flags) {
   TrainConfig config;
   const FieldList fields = fields_of(config);
@@ -117,7 +116,8 @@ int main(int argc, char** argv) {
           .options = fields_of(options),
           .config = fields_of(defaults),
           .run = [&](const Assignments& flags) { return train::run(world, options, flags); }}},
-        "Exit status: 0 done, 1 failed, 2 wrong flag or config, 75 stopped with its state saved: start again to go on.\n"
+        "Exit status: 0 done, 1 failed, 2 wrong flag or config, 75 stopped with its state saved: start again to go "
+        "on.\n"
         "Example:\n"
         "  scripts/launch/mpi -n 2 trireme-train --run runs/first --data.path corpora/mine --steps 2000"};
     return run_command(program, argc, argv, world.rank() == 0);

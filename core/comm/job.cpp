@@ -128,7 +128,7 @@ int run_mpi_job(const std::function<int(Communicator&)>& body) {
   MpiWorld world;
   Communicator& comm = world.communicator();
   world.watch(kPatienceMs, [&world] {
-    leave(world, {kExitResumable, false, 0, "another rank has failed, and this one came to no check() in time"});
+    leave(world, {kExitResumable, false, 0, "another rank has failed (noticed in the watch over a long computation)"});
   });
 
   std::int64_t status = 0;

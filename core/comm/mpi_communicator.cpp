@@ -100,6 +100,13 @@ struct EndingRecord {
   char message[1012];
 };
 
+void set_message(EndingRecord& record, const std::string& message) {
+  const std::string shown = message.size() < sizeof record.message
+                                ? message
+                                : message.substr(0, complete_utf8_prefix(message.substr(0, sizeof record.message - 1)));
+  std::memcpy(record.message, shown.c_str(), shown.size() + 1);
+}
+
 }  // namespace
 
 const Ending& decisive(const std::vector<Ending>& all) {
@@ -128,6 +135,7 @@ struct MpiState {
   std::atomic<bool> leaving{false};  // agree() has begun: the watch is over
   std::mutex lost_mutex;
   std::set<int> lost;  // named in the log
+  std::atomic<const char*> noticed_in = "the watch over a long computation";
 
   std::thread watcher;
   std::mutex stop_mutex;
@@ -157,13 +165,20 @@ struct MpiState {
     if (failed != MPI_GROUP_EMPTY) MPI_Group_free(&failed);
   }
 
-  [[noreturn]] void throw_peer_lost(const char* operation) {
+  // "rank 2 is lost (noticed in all_gather)". A revoke may arrive before the news of the loss behind it.
+  std::string lost_text() {
     const std::lock_guard lock(lost_mutex);
-    if (lost.empty()) throw Error(ErrorCode::kPeerLost, "another rank has failed (noticed in ", operation, ")");
     std::vector<std::string> names;
     for (const int r : lost) names.push_back(std::to_string(r));
-    throw Error(ErrorCode::kPeerLost, names.size() == 1 ? "rank " : "ranks ", join(names, ", "),
-                names.size() == 1 ? " is" : " are", " lost (noticed in ", operation, ")");
+    const std::string who = names.empty()       ? "another rank has failed"
+                            : names.size() == 1 ? "rank " + names[0] + " is lost"
+                                                : "ranks " + join(names, ", ") + " are lost";
+    return who + " (noticed in " + noticed_in.load() + ")";
+  }
+
+  [[noreturn]] void throw_peer_lost(const char* operation) {
+    noticed_in = operation;
+    throw Error(ErrorCode::kPeerLost, lost_text());
   }
 
   void check(const char* operation) {
@@ -452,7 +467,7 @@ MpiWorld::Agreement MpiWorld::agree(const Ending& mine) {
   record.status = mine.status;
   record.own = mine.own;
   record.rank = s.rank;
-  std::strncpy(record.message, mine.message.c_str(), sizeof record.message - 1);
+  set_message(record, mine.message);
 
   // A rank may be lost at any point of this: then once more among those that are left.
   for (;;) {
@@ -471,6 +486,9 @@ MpiWorld::Agreement MpiWorld::agree(const Ending& mine) {
     MPI_Comm_group(survivors, &left);
     MPI_Group_difference(all, left, &gone);
     s.name_lost(ranks_in(s.comm, gone));
+
+    // By now it is known who is lost, which may not have been when the message was written.
+    if (!mine.own && gone != MPI_GROUP_EMPTY) set_message(record, s.lost_text());
 
     std::vector<EndingRecord> records(static_cast<std::size_t>(count));
     const int code =

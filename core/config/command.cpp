@@ -39,10 +39,15 @@ void print_fields(const FieldList& fields, std::ostream& out) {
     if (line.size() < kColumn) line.resize(kColumn, ' ');
     std::size_t column = line.size();
     std::istringstream words(help_of(field, true));
-    for (std::string word; words >> word;) {
-      if (column + word.size() > kWidth && column > kColumn) line += "\n" + std::string(kColumn, ' '), column = kColumn;
-      line += word + " ";
-      column += word.size() + 1;
+    const char* before = "";  // no space ends a line
+    for (std::string word; words >> word; before = " ") {
+      if (column + 1 + word.size() > kWidth && *before) {
+        line += "\n" + std::string(kColumn, ' ');
+        column = kColumn;
+        before = "";
+      }
+      line += before + word;
+      column += 1 + word.size();
     }
     out << line << "\n";
   }

@@ -9,8 +9,7 @@ namespace trireme {
 
 nlohmann::json to_json(const FieldList& fields) {
   nlohmann::json object = nlohmann::json::object();
-  for (const FieldRef& field : fields)
-    std::visit([&](const auto* value) { object[field.key] = *value; }, field.value);
+  for (const FieldRef& field : fields) std::visit([&](const auto* value) { object[field.key] = *value; }, field.value);
   return object;
 }
 

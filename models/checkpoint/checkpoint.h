@@ -131,6 +131,10 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& run, std::int
 /// way. What cannot be removed is named in a warning.
 void prune_checkpoints(const std::filesystem::path& run, std::int64_t keep);
 
+/// The checkpoints that MODEL names: that directory itself, or those of a run, oldest first, sound or not.
+/// @throws Error kNotFound when it is neither
+std::vector<std::filesystem::path> checkpoint_directories(const std::filesystem::path& model);
+
 /// Opens what a user calls MODEL: a checkpoint directory, or a run: then its newest sound checkpoint, with damaged ones
 /// named in a warning and passed over. Sound means that every byte of every file was read and holds, since a reader
 /// that meets damage later can no longer choose another. Of many ranks let one choose and tell the others the

@@ -31,6 +31,11 @@ std::optional<std::int64_t> step_of(const std::string& name) {
 
 fs::path checkpoints_of(const fs::path& run) { return run / "checkpoints"; }
 
+bool is_checkpoint(const fs::path& model) {
+  const fs::path name = model.has_filename() ? model.filename() : model.parent_path().filename();
+  return fs::exists(model / kManifestFile) || step_of(name.string());
+}
+
 bool opens(const fs::path& directory) {
   try {
     Checkpoint::open(directory);
@@ -93,25 +98,30 @@ void prune_checkpoints(const fs::path& run, std::int64_t keep) {
   }
 }
 
-Checkpoint open_model(const fs::path& model) {
+std::vector<fs::path> checkpoint_directories(const fs::path& model) {
   if (!fs::exists(model)) throw Error(ErrorCode::kNotFound, "no run or checkpoint ", model.string());
-  const fs::path name = model.has_filename() ? model.filename() : model.parent_path().filename();
-  if (fs::exists(model / kManifestFile) || step_of(name.string())) return Checkpoint::open(model);
-
-  const std::vector<std::int64_t> steps = checkpoint_steps(model);
-  if (steps.empty())
+  if (is_checkpoint(model)) return {model};
+  std::vector<fs::path> directories;
+  for (const std::int64_t step : checkpoint_steps(model)) directories.push_back(checkpoint_path(model, step));
+  if (directories.empty())
     throw Error(ErrorCode::kNotFound, model.string(), " holds neither ", kManifestFile, " nor checkpoints/step-...");
+  return directories;
+}
+
+Checkpoint open_model(const fs::path& model) {
+  const std::vector<fs::path> directories = checkpoint_directories(model);
+  if (is_checkpoint(model)) return Checkpoint::open(model);
   std::vector<std::string> faults;
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
-    const fs::path directory = checkpoint_path(model, *step);
+  for (auto directory = directories.rbegin(); directory != directories.rend(); ++directory) {
+    const std::string name = directory->filename().string();
     try {
-      Checkpoint checkpoint = Checkpoint::open(directory);
-      const InputDirectory files(directory);
+      Checkpoint checkpoint = Checkpoint::open(*directory);
+      const InputDirectory files(*directory);
       const std::vector<std::string> found = file_faults(files, read_manifest(files));
       if (found.empty()) return checkpoint;
-      faults.push_back(step_name(*step) + ": " + join(found, "; "));
+      faults.push_back(name + ": " + join(found, "; "));
     } catch (const Error& error) {
-      faults.push_back(step_name(*step) + ": " + error.what());
+      faults.push_back(name + ": " + error.what());
     }
     log_warning("passing over a checkpoint of " + model.string() + " that is not sound: " + faults.back());
   }

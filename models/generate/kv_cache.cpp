@@ -15,7 +15,8 @@ KvCache::KvCache(const ModelConfig& config, std::int64_t batch, std::int64_t cap
   }
 }
 
-std::pair<at::Tensor, at::Tensor> KvCache::extend(std::int64_t layer, const at::Tensor& keys, const at::Tensor& values) {
+std::pair<at::Tensor, at::Tensor> KvCache::extend(std::int64_t layer, const at::Tensor& keys,
+                                                  const at::Tensor& values) {
   const std::int64_t tokens = keys.size(2);
   if (tokens > capacity_ - length_)
     throw Error(ErrorCode::kBadInput, "the cache holds ", capacity_, " tokens; ", length_ + tokens, " were asked for");

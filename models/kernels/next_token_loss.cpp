@@ -1,14 +1,15 @@
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/_log_softmax.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 
 #include "models/kernels/ops.h"
+#include "models/kernels/row_kernels.h"
+#include "models/kernels/vector_math.h"
 
 namespace trireme::models::ops {
 namespace {
@@ -16,8 +17,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Rows whose logits exist at a time: about 4 MB of float32, which stays in cache. It depends on the vocabulary alone, so
-// that sums have one order for every batch.
+// Rows whose logits exist at a time: about 4 MB of float32, which stays in cache. It depends on the vocabulary alone,
+// so that sums have one order for every batch.
 std::int64_t rows_at_a_time(std::int64_t vocabulary) {
   return std::clamp<std::int64_t>((std::int64_t{1} << 20) / vocabulary, 16, 1024);
 }
@@ -25,7 +26,7 @@ std::int64_t rows_at_a_time(std::int64_t vocabulary) {
 struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& head,
                             const at::Tensor& targets, double scale, bool gradients) {
-    const std::int64_t rows = hidden.size(0), step = rows_at_a_time(head.size(0));
+    const std::int64_t rows = hidden.size(0), vocabulary = head.size(0), step = rows_at_a_time(vocabulary);
     const auto math_type = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     at::Tensor hidden_gradient, head_gradient;
     if (gradients) {
@@ -35,28 +36,39 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
     double sum = 0;
     for (std::int64_t begin = 0; begin < rows; begin += step) {
       const std::int64_t size = std::min(step, rows - begin);
-      const at::Tensor hidden_rows = hidden.narrow(0, begin, size), target_rows = targets.narrow(0, begin, size);
-      at::Tensor scores = at::_log_softmax(at::matmul(hidden_rows, head.t()).to(math_type), 1, false);
-      const std::int64_t vocabulary = head.size(0);
-      const auto* target = target_rows.const_data_ptr<std::int64_t>();
-      const auto visit = [&](auto* score) {
-        for (std::int64_t row = 0; row < size; ++row)
-          if (target[row] >= 0) sum -= static_cast<double>(score[row * vocabulary + target[row]]);
-        if (!gradients) return;
-        scores.exp_();
-        for (std::int64_t row = 0; row < size; ++row) {
-          if (target[row] >= 0) score[row * vocabulary + target[row]] -= 1;
-          else std::fill_n(score + row * vocabulary, vocabulary, 0);
-        }
+      const at::Tensor hidden_rows = hidden.narrow(0, begin, size);
+      at::Tensor scores = at::matmul(hidden_rows, head.t());
+      const auto* target = targets.const_data_ptr<std::int64_t>() + begin;
+      const auto visit = [&]<class T>(T) {
+        T* row_scores = scores.mutable_data_ptr<T>();
+        std::vector<double> losses(static_cast<std::size_t>(size), 0.0);
+        at::parallel_for(0, size, 16, [&](std::int64_t first, std::int64_t last) {
+          std::vector<math_t<T>> scratch(static_cast<std::size_t>(vocabulary));
+          for (std::int64_t row = first; row < last; ++row) {
+            T* at = row_scores + row * vocabulary;
+            // The derivative takes the place of the scores.
+            if (target[row] >= 0)
+              losses[static_cast<std::size_t>(row)] =
+                  cross_entropy_row(at, vocabulary, target[row], scale, scratch.data(), gradients ? at : nullptr);
+            else if (gradients)
+              std::fill_n(at, vocabulary, T(0));
+          }
+        });
+        for (const double loss : losses) sum += loss;
       };
-      if (math_type == at::kDouble) visit(scores.mutable_data_ptr<double>());
-      else visit(scores.mutable_data_ptr<float>());
+      if (scores.scalar_type() == at::kDouble)
+        visit(double{});
+      else if (scores.scalar_type() == at::kFloat)
+        visit(float{});
+      else
+        visit(c10::BFloat16{});
       if (!gradients) continue;
-      const at::Tensor scores_gradient = scores.mul_(scale).to(hidden.scalar_type());
       at::Tensor out = hidden_gradient.narrow(0, begin, size);
-      at::matmul_out(out, scores_gradient, head);
-      if (hidden.scalar_type() == math_type) head_gradient.addmm_(scores_gradient.t(), hidden_rows);
-      else head_gradient.add_(at::matmul(scores_gradient.t(), hidden_rows));
+      at::matmul_out(out, scores, head);
+      if (hidden.scalar_type() == math_type)
+        head_gradient.addmm_(scores.t(), hidden_rows);
+      else
+        head_gradient.add_(at::matmul(scores.t(), hidden_rows));
     }
     if (gradients) context->save_for_backward({hidden_gradient, head_gradient.to(head.scalar_type())});
     return at::zeros({}, at::kDouble).fill_(sum * scale);

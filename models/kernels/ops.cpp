@@ -2,30 +2,15 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/rms_norm.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
-#include <ATen/ops/silu.h>
 
 namespace trireme::models::ops {
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight) { return at::linear(x, weight); }
 
 at::Tensor embedding(const at::Tensor& ids, const at::Tensor& table) { return at::embedding(table, ids); }
-
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
-  return at::rms_norm(x, weight.sizes(), weight, epsilon);
-}
-
-at::Tensor rotate(const at::Tensor& x_bhtd, const at::Tensor& cos, const at::Tensor& sin) {
-  const auto halves = x_bhtd.to(cos.scalar_type()).chunk(2, -1);
-  const at::Tensor &a = halves[0], &b = halves[1];
-  return at::cat({a * cos - b * sin, b * cos + a * sin}, -1).to(x_bhtd.scalar_type());
-}
-
-at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) { return at::silu(gate) * up; }
 
 at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld) {
   const std::int64_t groups = q_bhtd.size(1) / k_bhld.size(1);
@@ -37,8 +22,7 @@ at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, 
   if (queries == keys || queries == 1)
     return at::scaled_dot_product_attention(q_bhtd, spread(k_bhld), spread(v_bhld), {}, 0.0, queries > 1);
   // is_causal lines the mask up with the first key; here the last query belongs to the last key.
-  const at::Tensor mask =
-      at::arange(keys).unsqueeze(0) <= at::arange(queries).unsqueeze(1) + (keys - queries);
+  const at::Tensor mask = at::arange(keys).unsqueeze(0) <= at::arange(queries).unsqueeze(1) + (keys - queries);
   return at::scaled_dot_product_attention(q_bhtd, spread(k_bhld), spread(v_bhld), mask);
 }
 

@@ -3,8 +3,9 @@
 
 #include <cstdint>
 
-/// The operations that layers are made of, so that a family has one forward whatever runs below it. Here through ATen, with
-/// autograd. All work in the type of their arguments (float32, bfloat16, float64) unless they say otherwise.
+/// The operations that layers are made of, so that a family has one forward whatever runs below it. Products and
+/// attention go through ATen; what only passes over memory has kernels of its own (row_kernels.h). All work with
+/// autograd, and in the type of their arguments (float32, bfloat16, float64) unless they say otherwise.
 namespace trireme::models::ops {
 
 /// x [..., I], weight [O, I] -> [..., O]
@@ -24,12 +25,13 @@ at::Tensor rotate(const at::Tensor& x_bhtd, const at::Tensor& cos, const at::Ten
 /// silu(gate) * up. Source: Shazeer 2020, arXiv:2002.05202.
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
 
-/// Causal attention, scale 1/sqrt(D). The last query sees all keys; H is a multiple of Hkv and heads share keys in groups.
+/// Causal attention, scale 1/sqrt(D). The last query sees all keys; H is a multiple of Hkv and heads share keys in
+/// groups.
 /// @param q_bhtd  [B, H, T, D]   @param k_bhld, v_bhld  [B, Hkv, L, D], L >= T
 at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld);
 
-/// scale * sum of -log softmax(hidden . head^T)[target] over rows whose target is not negative. Logits exist for some rows at
-/// a time only, and gradients are made in the same pass, so a batch's logits are never held.
+/// scale * sum of -log softmax(hidden . head^T)[target] over rows whose target is not negative. Logits exist for some
+/// rows at a time only, and gradients are made in the same pass, so a batch's logits are never held.
 /// @param hidden_nc  [N, C]   @param head_vc  [V, C]   @param targets_n  int64
 /// @returns a float64 scalar
 at::Tensor next_token_loss(const at::Tensor& hidden_nc, const at::Tensor& head_vc, const at::Tensor& targets_n,

@@ -5,12 +5,9 @@
 
 namespace trireme::models {
 
-Attention::Attention(ParameterList& parameters, const std::string& prefix, const ModelConfig& config, std::int64_t layer,
-                     double deviation, double output_deviation)
-    : layer_(layer),
-      heads_(config.heads),
-      kv_heads_(config.kv_heads_or_default()),
-      head_width_(config.head_width()) {
+Attention::Attention(ParameterList& parameters, const std::string& prefix, const ModelConfig& config,
+                     std::int64_t layer, double deviation, double output_deviation)
+    : layer_(layer), heads_(config.heads), kv_heads_(config.kv_heads_or_default()), head_width_(config.head_width()) {
   const std::int64_t width = config.width, kv_width = kv_heads_ * head_width_;
   query_ = &parameters.add(prefix + "query.weight", {width, width}, Init::normal(deviation));
   key_ = &parameters.add(prefix + "key.weight", {kv_width, width}, Init::normal(deviation));

@@ -5,8 +5,8 @@
 
 namespace trireme::models {
 
-/// Rotary position embedding: turns each channel pair of a query or key by an angle that grows with its position, so that
-/// attention scores depend only on how far apart two tokens are.
+/// Rotary position embedding: turns each channel pair of a query or key by an angle that grows with its position, so
+/// that attention scores depend only on how far apart two tokens are.
 ///
 /// Source: Su et al. 2021, "RoFormer", arXiv:2104.09864, section 3.2.2. Pairs are (i, i + D/2), as in converted Llama
 /// weights, not (2i, 2i+1) as in the paper: weights trained with one pairing give noise with the other.
@@ -24,7 +24,7 @@ class RotaryEmbedding {
   at::Tensor forward(const at::Tensor& x_bhtd, std::int64_t offset = 0) const;
 
  private:
-  at::Tensor cos_, sin_;          // [positions, D/2] float32: bfloat16 cannot tell position 256 from 257
+  at::Tensor cos_, sin_;  // [positions, D/2] float32: bfloat16 cannot tell position 256 from 257
   at::Tensor cos64_, sin64_;
 };
 

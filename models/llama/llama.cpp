@@ -26,8 +26,8 @@ const ModelConfig& validated(const ModelConfig& c, std::int64_t vocabulary) {
   return c;
 }
 
-// The standard deviation of GPT-2's and LLaMA's initial values; projections that end on the residual stream get less, so
-// that its variance does not grow with depth (Radford et al. 2019, section 2.3).
+// The standard deviation of GPT-2's and LLaMA's initial values; projections that end on the residual stream get less,
+// so that its variance does not grow with depth (Radford et al. 2019, section 2.3).
 constexpr double kDeviation = 0.02;
 
 struct Block {

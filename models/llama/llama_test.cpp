@@ -34,8 +34,7 @@ std::unique_ptr<Model> made(const ModelConfig& config, at::ScalarType type = at:
     initial_values(parameter, 1, 0, parameter.elements(), values.data());
     // Larger than a real start, so that attention is far from uniform.
     for (double& value : values) value *= parameter.init.kind == Init::kNormal ? 10 : 1;
-    if (!parameter.tied_to)
-      parameter.value.copy_(at::from_blob(values.data(), parameter.shape, at::kDouble));
+    if (!parameter.tied_to) parameter.value.copy_(at::from_blob(values.data(), parameter.shape, at::kDouble));
   }
   return model;
 }

@@ -1,7 +1,8 @@
 # trireme_library(NAME SOURCES ... USES ... [TESTS ...] [MPI_TESTS ...])
 #
 # One static library a folder. USES is the list of arrows out of the folder and the only place where they are declared. TESTS become one program
-# and one ctest entry; each source in MPI_TESTS is a program of its own that scripts/launch/mpi starts on several ranks.
+# and one ctest entry; each source in MPI_TESTS is a program of its own that scripts/launch/mpi starts on several ranks
+# (core/comm/mpi_test.h). TEST_USES are libraries that only tests need.
 function(trireme_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;USES;TESTS;TEST_USES;MPI_TESTS" ${ARGN})
   add_library(trireme_${name} STATIC ${ARG_SOURCES})
@@ -18,7 +19,7 @@ function(trireme_library name)
     foreach(source ${ARG_MPI_TESTS})
       get_filename_component(test ${source} NAME_WE)
       add_executable(${test} ${source})
-      target_link_libraries(${test} PRIVATE trireme::${name} GTest::gmock)
+      target_link_libraries(${test} PRIVATE trireme::${name} ${ARG_TEST_USES} trireme_mpi_test_main)
       foreach(ranks 2 3 5)
         add_test(NAME ${test}_${ranks} COMMAND ${PROJECT_SOURCE_DIR}/scripts/launch/mpi -n ${ranks} $<TARGET_FILE:${test}>)
         set_tests_properties(${test}_${ranks} PROPERTIES LABELS mpi TIMEOUT 120 PROCESSORS 2)

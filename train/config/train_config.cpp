@@ -13,8 +13,9 @@ void require(bool ok, const auto&... message) {
 
 void validate(const TrainConfig& c) {
   require(!c.data.path.empty(), "data.path is required: the corpus directory that trireme-data encode made");
-  require(c.data.global_batch % c.data.micro_batch == 0, "data.global-batch must be a multiple of data.micro-batch, got ",
-          c.data.global_batch, " and ", c.data.micro_batch);
+  require(c.data.global_batch % c.data.micro_batch == 0,
+          "data.global-batch must be a multiple of data.micro-batch, got ", c.data.global_batch, " and ",
+          c.data.micro_batch);
   require(c.data.sequence_length <= c.model.context, "data.sequence-length must not exceed model.context, got ",
           c.data.sequence_length, " and ", c.model.context);
   require(c.schedule.warmup_steps <= c.steps, "schedule.warmup-steps must not exceed steps, got ",

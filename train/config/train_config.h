@@ -15,12 +15,11 @@ struct DataConfig {
 
   static constexpr auto fields() {
     using C = DataConfig;
-    return std::tuple{
-        Field{"path", &C::path, "corpus directory made by trireme-data encode"},
-        Field{"sequence-length", &C::sequence_length, "tokens a sequence", Range(1, 1 << 24)},
-        Field{"micro-batch", &C::micro_batch, "sequences a forward and backward pass", Range(1, 1 << 20)},
-        Field{"global-batch", &C::global_batch, "sequences a step, over all ranks; a multiple of micro-batch",
-              Range(1, 1 << 24)}};
+    return std::tuple{Field{"path", &C::path, "corpus directory made by trireme-data encode"},
+                      Field{"sequence-length", &C::sequence_length, "tokens a sequence", Range(1, 1 << 24)},
+                      Field{"micro-batch", &C::micro_batch, "sequences a forward and backward pass", Range(1, 1 << 20)},
+                      Field{"global-batch", &C::global_batch,
+                            "sequences a step, over all ranks; a multiple of micro-batch", Range(1, 1 << 24)}};
   }
 };
 
@@ -35,16 +34,15 @@ struct OptimizerConfig {
 
   static constexpr auto fields() {
     using C = OptimizerConfig;
-    return std::tuple{
-        Field{"name", &C::name, "algorithm", OneOf("adamw")},
-        Field{"learning-rate", &C::learning_rate, "peak step size, reached after warm-up", Range(0, 10)},
-        Field{"weight-decay", &C::weight_decay, "decoupled decay of matrices, per step, times the learning rate",
-              Range(0, 10)},
-        Field{"beta1", &C::beta1, "decay of the first moment", Range(0, 0.999999)},
-        Field{"beta2", &C::beta2, "decay of the second moment", Range(0, 0.999999)},
-        Field{"epsilon", &C::epsilon, "added to the root of the second moment", Range(0, 1)},
-        Field{"clip-norm", &C::clip_norm, "gradients of a larger norm are scaled down to it; 0: never",
-              Range(0, 1e12)}};
+    return std::tuple{Field{"name", &C::name, "algorithm", OneOf("adamw")},
+                      Field{"learning-rate", &C::learning_rate, "peak step size, reached after warm-up", Range(0, 10)},
+                      Field{"weight-decay", &C::weight_decay,
+                            "decoupled decay of matrices, per step, times the learning rate", Range(0, 10)},
+                      Field{"beta1", &C::beta1, "decay of the first moment", Range(0, 0.999999)},
+                      Field{"beta2", &C::beta2, "decay of the second moment", Range(0, 0.999999)},
+                      Field{"epsilon", &C::epsilon, "added to the root of the second moment", Range(0, 1)},
+                      Field{"clip-norm", &C::clip_norm, "gradients of a larger norm are scaled down to it; 0: never",
+                            Range(0, 1e12)}};
   }
 };
 
@@ -125,7 +123,8 @@ struct LogConfig {
   }
 };
 
-/// All that a training run is: the one field list that flags, files, the run's config.yaml and the tuner's dimensions walk.
+/// All that a training run is: the one field list that flags, files, the run's config.yaml and the tuner's dimensions
+/// walk.
 struct TrainConfig {
   std::int64_t steps = 1000;
   std::int64_t seed = 1;

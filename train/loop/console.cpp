@@ -10,10 +10,25 @@
 #include "core/base/text.h"
 
 namespace trireme::train {
+namespace {
+
+// Under mpirun stderr is a pipe; scripts/launch/mpi says so when a terminal of this width is at its other end.
+std::size_t launcher_columns() {
+  const char* text = std::getenv("TRIREME_LAUNCH_COLUMNS");
+  return text ? std::strtoul(text, nullptr, 10) : 0;
+}
+
+std::size_t terminal_columns() {
+  struct winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return launcher_columns() > 0 ? launcher_columns() : 100;
+}
+
+}  // namespace
 
 Console::Console(bool speaks, std::int64_t first_step, std::int64_t last_step, double peak_flops)
     : speaks_(speaks),
-      terminal_(::isatty(STDERR_FILENO) == 1),
+      terminal_(::isatty(STDERR_FILENO) == 1 || launcher_columns() > 0),
       colour_(terminal_ && !std::getenv("NO_COLOR")),
       first_step_(first_step),
       last_step_(last_step),
@@ -33,7 +48,8 @@ void Console::step(const StepRecord& r) {
   const double left = seconds / static_cast<double>(std::max<std::int64_t>(1, r.step - first_step_)) *
                       static_cast<double>(last_step_ - r.step);
   char text[320];
-  std::snprintf(text, sizeof text, "step %lld/%lld  loss %.4f  grad norm %.3f  lr %.2e  %s tokens/s  MFU %.0f%% of %s  %s  %s left",
+  std::snprintf(text, sizeof text,
+                "step %lld/%lld  loss %.4f  grad norm %.3f  lr %.2e  %s tokens/s  MFU %.0f%% of %s  %s  %s left",
                 static_cast<long long>(r.step), static_cast<long long>(last_step_), r.loss, r.grad_norm,
                 r.learning_rate, count_text(r.tokens_per_second).c_str(), 100 * r.mfu,
                 (count_text(peak_flops_) + "F/s").c_str(), bytes_text(static_cast<double>(r.memory_bytes)).c_str(),
@@ -46,11 +62,11 @@ void Console::step(const StepRecord& r) {
   const int filled = static_cast<int>(kBar * r.step / std::max<std::int64_t>(1, last_step_));
   std::string bar;
   for (int i = 0; i < kBar; ++i) bar += i < filled ? "━" : "─";
-  struct winsize size {};
-  const std::size_t columns = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 40 ? size.ws_col : 100;
+  const std::size_t columns = std::max<std::size_t>(40, terminal_columns());
   std::string shown = text;
   if (shown.size() + kBar + 2 > columns) shown.resize(columns - kBar - 2);  // a line that wraps cannot be rewritten
-  std::fprintf(stderr, "\r%s%s%s %s\x1b[K", colour_ ? "\x1b[36m" : "", bar.c_str(), colour_ ? "\x1b[0m" : "", shown.c_str());
+  std::fprintf(stderr, "\r%s%s%s %s\x1b[K", colour_ ? "\x1b[36m" : "", bar.c_str(), colour_ ? "\x1b[0m" : "",
+               shown.c_str());
   live_ = true;
   if (r.step == last_step_) {
     std::fputc('\n', stderr);

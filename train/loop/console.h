@@ -7,8 +7,8 @@
 
 namespace trireme::train {
 
-/// What a person sees of a run, on stderr of rank 0. A terminal gets one live line with a bar, rewritten every step; a pipe
-/// gets a plain line every few seconds and for the first and last step.
+/// What a person sees of a run, on stderr of rank 0. A terminal gets one live line with a bar, rewritten every step; a
+/// pipe gets a plain line every few seconds and for the first and last step.
 class Console {
  public:
   /// @param speaks  false on all ranks but one

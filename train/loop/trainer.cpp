@@ -52,7 +52,7 @@ std::int64_t resident_bytes() {
 }
 
 std::int64_t peak_resident_bytes() {
-  struct rusage usage {};
+  struct rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   return usage.ru_maxrss * 1024;
 }
@@ -130,8 +130,8 @@ class Trainer {
   void resume_from(const std::string& resume) {
     std::vector<std::int64_t> steps = models::checkpoint_steps(run_);
     if (resume == "never" && !steps.empty())
-      throw Error(ErrorCode::kUsage, "--resume=never, but ", run_.string(), " has checkpoints up to step ", steps.back(),
-                  "; choose another --run or remove it");
+      throw Error(ErrorCode::kUsage, "--resume=never, but ", run_.string(), " has checkpoints up to step ",
+                  steps.back(), "; choose another --run or remove it");
     if (resume != "auto" && resume != "never") {
       const std::int64_t wanted = std::stoll(resume);
       if (std::find(steps.begin(), steps.end(), wanted) == steps.end())
@@ -172,8 +172,10 @@ class Trainer {
     const std::string where = checkpoint.directory().string();
     TrainingState state = state_from_json(checkpoint.training_json(), where);
     if (checkpoint.model_json() != models::model_json(config_.model, corpus_.vocabulary_size()) &&
-        json::parse(checkpoint.model_json()) != json::parse(models::model_json(config_.model, corpus_.vocabulary_size())))
-      throw Error(ErrorCode::kUsage, where, " holds another model than the config describes: ", checkpoint.model_json());
+        json::parse(checkpoint.model_json()) !=
+            json::parse(models::model_json(config_.model, corpus_.vocabulary_size())))
+      throw Error(ErrorCode::kUsage, where,
+                  " holds another model than the config describes: ", checkpoint.model_json());
     if (state.corpus_hash != state_.corpus_hash)
       throw Error(ErrorCode::kBadInput, "data.path ", config_.data.path, " holds other tokens than ", where,
                   " was trained on");
@@ -215,14 +217,14 @@ class Trainer {
       if (++session_steps == 1) state_.seconds_to_first_step = process_seconds();
       if (session_steps > 3) rate_seconds += seconds, ++rate_steps;
       // A run too short to leave three steps out states the rate of its last one.
-      state_.tokens_per_second =
-          static_cast<double>(config_.tokens_per_step()) *
-          (rate_steps > 0 ? static_cast<double>(rate_steps) / rate_seconds : 1 / seconds);
+      state_.tokens_per_second = static_cast<double>(config_.tokens_per_step()) *
+                                 (rate_steps > 0 ? static_cast<double>(rate_steps) / rate_seconds : 1 / seconds);
 
       StepRecord record = outcome.record;
       record.tokens_per_second = static_cast<double>(config_.tokens_per_step()) / seconds;
       record.step_ms = 1000 * seconds;
-      record.mfu = record.tokens_per_second * model_->training_flops_per_token(config_.data.sequence_length) / peak_flops_;
+      record.mfu =
+          record.tokens_per_second * model_->training_flops_per_token(config_.data.sequence_length) / peak_flops_;
       const bool is_last = state_.step == config_.steps;
       if (evaluation_ && (is_last || state_.step % config_.eval.every_steps == 0)) {
         evaluate(files, console);
@@ -282,7 +284,8 @@ class Trainer {
       reducer_.begin(index);
       const Leaf leaf{forward_backward(batch), batch.samples_hash};
       reducer_.end();
-      std::memcpy(mine.data() + sizeof(Word) + static_cast<std::size_t>(index - first) * sizeof(Leaf), &leaf, sizeof leaf);
+      std::memcpy(mine.data() + sizeof(Word) + static_cast<std::size_t>(index - first) * sizeof(Leaf), &leaf,
+                  sizeof leaf);
     }
     at::Tensor& gradients = reducer_.finish();
     word.stop = stop_requested();
@@ -384,9 +387,9 @@ class Trainer {
     const auto start = Clock::now();
     files.event("checkpoint-requested", state_.step);
     files.sync();
-    weights_hash_ = save_checkpoint(world_, run_, state_, config_,
-                                    models::model_json(config_.model, corpus_.vocabulary_size()),
-                                    corpus_.tokenizer_json(), parameters_, optimizer_);
+    weights_hash_ =
+        save_checkpoint(world_, run_, state_, config_, models::model_json(config_.model, corpus_.vocabulary_size()),
+                        corpus_.tokenizer_json(), parameters_, optimizer_);
     saved_step_ = state_.step;
     if (is_first()) models::prune_checkpoints(run_, config_.checkpoint.keep);
     stall_ms_ += 1000 * seconds_since(start);
@@ -440,15 +443,16 @@ std::string training_plan(Communicator& world, const TrainConfig& config) {
   const auto model = models::build_model(config.model, corpus.vocabulary_size());
   const data::SampleOrder order(static_cast<std::uint64_t>(config.seed), corpus.tokens(), config.data.sequence_length);
   const double size = static_cast<double>(model->parameters().elements());
-  const double master = config.precision.compute == "fp64" ? 8 : 4, rounded = config.precision.compute == "bf16" ? 2 : 0;
+  const double master = config.precision.compute == "fp64" ? 8 : 4,
+               rounded = config.precision.compute == "bf16" ? 2 : 0;
   const auto [first, last] = share_of(config.micro_batches(), 0, world.size());
   const int buffers = fold_locally(config.micro_batches(), first, last).buffer_count + (world.size() > 1 ? 1 : 0);
   const double tokens = static_cast<double>(config.tokens_per_step()) * static_cast<double>(config.steps);
   std::ostringstream out;
   out << "model        " << config.model.family << ", " << count_text(size) << " parameters, vocabulary "
       << model->vocabulary() << "\n"
-      << "data         " << count_text(static_cast<double>(corpus.tokens())) << " tokens, "
-      << corpus.documents() << " documents, " << order.windows_per_epoch() << " sequences an epoch\n"
+      << "data         " << count_text(static_cast<double>(corpus.tokens())) << " tokens, " << corpus.documents()
+      << " documents, " << order.windows_per_epoch() << " sequences an epoch\n"
       << "step         " << config.tokens_per_step() << " tokens in " << config.micro_batches() << " micro-batches of "
       << config.data.micro_batch << " x " << config.data.sequence_length << "\n"
       << "run          " << config.steps << " steps, " << count_text(tokens) << " tokens, "

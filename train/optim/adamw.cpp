@@ -32,8 +32,10 @@ void AdamW::update(std::int64_t step, double learning_rate, double gradient_scal
                    second_.mutable_data_ptr<T>() + entry.begin, entry.count);
     }
   };
-  if (parameters_.master_type() == at::kDouble) run(double{});
-  else run(float{});
+  if (parameters_.master_type() == at::kDouble)
+    run(double{});
+  else
+    run(float{});
 }
 
 }  // namespace trireme::train

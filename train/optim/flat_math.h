@@ -25,7 +25,7 @@ double sum_of_squares(const double* x, std::int64_t count);
 /// Source: Loshchilov and Hutter 2019, arXiv:1711.05101; operations and their order as in PyTorch's AdamW.
 struct AdamWStep {
   double learning_rate, weight_decay, beta1, beta2, epsilon;
-  double gradient_scale;         ///< from clipping
+  double gradient_scale;            ///< from clipping
   double correction1, correction2;  ///< 1 - beta1^t, 1 - beta2^t
 };
 void adamw_update(const AdamWStep& step, float* weight, const float* gradient, float* first, float* second,

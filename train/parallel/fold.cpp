@@ -45,8 +45,10 @@ LocalFold fold_locally(std::int64_t leaves, std::int64_t first, std::int64_t las
   const auto free_buffer = [&] {
     const auto found = std::find(used.begin(), used.end(), false);
     const auto buffer = static_cast<int>(found - used.begin());
-    if (found == used.end()) used.push_back(true);
-    else *found = true;
+    if (found == used.end())
+      used.push_back(true);
+    else
+      *found = true;
     return buffer;
   };
   for (std::int64_t leaf = first; leaf < last; ++leaf) {

@@ -19,8 +19,10 @@ constexpr std::int64_t kBucketElements = std::int64_t{1} << 18;
 constexpr int kTagBuckets = 16000;
 
 void add(at::ScalarType type, std::byte* into, const std::byte* from, std::int64_t count) {
-  if (type == at::kDouble) add_into(reinterpret_cast<double*>(into), reinterpret_cast<const double*>(from), count);
-  else add_into(reinterpret_cast<float*>(into), reinterpret_cast<const float*>(from), count);
+  if (type == at::kDouble)
+    add_into(reinterpret_cast<double*>(into), reinterpret_cast<const double*>(from), count);
+  else
+    add_into(reinterpret_cast<float*>(into), reinterpret_cast<const float*>(from), count);
 }
 
 std::byte* bytes_of(at::Tensor& tensor) { return static_cast<std::byte*>(tensor.mutable_data_ptr()); }
@@ -29,9 +31,9 @@ std::byte* bytes_of(at::Tensor& tensor) { return static_cast<std::byte*>(tensor.
 
 struct GradientReducer::Bucket {
   int tag = 0;
-  std::int64_t begin = 0, end = 0;            // elements of the row
-  int entries = 0;                            // parameters that reach into it
-  int missing = 0;                            // of those, how many the last micro-batch has not finished yet
+  std::int64_t begin = 0, end = 0;  // elements of the row
+  int entries = 0;                  // parameters that reach into it
+  int missing = 0;                  // of those, how many the last micro-batch has not finished yet
   enum { kFilling, kGathering, kSpreading, kDone } phase = kFilling;
   std::vector<std::vector<std::byte>> parts;  // received partial sums of this rank's part, by node of the global fold
   std::vector<std::unique_ptr<Transfer>> receives, sends;
@@ -105,8 +107,10 @@ void GradientReducer::accumulate(std::size_t index, const at::Tensor& gradient) 
   at::Tensor& buffer = buffers_[static_cast<std::size_t>(leaf.buffer)];
   const at::Tensor row = gradient.contiguous();
   const auto put = [&](auto* into, const auto* from) {
-    if (leaf.add) add_into(into + entry.begin, from, entry.count);
-    else copy_into(into + entry.begin, from, entry.count);
+    if (leaf.add)
+      add_into(into + entry.begin, from, entry.count);
+    else
+      copy_into(into + entry.begin, from, entry.count);
   };
   if (parameters_.compute_type() == at::kDouble)
     put(buffer.mutable_data_ptr<double>(), row.const_data_ptr<double>());

@@ -11,13 +11,14 @@
 
 namespace trireme::train {
 
-/// Sums the gradients of a step's micro-batches over all ranks in the one order of fold.h, while the backward pass of the
-/// last micro-batch still runs.
+/// Sums the gradients of a step's micro-batches over all ranks in the one order of fold.h, while the backward pass of
+/// the last micro-batch still runs.
 ///
-/// The row of gradients is cut into buckets. When a rank's last micro-batch has finished a bucket, each rank sends every
-/// other rank that rank's part of its few partial sums; the owner of a part adds them in tree order and sends the result
-/// to all. That is a ring's volume where each rank's micro-batches form whole subtrees, and a few partial sums more where
-/// they do not. Transfers advance whenever a gradient arrives: there is no second thread that would take a core away.
+/// The row of gradients is cut into buckets. When a rank's last micro-batch has finished a bucket, each rank sends
+/// every other rank that rank's part of its few partial sums; the owner of a part adds them in tree order and sends the
+/// result to all. That is a ring's volume where each rank's micro-batches form whole subtrees, and a few partial sums
+/// more where they do not. Transfers advance whenever a gradient arrives: there is no second thread that would take a
+/// core away.
 class GradientReducer {
  public:
   /// Hooks into the leaves of `parameters`, which must outlive this object.
@@ -31,8 +32,9 @@ class GradientReducer {
 
   /// Starts a step.
   void begin_step();
-  /// Gradients that backward passes produce from now on belong to this micro-batch, in order, first to last. A rank that
-  /// gives up a step leaves the rest out and calls finish() all the same: then the sum is of no use, but no peer waits.
+  /// Gradients that backward passes produce from now on belong to this micro-batch, in order, first to last. A rank
+  /// that gives up a step leaves the rest out and calls finish() all the same: then the sum is of no use, but no peer
+  /// waits.
   void begin(std::int64_t micro_batch) { current_ = micro_batch; }
   /// To be called after the backward pass of a micro-batch.
   void end();
@@ -61,8 +63,8 @@ class GradientReducer {
   std::vector<at::Tensor> buffers_;      ///< partial sums, each a whole row
   at::Tensor reduced_;
   std::vector<Bucket> buckets_;
-  std::vector<std::size_t> under_way_;   ///< buckets that are being exchanged, in the order of their start
-  std::int64_t current_ = -1;            ///< micro-batch whose gradients arrive
+  std::vector<std::size_t> under_way_;  ///< buckets that are being exchanged, in the order of their start
+  std::int64_t current_ = -1;           ///< micro-batch whose gradients arrive
 };
 
 }  // namespace trireme::train

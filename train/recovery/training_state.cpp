@@ -81,8 +81,8 @@ TrainingState state_from_json(const std::string& text, const std::string& origin
 }
 
 std::string machine_fingerprint(std::int64_t threads) {
-  return "threads=" + std::to_string(threads) + " cpu=" + at::get_cpu_capability() + " trireme=" + version_text() + " " +
-         at::get_mkl_version() + " " + at::get_mkldnn_version();
+  return "threads=" + std::to_string(threads) + " cpu=" + at::get_cpu_capability() + " trireme=" + version_text() +
+         " " + at::get_mkl_version() + " " + at::get_mkldnn_version();
 }
 
 std::string save_checkpoint(Communicator& world, const std::filesystem::path& run, const TrainingState& state,
@@ -93,7 +93,8 @@ std::string save_checkpoint(Communicator& world, const std::filesystem::path& ru
   content.training_json = to_json(state, config);
   content.tokenizer_json = tokenizer_json;
 
-  // Tensors are dealt out so that each rank writes about the same number of bytes: rank r takes what ends in its stretch.
+  // Tensors are dealt out so that each rank writes about the same number of bytes: rank r takes what ends in its
+  // stretch.
   std::int64_t total = 0, before = 0;
   for (const auto& entry : parameters.entries())
     if (entry.tied_begin < 0) total += entry.count;
@@ -130,8 +131,7 @@ void load_tensors(const models::Checkpoint& checkpoint, FlatParameters& paramete
     for (const Row& row : rows_of(parameters, optimizer)) {
       const std::string name = row.prefix + entry.parameter->name;
       for (const auto& tensor : checkpoint.tensors())
-        if (tensor.name == name &&
-            (tensor.shape != entry.parameter->shape || tensor.type != stored_type(parameters)))
+        if (tensor.name == name && (tensor.shape != entry.parameter->shape || tensor.type != stored_type(parameters)))
           throw Error(ErrorCode::kBadInput, checkpoint.directory().string(), " holds another model: tensor ", name,
                       " has another shape or type");
       checkpoint.read(name, place_of(*row.tensor, entry.begin));
@@ -139,8 +139,8 @@ void load_tensors(const models::Checkpoint& checkpoint, FlatParameters& paramete
     }
   }
   if (checkpoint.tensors().size() != expected)
-    throw Error(ErrorCode::kBadInput, checkpoint.directory().string(), " holds another model: ",
-                checkpoint.tensors().size(), " tensors, ", expected, " are due");
+    throw Error(ErrorCode::kBadInput, checkpoint.directory().string(),
+                " holds another model: ", checkpoint.tensors().size(), " tensors, ", expected, " are due");
   parameters.publish();
 }
 

@@ -11,8 +11,8 @@
 
 namespace trireme::train {
 
-/// Where a run stands after a step: everything beside tensors that it needs to go on, and the result that it prints. Kept in
-/// a checkpoint as its training object.
+/// Where a run stands after a step: everything beside tensors that it needs to go on, and the result that it prints.
+/// Kept in a checkpoint as its training object.
 struct TrainingState {
   std::int64_t step = 0;    ///< steps done
   std::int64_t tokens = 0;  ///< tokens trained on

@@ -1,0 +1,106 @@
+#include <gmock/gmock.h>
+
+#include "core/base/error.h"
+#include "models/checkpoint/test_checkpoint.h"
+
+namespace trireme::models {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Property;
+using testing::Throws;
+
+auto throws(ErrorCode code, const std::string& message) {
+  return Throws<Error>(AllOf(Property(&Error::code, code), Property(&Error::what, HasSubstr(message))));
+}
+
+class RunCheckpoints : public testing::Test {
+ protected:
+  void save(std::int64_t step) { save_rows(checkpoint_path(run(), step), small_model(), 1); }
+  void damage(std::int64_t step, const std::string& file) {
+    const fs::path path = checkpoint_path(run(), step) / file;
+    std::string bytes = content_of(path);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 4);
+    put_content(path, bytes);
+  }
+  void cut(std::int64_t step, const std::string& file) { fs::resize_file(checkpoint_path(run(), step) / file, 100); }
+  fs::path run() const { return folder_.path(); }
+
+ private:
+  const TemporaryFolder folder_;
+};
+
+TEST_F(RunCheckpoints, ListsCommittedStepsAndNothingElse) {
+  EXPECT_THAT(checkpoint_steps(run()), IsEmpty());
+  EXPECT_EQ(checkpoint_path("runs/first", 200), fs::path("runs/first/checkpoints/step-00000200"));
+  save(200);
+  save(30);
+  save(1234567890);
+  for (const char* other : {"step-00000300.tmp-1a2b3c4d", "step-00000300.old-1a2b3c4d", "step-300", "step-", "notes",
+                            "step-0000030x", "step-000000300", "step--0000001", "step-99999999999999999999"})
+    fs::create_directories(run() / "checkpoints" / other);
+  EXPECT_THAT(checkpoint_steps(run()), ElementsAre(30, 200, 1234567890));
+}
+
+TEST_F(RunCheckpoints, PruneKeepsTheNewestAndRemovesWhatCrashesLeft) {
+  for (const std::int64_t step : {10, 20, 30}) save(step);
+  const fs::path folder = run() / "checkpoints";
+  fs::create_directories(folder / "step-00000040.tmp-1a2b3c4d" / "deep");
+  fs::create_directories(folder / "step-00000020.old-1a2b3c4d");
+  fs::create_directories(folder / "my.tmp-notes");
+  prune_checkpoints(run(), 0);
+  EXPECT_THAT(checkpoint_steps(run()), ElementsAre(10, 20, 30));
+  EXPECT_FALSE(fs::exists(folder / "step-00000040.tmp-1a2b3c4d"));
+  EXPECT_FALSE(fs::exists(folder / "step-00000020.old-1a2b3c4d"));
+  EXPECT_TRUE(fs::exists(folder / "my.tmp-notes"));
+  prune_checkpoints(run(), 2);
+  EXPECT_THAT(checkpoint_steps(run()), ElementsAre(20, 30));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 3);
+}
+
+TEST_F(RunCheckpoints, PruneDoesNotCountDamagedOnes) {
+  for (const std::int64_t step : {10, 20, 30}) save(step);
+  cut(30, "manifest.json");
+  prune_checkpoints(run(), 1);
+  EXPECT_THAT(checkpoint_steps(run()), ElementsAre(20, 30));
+}
+
+TEST_F(RunCheckpoints, PruneOfARunWithoutCheckpointsDoesNothing) { prune_checkpoints(run(), 3); }
+
+TEST_F(RunCheckpoints, OpensACheckpointByItsDirectory) {
+  save(10);
+  EXPECT_EQ(open_model(checkpoint_path(run(), 10)).weights_hash(), hash_of(small_model()));
+  EXPECT_EQ(open_model(checkpoint_path(run(), 10) / "").weights_hash(), hash_of(small_model()));
+}
+
+TEST_F(RunCheckpoints, OpensTheNewestSoundOneAndNamesTheOthers) {
+  for (const std::int64_t step : {10, 20, 30, 40}) save(step);
+  damage(40, "rank-00000.h5");
+  cut(30, "rank-00000.h5");
+  fs::remove(checkpoint_path(run(), 20) / "manifest.json");
+  testing::internal::CaptureStderr();
+  const Checkpoint checkpoint = open_model(run());
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(checkpoint.directory(), checkpoint_path(run(), 10));
+  EXPECT_THAT(log, AllOf(HasSubstr("step-00000040: rank-00000.h5: damaged"), HasSubstr("step-00000030"),
+                         HasSubstr("step-00000020")));
+}
+
+TEST_F(RunCheckpoints, SaysWhatItLookedAtWhenNothingIsSound) {
+  EXPECT_THAT([&] { open_model(run() / "none"); }, throws(ErrorCode::kNotFound, "none"));
+  EXPECT_THAT([&] { open_model(run()); }, throws(ErrorCode::kNotFound, "checkpoints/step-"));
+  save(10);
+  save(20);
+  damage(10, "tokenizer.json");
+  damage(20, "manifest.json");
+  EXPECT_THAT([&] { open_model(run()); }, AllOf(throws(ErrorCode::kCorrupt, "step-00000010: tokenizer.json: damaged"),
+                                                throws(ErrorCode::kCorrupt, "step-00000020")));
+  EXPECT_THAT([&] { open_model(checkpoint_path(run(), 20)); }, throws(ErrorCode::kCorrupt, "manifest.json"));
+}
+
+}  // namespace
+}  // namespace trireme::models

@@ -1,0 +1,34 @@
+#pragma once
+#include <c10/util/BFloat16.h>
+
+#include <cstdint>
+
+/// One pass over rows of numbers instead of ATen's several: forward and backward of what is not a matrix product. Plain
+/// functions over memory, one thread each, all with the same bits on every instruction set. T is float, double or
+/// bfloat16; arithmetic is float32 (float64 for double) and results are rounded once.
+namespace trireme::models {
+
+#define TRIREME_ROW_KERNELS(T, M)                                                                                    \
+  /** y = x / rms(x) * weight for `rows` rows of `width`; keeps 1 / rms of each row. */                              \
+  void rms_norm_forward(const T* x, const T* weight, double epsilon, std::int64_t rows, std::int64_t width, T* y,    \
+                        M* inverse_rms);                                                                             \
+  /** dx, and the rows' share of d weight ADDED to `weight_gradient`. */                                             \
+  void rms_norm_backward(const T* dy, const T* x, const T* weight, const M* inverse_rms, std::int64_t rows,          \
+                         std::int64_t width, T* dx, M* weight_gradient);                                             \
+  /** Channel pairs (i, i + width / 2) of `heads` rows of each of `positions` places, turned by that place's angles; \
+      `direction` -1 turns back. */                                                                                  \
+  void rotate_rows(const T* x, const M* cosine, const M* sine, M direction, std::int64_t positions,                  \
+                   std::int64_t heads, std::int64_t width, T* y);                                                    \
+  /** y = gate * sigmoid(gate) * up */                                                                               \
+  void swiglu_forward(const T* gate, const T* up, std::int64_t count, T* y);                                         \
+  void swiglu_backward(const T* dy, const T* gate, const T* up, std::int64_t count, T* dgate, T* dup);               \
+  /** -log softmax(scores)[target] of one row; with `gradient`, its derivative times `scale` there. `scratch` holds  \
+      `width` numbers. */                                                                                            \
+  double cross_entropy_row(const T* scores, std::int64_t width, std::int64_t target, double scale, M* scratch,       \
+                           T* gradient);
+
+TRIREME_ROW_KERNELS(float, float)
+TRIREME_ROW_KERNELS(double, double)
+TRIREME_ROW_KERNELS(c10::BFloat16, float)
+
+}  // namespace trireme::models

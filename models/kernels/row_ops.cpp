@@ -1,0 +1,168 @@
+// The operations of ops.h that are not matrix products: autograd around row_kernels. Work is cut into blocks of rows
+// whose size does not depend on the number of threads, and partial sums are added in the order of blocks, so neither do
+// the bits.
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "models/kernels/ops.h"
+#include "models/kernels/row_kernels.h"
+#include "models/kernels/vector_math.h"
+
+namespace trireme::models::ops {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr std::int64_t kBlockRows = 64;
+constexpr std::int64_t kBlockElements = 8192;
+
+// Calls visit(T{}) with the element type of `tensor`.
+template <class Visit>
+void with_type(const at::Tensor& tensor, Visit visit) {
+  switch (tensor.scalar_type()) {
+    case at::kFloat:
+      return visit(float{});
+    case at::kDouble:
+      return visit(double{});
+    case at::kBFloat16:
+      return visit(c10::BFloat16{});
+    default:
+      throw Error(ErrorCode::kBug, "layers compute in float32, bfloat16 or float64");
+  }
+}
+
+at::ScalarType math_type(const at::Tensor& tensor) {
+  return tensor.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+// visit(first, last) for blocks of `size`, on all threads.
+template <class Visit>
+void for_blocks(std::int64_t count, std::int64_t size, Visit visit) {
+  at::parallel_for(0, (count + size - 1) / size, 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t block = first; block < last; ++block)
+      visit(block, block * size, std::min(count, (block + 1) * size));
+  });
+}
+
+struct RmsNorm : torch::autograd::Function<RmsNorm> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& input, const at::Tensor& weight,
+                            double epsilon) {
+    const at::Tensor x = input.contiguous();
+    const std::int64_t width = x.size(-1), rows = x.numel() / width;
+    at::Tensor y = at::empty_like(x), inverse = at::empty({rows}, math_type(x));
+    with_type(x, [&]<class T>(T) {
+      for_blocks(rows, kBlockRows, [&](std::int64_t, std::int64_t first, std::int64_t last) {
+        rms_norm_forward(x.const_data_ptr<T>() + first * width, weight.const_data_ptr<T>(), epsilon, last - first,
+                         width, y.mutable_data_ptr<T>() + first * width, inverse.mutable_data_ptr<math_t<T>>() + first);
+      });
+    });
+    context->save_for_backward({x, weight, inverse});
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& outer) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1], &inverse = saved[2];
+    const at::Tensor dy = outer[0].contiguous();
+    const std::int64_t width = x.size(-1), rows = x.numel() / width, blocks = (rows + kBlockRows - 1) / kBlockRows;
+    at::Tensor dx = at::empty_like(x), parts = at::zeros({blocks, width}, math_type(x));
+    at::Tensor weight_gradient = at::empty_like(weight);
+    with_type(x, [&]<class T>(T) {
+      using M = math_t<T>;
+      M* part = parts.mutable_data_ptr<M>();
+      for_blocks(rows, kBlockRows, [&](std::int64_t block, std::int64_t first, std::int64_t last) {
+        rms_norm_backward(dy.const_data_ptr<T>() + first * width, x.const_data_ptr<T>() + first * width,
+                          weight.const_data_ptr<T>(), inverse.const_data_ptr<M>() + first, last - first, width,
+                          dx.mutable_data_ptr<T>() + first * width, part + block * width);
+      });
+      T* out = weight_gradient.mutable_data_ptr<T>();
+      for (std::int64_t c = 0; c < width; ++c) {
+        M sum = 0;
+        for (std::int64_t block = 0; block < blocks; ++block) sum += part[block * width + c];
+        store(out + c, sum);
+      }
+    });
+    return {dx, weight_gradient, {}};
+  }
+};
+
+// x [B, H, T, D] in the memory order [B, T, H, D] that projections leave it in, and the result likewise.
+at::Tensor rotated(const at::Tensor& x_bhtd, const at::Tensor& cosine, const at::Tensor& sine, double direction) {
+  const at::Tensor x = x_bhtd.transpose(1, 2).contiguous();
+  at::Tensor y = at::empty_like(x);
+  const std::int64_t batch = x.size(0), tokens = x.size(1), heads = x.size(2), width = x.size(3);
+  with_type(x, [&]<class T>(T) {
+    using M = math_t<T>;
+    const std::int64_t block = std::max<std::int64_t>(1, kBlockElements / (heads * width));
+    for (std::int64_t b = 0; b < batch; ++b)
+      for_blocks(tokens, block, [&](std::int64_t, std::int64_t first, std::int64_t last) {
+        const std::int64_t offset = (b * tokens + first) * heads * width;
+        rotate_rows(x.const_data_ptr<T>() + offset, cosine.const_data_ptr<M>() + first * (width / 2),
+                    sine.const_data_ptr<M>() + first * (width / 2), static_cast<M>(direction), last - first, heads,
+                    width, y.mutable_data_ptr<T>() + offset);
+      });
+  });
+  return y.transpose(1, 2);
+}
+
+struct Rotate : torch::autograd::Function<Rotate> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& cosine,
+                            const at::Tensor& sine) {
+    context->save_for_backward({cosine, sine});
+    return rotated(x, cosine, sine, 1);
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& outer) {
+    const variable_list saved = context->get_saved_variables();
+    return {rotated(outer[0], saved[0], saved[1], -1), {}, {}};
+  }
+};
+
+struct Swiglu : torch::autograd::Function<Swiglu> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& gate_in, const at::Tensor& up_in) {
+    const at::Tensor gate = gate_in.contiguous(), up = up_in.contiguous();
+    at::Tensor y = at::empty_like(gate);
+    with_type(gate, [&]<class T>(T) {
+      for_blocks(gate.numel(), kBlockElements, [&](std::int64_t, std::int64_t first, std::int64_t last) {
+        swiglu_forward(gate.const_data_ptr<T>() + first, up.const_data_ptr<T>() + first, last - first,
+                       y.mutable_data_ptr<T>() + first);
+      });
+    });
+    context->save_for_backward({gate, up});
+    return y;
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& outer) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &gate = saved[0], &up = saved[1];
+    const at::Tensor dy = outer[0].contiguous();
+    at::Tensor dgate = at::empty_like(gate), dup = at::empty_like(up);
+    with_type(gate, [&]<class T>(T) {
+      for_blocks(gate.numel(), kBlockElements, [&](std::int64_t, std::int64_t first, std::int64_t last) {
+        swiglu_backward(dy.const_data_ptr<T>() + first, gate.const_data_ptr<T>() + first,
+                        up.const_data_ptr<T>() + first, last - first, dgate.mutable_data_ptr<T>() + first,
+                        dup.mutable_data_ptr<T>() + first);
+      });
+    });
+    return {dgate, dup};
+  }
+};
+
+}  // namespace
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
+  return RmsNorm::apply(x, weight, epsilon);
+}
+
+at::Tensor rotate(const at::Tensor& x_bhtd, const at::Tensor& cos, const at::Tensor& sin) {
+  return Rotate::apply(x_bhtd, cos.contiguous(), sin.contiguous());
+}
+
+at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) { return Swiglu::apply(gate, up); }
+
+}  // namespace trireme::models::ops

@@ -1,0 +1,20 @@
+# headers_compile_alone: every header that no source shows to compile alone gets a source of one line, in the default build. A header with
+# x.cpp, or else x_test.cpp, beside it needs none: scripts/ci/check_includes sees to it that this one includes it first. Three or four headers
+# in four are such, so this costs some seconds of a full build and nothing later.
+function(trireme_headers_compile_alone)
+  set(sources "")
+  foreach(folder ${ARGN})
+    file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/${folder}/*.h)
+    file(GLOB_RECURSE existing CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
+    foreach(header ${headers})
+      string(REGEX REPLACE "\\.h$" "" stem ${header})
+      if(NOT ${stem}.cpp IN_LIST existing AND NOT ${stem}_test.cpp IN_LIST existing)
+        set(source ${PROJECT_BINARY_DIR}/headers/${stem}.cpp)
+        file(CONFIGURE OUTPUT ${source} CONTENT "#include \"${header}\"\n")
+        list(APPEND sources ${source})
+      endif()
+    endforeach()
+  endforeach()
+  add_library(headers_compile_alone OBJECT ${sources})
+  target_link_libraries(headers_compile_alone PRIVATE trireme::train trireme::serve GTest::gmock)
+endfunction()

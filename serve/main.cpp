@@ -1,0 +1,89 @@
+#include <ATen/Parallel.h>
+
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "core/base/stop.h"
+#include "core/config/command.h"
+#include "serve/engine/text_generator.h"
+
+namespace trireme::serve {
+namespace {
+
+struct ServeOptions {
+  std::string model;
+  std::vector<std::string> prompt;
+  std::int64_t max_tokens = 64;
+  double temperature = 1;
+  std::int64_t top_k = 0;
+  double top_p = 1;
+  std::int64_t seed = 0;
+  std::int64_t threads = 1;
+  bool json = false;
+
+  static constexpr auto fields() {
+    using C = ServeOptions;
+    return std::tuple{
+        Field{"model", &C::model, "a run directory, or a checkpoint in one", kRequired},
+        Field{"prompt", &C::prompt, "text to go on from; one answer on stdout, no server"},
+        Field{"max-tokens", &C::max_tokens, "tokens of an answer", Range(1, 1 << 24)},
+        Field{"temperature", &C::temperature, "divides the scores: lower is surer; 0: always the likeliest token",
+              Range(0, 100)},
+        Field{"top-k", &C::top_k, "draw from the k likeliest tokens; 0: from all", Range(0, 1 << 24)},
+        Field{"top-p", &C::top_p, "draw from the likeliest tokens that together reach this probability", Range(0, 1)},
+        Field{"seed", &C::seed, "of the draws; the same seed gives the same answer", Range(0, 9e15)},
+        Field{"threads", &C::threads, "for computing", Range(1, 4096)},
+        Field{"json", &C::json, "the answer as one JSON object with its counts, instead of streamed text"}};
+  }
+};
+
+int serve(const ServeOptions& options) {
+  if (options.prompt.empty())
+    throw Error(ErrorCode::kUsage, "--prompt is required: the HTTP server is not available yet");
+  if (options.prompt.size() > 1)
+    throw Error(ErrorCode::kUsage, "--prompt takes one text, got ", options.prompt.size(), "; quote it");
+  install_stop_signals();
+  at::set_num_threads(static_cast<int>(options.threads));
+  const models::Checkpoint checkpoint = models::open_model(options.model);
+  TextGenerator generator(checkpoint);
+  const models::SamplingOptions sampling{options.temperature, options.top_k, options.top_p,
+                                         static_cast<std::uint64_t>(options.seed)};
+  std::string text;
+  const auto outcome = generator.generate(options.prompt[0], options.max_tokens, sampling, [&](std::string_view piece) {
+    if (options.json)
+      text += piece;
+    else if (std::fwrite(piece.data(), 1, piece.size(), stdout) != piece.size() || std::fflush(stdout) != 0)
+      throw Error(ErrorCode::kIo, "cannot write to stdout");
+    return !stop_requested();
+  });
+  if (options.json)
+    std::cout << nlohmann::json{{"text", text},
+                                {"prompt_tokens", outcome.prompt_tokens},
+                                {"completion_tokens", outcome.tokens},
+                                {"finish_reason", outcome.reason},
+                                {"weights_hash", checkpoint.weights_hash()}}
+                     .dump()
+              << std::endl;
+  else
+    std::printf("\n");
+  return outcome.reason == "interrupted" ? kExitResumable : kExitDone;
+}
+
+}  // namespace
+}  // namespace trireme::serve
+
+int main(int argc, char** argv) {
+  using namespace trireme;
+  serve::ServeOptions options;
+  return run_program({"trireme-serve",
+                      "answers from a trained model",
+                      {{.name = "",
+                        .summary = "Continues a text with a model that trireme-train made, also while it still trains.",
+                        .options = fields_of(options),
+                        .positional = {"model"},
+                        .run = [&](const Assignments&) { return serve::serve(options); }}},
+                      "Example:\n  trireme-serve runs/first --prompt \"In the beginning\" --temperature 0.7"},
+                     argc, argv);
+}
