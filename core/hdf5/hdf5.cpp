@@ -12,10 +12,15 @@ std::recursive_mutex& library_lock() {
   return mutex;
 }
 
-// Held around every call; silences the library's own printing on first use in every thread: each has its error stack.
+// Held around every call. Silences the library's own printing on first use in every thread: each has its error stack.
 class Locked {
  public:
   Locked() : lock_(library_lock()) {
+    // Before anything else of the library. A file that could not be closed, on a full disk, stays in its tables with
+    // its memory freed: its clean-up at exit would then end a program that has long recovered with a segmentation
+    // fault.
+    static const bool left_alone_at_exit = H5dont_atexit() >= 0;
+    (void)left_alone_at_exit;
     thread_local const bool silenced = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
     (void)silenced;
   }
