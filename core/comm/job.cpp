@@ -125,6 +125,8 @@ void flush_output() {
 }
 
 int run_mpi_job(const std::function<int(Communicator&)>& body) {
+  // From every rank, and before MPI_Init, which ends the process by itself when a peer is lost meanwhile.
+  tell_launcher("joining", "");
   MpiWorld world;
   Communicator& comm = world.communicator();
   world.watch(kPatienceMs, [&world] {

@@ -25,9 +25,9 @@ namespace trireme {
 /// With an MPI without ULFM, or under plain mpirun without `--with-ft ulfm`, an error ends all ranks through MPI_Abort
 /// and a lost rank lets mpirun end the others: the job is to be started again.
 ///
-/// Tells scripts/launch/mpi through files in the folder TRIREME_LAUNCH_DIR, where an MPI job finds it set: `ready`
-/// (from rank 0) once the signal handlers of all ranks stand, `status` (the exit status, from the lowest surviving
-/// rank) when the job ends.
+/// Tells scripts/launch/mpi through files in the folder TRIREME_LAUNCH_DIR, where an MPI job finds it set: `joining`
+/// before MPI starts, `ready` (from rank 0) once the signal handlers of all ranks stand, `status` (the exit status,
+/// from the lowest surviving rank) when the job ends.
 int run_job(const std::function<int(Communicator&)>& body);
 
 }  // namespace trireme
