@@ -12,10 +12,14 @@ std::recursive_mutex& library_lock() {
   return mutex;
 }
 
-// Held around every call; silences the library's own printing on first use in every thread: each has its error stack.
+// Held around every call. Silences the library's own printing on first use in every thread: each has its error stack.
+// Before all else it forbids the library's clean-up at exit: after a write that failed on a full disk that one reads
+// freed memory, and there is nothing to clean up, since handles close what they own.
 class Locked {
  public:
   Locked() : lock_(library_lock()) {
+    static const bool stays_at_exit = H5dont_atexit() >= 0;
+    (void)stays_at_exit;
     thread_local const bool silenced = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
     (void)silenced;
   }

@@ -1,6 +1,8 @@
 // A program to break: what its ranks do is chosen by name, so that launch_test.sh can kill, stop and fail them.
+#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -37,7 +39,7 @@ void compute_for(double seconds, const std::function<void()>& every_slice) {
 
 // Steps of a training run: a little work, a gather, an agreed stop. Prints the pid of every rank first.
 int steps(Communicator& comm, const Arguments& arguments) {
-  std::fprintf(stderr, "pid %d %d\n", comm.rank(), static_cast<int>(::getpid()));
+  std::fprintf(stderr, "pid %d %d up\n", comm.rank(), static_cast<int>(::getpid()));
   const auto end = Clock::now() + std::chrono::duration<double>(arguments.seconds);
   for (std::uint8_t value = 0;; ++value) {
     compute_for(0.001, [] {});
@@ -76,15 +78,36 @@ int body(Communicator& comm, const std::string& mode, const Arguments& arguments
   if (mode == "throw-foreign" && chosen) throw std::bad_alloc();
   if (mode == "usage") throw Error(ErrorCode::kUsage, "unknown option --colour");
   if (mode == "check") {  // long computation that only looks up
-    std::fprintf(stderr, "pid %d %d\n", comm.rank(), static_cast<int>(::getpid()));
+    std::fprintf(stderr, "pid %d %d up\n", comm.rank(), static_cast<int>(::getpid()));
     compute_for(arguments.seconds, [&] { comm.check(); });
   }
   if (mode == "busy") {  // long computation that does not even do that
-    std::fprintf(stderr, "pid %d %d\n", comm.rank(), static_cast<int>(::getpid()));
+    std::fprintf(stderr, "pid %d %d up\n", comm.rank(), static_cast<int>(::getpid()));
     compute_for(arguments.seconds, [] {});
   }
+  if (mode == "sleep") {  // nothing but the watch thread runs: what it costs
+    std::this_thread::sleep_for(std::chrono::duration<double>(arguments.seconds));
+    timespec used{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    std::fprintf(stderr, "rank %d used %.3f s of processor time\n", comm.rank(),
+                 static_cast<double>(used.tv_sec) + 1e-9 * static_cast<double>(used.tv_nsec));
+  }
+  if (mode == "large") {  // more bytes than an int counts in one message of MPI
+    const std::size_t bytes = (std::size_t{5} << 28) + 3;
+    const auto value = [](int r) { return static_cast<char>(r + 1); };
+    std::vector<char> mine(bytes, value(comm.rank())), all(bytes * static_cast<std::size_t>(comm.size()));
+    comm.all_gather(mine.data(), bytes, all.data());
+    for (int r = 0; r < comm.size(); ++r) {
+      const auto first = all.begin() + static_cast<std::ptrdiff_t>(bytes * static_cast<std::size_t>(r));
+      if (!std::all_of(first, first + static_cast<std::ptrdiff_t>(bytes), [&](char c) { return c == value(r); }))
+        throw Error(ErrorCode::kCorrupt, "wrong bytes from rank ", r);
+    }
+    comm.broadcast(mine.data(), bytes, 0);
+    if (!std::all_of(mine.begin(), mine.end(), [&](char c) { return c == value(0); }))
+      throw Error(ErrorCode::kCorrupt, "wrong bytes after the broadcast");
+  }
   if (mode == "point-to-point") {  // waits for a message that never comes
-    std::fprintf(stderr, "pid %d %d\n", comm.rank(), static_cast<int>(::getpid()));
+    std::fprintf(stderr, "pid %d %d up\n", comm.rank(), static_cast<int>(::getpid()));
     std::vector<char> buffer(1 << 20);
     const int peer = (comm.rank() + 1) % comm.size();
     comm.start_receive(buffer.data(), buffer.size(), peer, 7)->wait();

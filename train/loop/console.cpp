@@ -47,24 +47,25 @@ void Console::step(const StepRecord& r) {
   const double seconds = std::chrono::duration<double>(now - start_).count();
   const double left = seconds / static_cast<double>(std::max<std::int64_t>(1, r.step - first_step_)) *
                       static_cast<double>(last_step_ - r.step);
+  // What matters most comes first: a narrow terminal cuts the end off.
   char text[320];
   std::snprintf(text, sizeof text,
-                "step %lld/%lld  loss %.4f  grad norm %.3f  lr %.2e  %s tokens/s  MFU %.0f%% of %s  %s  %s left",
-                static_cast<long long>(r.step), static_cast<long long>(last_step_), r.loss, r.grad_norm,
-                r.learning_rate, count_text(r.tokens_per_second).c_str(), 100 * r.mfu,
-                (count_text(peak_flops_) + "F/s").c_str(), bytes_text(static_cast<double>(r.memory_bytes)).c_str(),
-                duration_text(left).c_str());
+                "step %lld/%lld  %s left  loss %.4f  %s tokens/s  grad norm %.3f  lr %.2e  MFU %.0f%% of %sF/s  %s",
+                static_cast<long long>(r.step), static_cast<long long>(last_step_), duration_text(left).c_str(), r.loss,
+                count_text(r.tokens_per_second).c_str(), r.grad_norm, r.learning_rate, 100 * r.mfu,
+                count_text(peak_flops_).c_str(), bytes_text(static_cast<double>(r.memory_bytes)).c_str());
   if (!terminal_) {
     std::fprintf(stderr, "%s\n", text);
     return;
   }
-  constexpr int kBar = 20;
-  const int filled = static_cast<int>(kBar * r.step / std::max<std::int64_t>(1, last_step_));
-  std::string bar;
-  for (int i = 0; i < kBar; ++i) bar += i < filled ? "━" : "─";
   const std::size_t columns = std::max<std::size_t>(40, terminal_columns());
+  const auto bar_size = static_cast<std::int64_t>(columns / 8);
+  const std::int64_t filled = bar_size * r.step / std::max<std::int64_t>(1, last_step_);
+  std::string bar;
+  for (std::int64_t i = 0; i < bar_size; ++i) bar += i < filled ? "━" : "─";
   std::string shown = text;
-  if (shown.size() + kBar + 2 > columns) shown.resize(columns - kBar - 2);  // a line that wraps cannot be rewritten
+  shown.resize(
+      std::min(shown.size(), columns - static_cast<std::size_t>(bar_size) - 2));  // a wrapped line cannot be rewritten
   std::fprintf(stderr, "\r%s%s%s %s\x1b[K", colour_ ? "\x1b[36m" : "", bar.c_str(), colour_ ? "\x1b[0m" : "",
                shown.c_str());
   live_ = true;

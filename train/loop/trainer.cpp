@@ -237,8 +237,10 @@ class Trainer {
       }
       const bool by_steps = config_.checkpoint.every_steps > 0 && state_.step % config_.checkpoint.every_steps == 0;
       // The record goes first: a checkpoint must never be ahead of the log that leads to it.
-      record.checkpoint_stall_ms = std::exchange(stall_ms_, 0);
-      if (is_last || record.has_eval || state_.step % config_.log.every_steps == 0) files.metrics(record);
+      if (is_last || record.has_eval || state_.step % config_.log.every_steps == 0) {
+        record.checkpoint_stall_ms = std::exchange(stall_ms_, 0);
+        files.metrics(record);
+      }
       console.step(record);
       if (is_last || by_steps || outcome.save_due || outcome.stop) {
         save(files, console);
@@ -246,6 +248,7 @@ class Trainer {
       }
       if (outcome.stop && !is_last) {
         console.line("stopping on request after step " + std::to_string(state_.step));
+        files.sync();
         return result(false);
       }
     }
