@@ -130,6 +130,9 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& run, std::int
 /// count, so that damaged ones never push out the last that can be used. Call it while no save of this run is under
 /// way. What cannot be removed is named in a warning.
 void prune_checkpoints(const std::filesystem::path& run, std::int64_t keep);
+/// Removes the checkpoints of later steps, newest first, for a run that goes on from `step` by choice: left there, the
+/// next start would take up the timeline that was given up. What cannot be removed is named in a warning.
+void remove_checkpoints_after(const std::filesystem::path& run, std::int64_t step);
 
 /// The checkpoints that MODEL names: that directory itself, or those of a run, oldest first, sound or not.
 /// @throws Error kNotFound when it is neither

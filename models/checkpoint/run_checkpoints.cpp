@@ -98,6 +98,12 @@ void prune_checkpoints(const fs::path& run, std::int64_t keep) {
   }
 }
 
+void remove_checkpoints_after(const fs::path& run, std::int64_t step) {
+  const std::vector<std::int64_t> steps = checkpoint_steps(run);
+  for (auto later = steps.rbegin(); later != steps.rend() && *later > step; ++later)
+    remove_checkpoint(checkpoint_path(run, *later));
+}
+
 std::vector<fs::path> checkpoint_directories(const fs::path& model) {
   if (!fs::exists(model)) throw Error(ErrorCode::kNotFound, "no run or checkpoint ", model.string());
   if (is_checkpoint(model)) return {model};

@@ -6,7 +6,7 @@ import time
 import trireme
 from trireme import Case, checkpoint_steps, last_step, records, repeated
 
-STEPS = 120
+STEPS = 160
 CONFIG = {"steps": STEPS, "eval.every-steps": 40, "checkpoint.every-steps": 30, "checkpoint.keep": 0}
 
 
@@ -85,6 +85,19 @@ class Resume(Case):
         self.assertEqual(len(result.lines), 1, result)
         self.assertIn("--resume=61", result.stderr)
         self.assertEqual(trireme.listing(run), before)
+
+    def test_a_run_that_went_back_to_a_step_does_not_jump_forward_again(self):
+        run = self.new_run()
+        self.train(0, run, CONFIG)
+        job = self.start(2, run, CONFIG | {"checkpoint.every-steps": 0}, "--resume=60")
+        job.wait_until(lambda: 60 < last_step(run) < STEPS, what="a step after 60")
+        job.signal(signal.SIGTERM)
+        self.assertEqual(job.finish(30).status, 75)
+        stopped = last_step(run)
+        self.assertEqual(checkpoint_steps(run), [30, 60, stopped])
+        result = self.train(2, run, CONFIG)
+        self.assertIn(f"resumed at step {stopped}", result.stderr)
+        self.assert_undisturbed(run, result)
 
     def test_stopped_again_and_again_at_any_moment(self):
         run = self.new_run()

@@ -246,7 +246,9 @@ def last_step(run_folder):
 
 
 def checkpoint_steps(run_folder):
-    return sorted(int(path.name.removeprefix("step-")) for path in (run_folder / "checkpoints").glob("step-*"))
+    """Of those that are committed: temporary names have a tail."""
+    names = [path.name.removeprefix("step-") for path in (run_folder / "checkpoints").glob("step-*")]
+    return sorted(int(name) for name in names if name.isdigit())
 
 
 def checkpoint(run_folder, step):

@@ -137,21 +137,25 @@ class Trainer {
       if (std::find(steps.begin(), steps.end(), wanted) == steps.end())
         throw Error(ErrorCode::kUsage, "--resume=", resume, ": ", run_.string(), " has no checkpoint of that step");
       restore(models::Checkpoint::open(models::checkpoint_path(run_, wanted)));
+      world_.barrier();  // every rank has it: the later ones are of a timeline that the run leaves here
+      if (is_first()) models::remove_checkpoints_after(run_, wanted);
       return;
     }
     for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
       const auto path = models::checkpoint_path(run_, *step);
-      std::int64_t damaged = 0;
+      std::string damage;
       try {
         restore(models::Checkpoint::open(path));
       } catch (const Error& error) {
         if (error.code() != ErrorCode::kCorrupt && error.code() != ErrorCode::kNotFound) throw;
-        log_warning("checkpoint of step " + std::to_string(*step) + " is damaged and passed over: " + error.what());
-        damaged = 1;
+        damage = error.what();
       }
       // A rank whose disk shows damage that the others do not see takes them all back with it.
-      world_.all_max(&damaged, 1);
-      if (damaged == 0) return;
+      const std::vector<std::string> all = world_.all_gather_text(damage);
+      const auto first = std::find_if(all.begin(), all.end(), [](const std::string& text) { return !text.empty(); });
+      if (first == all.end()) return;
+      if (is_first())
+        log_warning("checkpoint of step " + std::to_string(*step) + " is damaged and passed over: " + *first);
     }
     if (!steps.empty())
       throw Error(ErrorCode::kCorrupt, "every checkpoint of ", run_.string(),
