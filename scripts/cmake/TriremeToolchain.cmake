@@ -17,6 +17,9 @@ if(TRIREME_SANITIZE)
   add_link_options(-fsanitize=address,undefined)
 endif()
 add_link_options(-Wl,--as-needed)  # trireme-data must not load MPI or LibTorch
+# First of all libraries: libtorch_cpu and libc10 export parts of the C++ library of the compiler that made them (std::filesystem among them).
+# Found there first, they would be taken from there, and a program without a single tensor would load LibTorch for them.
+link_libraries(stdc++)
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)

@@ -16,13 +16,19 @@ namespace {
 
 using nlohmann::json;
 
+// Whether a line of a log stays when the run goes on from `step`.
+bool stays(const json& record, std::int64_t step) {
+  if (!record.is_object()) return false;
+  const auto found = record.find("step");
+  return found != record.end() && found->is_number_integer() && *found <= step;
+}
+
 int reopen(const fs::path& path, std::int64_t step) {
   std::string kept;
   if (fs::exists(path)) {
     std::istringstream lines(read_file(path));
     for (std::string line; std::getline(lines, line);) {
-      const json record = json::parse(line, nullptr, /*allow_exceptions=*/false);
-      if (record.is_object() && record.value("step", std::int64_t{0}) <= step) kept += line + "\n";
+      if (stays(json::parse(line, nullptr, /*allow_exceptions=*/false), step)) kept += line + "\n";
     }
   }
   write_file_atomically(path, kept);

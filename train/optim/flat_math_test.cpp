@@ -1,12 +1,11 @@
+#include "train/optim/flat_math.h"
+
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 #include <vector>
-
-#include "train/optim/flat_math.h"
-#include "train/optim/schedule.h"
 
 namespace trireme::train {
 namespace {
@@ -42,19 +41,6 @@ TEST(FlatMath, RoundingToBfloat16IsAtensAndKeepsNan) {
   const auto expected = x.to(at::kBFloat16);
   for (int i = 1; i < 1000; ++i) EXPECT_EQ(out[i].x, expected.const_data_ptr<c10::BFloat16>()[i].x) << i;
   EXPECT_TRUE(std::isnan(static_cast<float>(out[0])));
-}
-
-TEST(Schedule, RisesThenFallsToTheFinalRatio) {
-  TrainConfig config;
-  config.steps = 110;
-  config.schedule.warmup_steps = 10;
-  config.optimizer.learning_rate = 1;
-  EXPECT_DOUBLE_EQ(learning_rate(config, 1), 0.1);
-  EXPECT_DOUBLE_EQ(learning_rate(config, 10), 1);
-  EXPECT_NEAR(learning_rate(config, 60), 0.55, 1e-12);
-  EXPECT_NEAR(learning_rate(config, 110), 0.1, 1e-12);
-  config.schedule.name = "constant";
-  EXPECT_DOUBLE_EQ(learning_rate(config, 110), 1);
 }
 
 }  // namespace

@@ -1,0 +1,88 @@
+#include "train/config/train_config.h"
+
+#include <gmock/gmock.h>
+
+#include "core/base/error.h"
+#include "core/config/sources.h"
+
+namespace trireme::train {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+TrainConfig sound() {
+  TrainConfig config;
+  config.data.path = "corpora/mine";
+  return config;
+}
+
+TEST(TrainConfig, DefaultsAreSoundOnceThereIsData) {
+  EXPECT_NO_THROW(validate(sound()));
+  EXPECT_THAT([] { validate(TrainConfig{}); }, ThrowsMessage<Error>(HasSubstr("data.path is required")));
+}
+
+TEST(TrainConfig, RelationsBetweenKeysAreCheckedByName) {
+  const auto refused = [](auto change, const char* message) {
+    TrainConfig config = sound();
+    change(config);
+    EXPECT_THAT([&] { validate(config); }, ThrowsMessage<Error>(HasSubstr(message)));
+  };
+  refused([](TrainConfig& c) { c.data.micro_batch = 3; },
+          "data.global-batch must be a multiple of data.micro-batch, got 16 and 3");
+  refused([](TrainConfig& c) { c.data.sequence_length = c.model.context + 1; },
+          "data.sequence-length must not exceed model.context, got 1025 and 1024");
+  refused([](TrainConfig& c) { c.schedule.warmup_steps = c.steps + 1; },
+          "schedule.warmup-steps must not exceed steps, got 1001 and 1000");
+}
+
+TEST(TrainConfig, WhatIsNotAvailableYetIsRefusedByName) {
+  const auto refused = [](auto change, const char* message) {
+    TrainConfig config = sound();
+    change(config);
+    EXPECT_THAT([&] { validate(config); }, ThrowsMessage<Error>(HasSubstr(message)));
+  };
+  refused([](TrainConfig& c) { c.device = "cuda"; }, "device cuda is not available yet; allowed: cpu");
+  refused([](TrainConfig& c) { c.precision.compute = "fp16"; }, "precision.compute fp16 is not available yet");
+  refused([](TrainConfig& c) { c.parallel.tensor = 2; }, "parallel.tensor 2 is not available yet; allowed: 1");
+  refused([](TrainConfig& c) { c.parallel.context = 2; }, "parallel.context 2 is not available yet");
+  refused([](TrainConfig& c) { c.parallel.expert = 2; }, "parallel.expert 2 is not available yet");
+}
+
+TEST(TrainConfig, YamlThatARunRecordsGivesTheSameConfigBack) {
+  TrainConfig config = sound();
+  config.optimizer.learning_rate = 1e-3 / 3;
+  config.model.tie_embeddings = false;
+  config.data.path = "with space: and #colon";
+  const std::string yaml = to_yaml(fields_of(config));
+  TrainConfig read;
+  const FieldList fields = fields_of(read), written = fields_of(config);
+  apply_assignments(parse_yaml(yaml, "config.yaml", fields), fields);
+  for (std::size_t i = 0; i < fields.size(); ++i) EXPECT_EQ(field_text(fields[i]), field_text(written[i])) << yaml;
+}
+
+TEST(TrainConfig, LaterSourcesWin) {
+  TrainConfig config;
+  const FieldList fields = fields_of(config);
+  Assignments all = parse_yaml("{seed: 2, optimizer: {learning-rate: 1e-2, beta1: 0.8}}", "train.yaml", fields);
+  all.push_back({"optimizer.learning-rate", {"1e-3"}, "--optimizer.learning-rate"});
+  apply_assignments(all, fields);
+  EXPECT_EQ(config.seed, 2);
+  EXPECT_EQ(config.optimizer.beta1, 0.8);
+  EXPECT_EQ(config.optimizer.learning_rate, 1e-3);
+  EXPECT_EQ(config.optimizer.beta2, OptimizerConfig{}.beta2);
+}
+
+TEST(TrainConfig, OnResumeWhatIsLearntStaysAndTheRestMayChange) {
+  TrainConfig config;
+  for (const FieldRef& field : fields_of(config)) {
+    const std::string_view key = field.key;
+    const std::string_view group = key.substr(0, key.find('.'));
+    const bool may = group == "parallel" || group == "checkpoint" || group == "eval" || group == "log" ||
+                     key == "steps" || key == "threads" || key == "data.path";
+    EXPECT_EQ(may_change_on_resume(key), may) << key;
+  }
+}
+
+}  // namespace
+}  // namespace trireme::train

@@ -1,0 +1,132 @@
+#include "train/loop/run_files.h"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+
+namespace trireme::train {
+namespace {
+
+using nlohmann::json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::ThrowsMessage;
+using ::testing::UnorderedElementsAre;
+
+class RunFilesTest : public ::testing::Test {
+ protected:
+  RunFilesTest() : run_(fs::temp_directory_path() / ("trireme-run-files-" + std::to_string(::getpid()))) {
+    fs::create_directory(run_);
+  }
+  ~RunFilesTest() override { fs::remove_all(run_); }
+
+  static StepRecord record(std::int64_t step) {
+    StepRecord r;
+    r.step = step;
+    return r;
+  }
+  void put(const char* name, const std::string& content) const { std::ofstream(run_ / name) << content; }
+  /// The steps of all lines; a line that is not JSON fails.
+  std::vector<std::int64_t> steps(const char* name) const {
+    std::vector<std::int64_t> found;
+    std::istringstream lines(read_file(run_ / name));
+    for (std::string line; std::getline(lines, line);) found.push_back(json::parse(line).at("step"));
+    return found;
+  }
+
+  const fs::path run_;
+};
+
+TEST_F(RunFilesTest, ARecordHoldsTheMembersThatRunMdNames) {
+  RunFiles files(run_, 0, true);
+  StepRecord with = record(1);
+  with.has_eval = true;
+  with.eval_loss = 2.5;
+  files.metrics(with);
+  const json line = json::parse(read_file(run_ / "metrics.jsonl"));
+  std::vector<std::string> members;
+  for (const auto& [name, value] : line.items()) members.push_back(name);
+  EXPECT_THAT(members, UnorderedElementsAre("step", "tokens", "loss", "grad_norm", "learning_rate", "tokens_per_second",
+                                            "mfu", "step_ms", "data_wait_ms", "checkpoint_stall_ms", "eval_loss",
+                                            "memory_bytes", "samples_hash"));
+  files.metrics(record(2));
+  EXPECT_THAT(read_file(run_ / "metrics.jsonl").substr(line.dump().size() + 1), Not(HasSubstr("eval_loss")));
+}
+
+TEST_F(RunFilesTest, ResumingDropsRecordsPastTheRestoredStep) {
+  {
+    RunFiles files(run_, 0, true);
+    files.event("start", 0);
+    for (const std::int64_t step : {1, 2, 3, 4}) files.metrics(record(step));
+    files.event("eval", 4);
+  }
+  RunFiles files(run_, 2, true);
+  EXPECT_THAT(steps("metrics.jsonl"), ElementsAre(1, 2));
+  EXPECT_THAT(steps("events.jsonl"), ElementsAre(0));
+  files.metrics(record(3));
+  EXPECT_THAT(steps("metrics.jsonl"), ElementsAre(1, 2, 3));
+}
+
+TEST_F(RunFilesTest, StartingAnewKeepsNothing) {
+  put("metrics.jsonl", "{\"step\":1}\n");
+  put("events.jsonl", "{\"step\":0,\"event\":\"start\"}\n");
+  const RunFiles files(run_, 0, true);
+  EXPECT_THAT(steps("metrics.jsonl"), IsEmpty());
+  EXPECT_THAT(steps("events.jsonl"), IsEmpty());
+}
+
+TEST_F(RunFilesTest, LinesThatAreNoRecordsAreDropped) {
+  put("metrics.jsonl",
+      "{\"step\":1}\n"
+      "[2]\n"
+      "{\"step\":\"2\"}\n"
+      "{\"loss\":2}\n"
+      "\n"
+      "{\"step\":2}\n"
+      "{\"step\":3,\"lo");
+  const RunFiles files(run_, 9, true);
+  EXPECT_THAT(steps("metrics.jsonl"), ElementsAre(1, 2));
+}
+
+TEST_F(RunFilesTest, AnOlderProcessThatStillWritesIsShutOut) {
+  RunFiles old(run_, 0, true);
+  old.metrics(record(1));
+  RunFiles files(run_, 1, true);
+  old.metrics(record(2));
+  old.event("late", 2);
+  files.metrics(record(7));
+  EXPECT_THAT(steps("metrics.jsonl"), ElementsAre(1, 7));
+  EXPECT_THAT(steps("events.jsonl"), IsEmpty());
+}
+
+TEST_F(RunFilesTest, AnEventHasItsNameStepTimeAndDetails) {
+  RunFiles files(run_, 0, true);
+  files.event("checkpoint-durable", 5, {{"weights_hash", "ab"}});
+  const json line = json::parse(read_file(run_ / "events.jsonl"));
+  EXPECT_EQ(line.at("event"), "checkpoint-durable");
+  EXPECT_EQ(line.at("step"), 5);
+  EXPECT_GT(line.at("time").get<double>(), 1.7e9);  // seconds since 1970
+  EXPECT_EQ(line.at("weights_hash"), "ab");
+}
+
+TEST_F(RunFilesTest, OtherRanksWriteNothing) {
+  RunFiles files(run_, 0, false);
+  files.metrics(record(1));
+  files.event("start", 0);
+  files.sync();
+  EXPECT_TRUE(fs::is_empty(run_));
+}
+
+TEST_F(RunFilesTest, ARunDirectoryThatIsGoneIsNamed) {
+  EXPECT_THAT([&] { RunFiles(run_ / "gone", 0, true); }, ThrowsMessage<Error>(HasSubstr("gone/metrics.jsonl")));
+}
+
+}  // namespace
+}  // namespace trireme::train

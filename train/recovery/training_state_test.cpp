@@ -1,0 +1,151 @@
+#include "train/recovery/training_state.h"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "core/comm/thread_communicator.h"
+#include "models/registry.h"
+
+namespace trireme::train {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+TrainingState sample() {
+  TrainingState state;
+  state.step = 200;
+  state.tokens = 819200;
+  state.samples_hash = std::string(32, 'a');
+  state.loss = 1.0 / 3;
+  state.eval_loss = 2.0 / 3;
+  state.tokens_per_second = 1234.5;
+  state.seconds_to_first_step = 0.5;
+  state.peak_memory_bytes = std::int64_t{1} << 40;
+  state.corpus_hash = "c0ffee";
+  state.fingerprint = "threads=1";
+  return state;
+}
+
+TEST(TrainingState, JsonGivesEveryMemberBackToTheLastBit) {
+  const TrainingState state = sample();
+  const TrainingState read = state_from_json(to_json(state, TrainConfig{}), "here");
+  EXPECT_EQ(read.step, state.step);
+  EXPECT_EQ(read.tokens, state.tokens);
+  EXPECT_EQ(read.samples_hash, state.samples_hash);
+  EXPECT_EQ(read.loss, state.loss);
+  EXPECT_EQ(read.eval_loss, state.eval_loss);
+  EXPECT_EQ(read.eval_bits_per_byte, std::nullopt);
+  EXPECT_EQ(read.tokens_per_second, state.tokens_per_second);
+  EXPECT_EQ(read.seconds_to_first_step, state.seconds_to_first_step);
+  EXPECT_EQ(read.peak_memory_bytes, state.peak_memory_bytes);
+  EXPECT_EQ(read.corpus_hash, state.corpus_hash);
+  EXPECT_EQ(read.fingerprint, state.fingerprint);
+}
+
+TEST(TrainingState, JsonHoldsTheConfig) {
+  TrainConfig config;
+  config.optimizer.learning_rate = 1e-3;
+  EXPECT_EQ(json::parse(to_json(sample(), config)).at("config").at("optimizer.learning-rate"), 1e-3);
+}
+
+TEST(TrainingState, WhatIsMissingOrOfAnotherTypeIsCorruptAndNamesTheCheckpoint) {
+  const json whole = json::parse(to_json(sample(), TrainConfig{}));
+  for (const auto& [key, value] : whole.items()) {
+    if (key == "config") continue;  // for people: what counts is in config.yaml
+    json damaged = whole;
+    damaged.erase(key);
+    EXPECT_THAT([&] { state_from_json(damaged.dump(), "step-00000200"); },
+                ThrowsMessage<Error>(AllOf(HasSubstr("step-00000200"), HasSubstr(key))));
+    damaged[key] = json::array();
+    EXPECT_THROW(state_from_json(damaged.dump(), "step-00000200"), Error) << key;
+  }
+  EXPECT_THROW(state_from_json("{", "step-00000200"), Error);
+}
+
+// A model with its rows of weights and moments, as a trainer has it.
+struct Rows {
+  explicit Rows(const models::ModelConfig& config, at::ScalarType type = at::kFloat)
+      : model(models::build_model(config, 40)), parameters(model->parameters(), type), optimizer({}, parameters) {}
+  std::unique_ptr<models::Model> model;
+  FlatParameters parameters;
+  AdamW optimizer;
+};
+
+models::ModelConfig small() {
+  models::ModelConfig config;
+  config.layers = 2;
+  config.width = 16;
+  config.heads = 2;
+  config.context = 8;
+  return config;
+}
+
+class SavedTraining : public ::testing::Test {
+ protected:
+  SavedTraining() : run_(std::filesystem::temp_directory_path() / ("trireme-state-" + std::to_string(::getpid()))) {}
+  ~SavedTraining() override { std::filesystem::remove_all(run_); }
+
+  // Saves step 200 from this many ranks; all hold the same numbers, as in training.
+  std::string save(int ranks, const models::ModelConfig& config) {
+    std::string hash;
+    run_on_threads(ranks, [&](Communicator& world) {
+      Rows rows(config);
+      rows.parameters.initialise(1);
+      rows.optimizer.first_moment().fill_(0.25);
+      rows.optimizer.second_moment().fill_(0.5);
+      const std::string text = save_checkpoint(world, run_, sample(), TrainConfig{}, models::model_json(config, 40),
+                                               "{}", rows.parameters, rows.optimizer);
+      if (world.rank() == 0) hash = text;
+    });
+    return hash;
+  }
+  models::Checkpoint open() const { return models::Checkpoint::open(models::checkpoint_path(run_, 200)); }
+
+  const std::filesystem::path run_;
+};
+
+TEST_F(SavedTraining, AnyNumberOfRanksSavesTheSameWeights) {
+  const std::string one = save(1, small());
+  std::filesystem::remove_all(run_);
+  EXPECT_EQ(save(5, small()), one);
+  const models::Checkpoint checkpoint = open();
+  EXPECT_EQ(checkpoint.weights_hash(), one);
+  EXPECT_TRUE(checkpoint.verify().empty());
+  EXPECT_FALSE(checkpoint.has("weights/head.weight")) << "tied to the embedding";
+
+  Rows rows(small());
+  load_tensors(checkpoint, rows.parameters, rows.optimizer);
+  Rows fresh(small());
+  fresh.parameters.initialise(1);
+  EXPECT_TRUE(rows.parameters.masters().equal(fresh.parameters.masters()));
+  const auto& entry = rows.parameters.entries()[0];
+  EXPECT_EQ(rows.optimizer.first_moment()[entry.begin].item<float>(), 0.25F);
+  EXPECT_EQ(rows.optimizer.second_moment()[entry.begin].item<float>(), 0.5F);
+}
+
+TEST_F(SavedTraining, AnotherModelsCheckpointIsRefused) {
+  save(2, small());
+  const models::Checkpoint checkpoint = open();
+  const auto refused = [&](const models::ModelConfig& config, at::ScalarType type, const char* message) {
+    Rows rows(config, type);
+    EXPECT_THAT([&] { load_tensors(checkpoint, rows.parameters, rows.optimizer); },
+                ThrowsMessage<Error>(HasSubstr(message)));
+  };
+  models::ModelConfig other = small();
+  other.layers = 1;
+  refused(other, at::kFloat, "holds another model");
+  other.layers = 3;
+  refused(other, at::kFloat, "blocks.2");
+  other = small();
+  other.ffn = 128;
+  refused(other, at::kFloat, "has another shape or type");
+  refused(small(), at::kDouble, "has another shape or type");
+}
+
+}  // namespace
+}  // namespace trireme::train
