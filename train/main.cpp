@@ -26,7 +26,8 @@ struct TrainOptions {
     using C = TrainOptions;
     return std::tuple{Field{"run", &C::run, "directory of the run; resumed if it has checkpoints", kAny},
                       Field{"config", &C::config, "YAML file of config keys"},
-                      Field{"resume", &C::resume, "auto, never, or the step of the checkpoint to go on from; later ones are then removed"},
+                      Field{"resume", &C::resume,
+                            "auto, never, or the step of the checkpoint to go on from; later ones are then removed"},
                       Field{"json", &C::json, "the result as one JSON object on stdout"},
                       Field{"dry-run", &C::dry_run, "print the plan (sizes, shares, memory) and train nothing"},
                       Field{"print-config", &C::print_config, "print the merged config as YAML and train nothing"}};
