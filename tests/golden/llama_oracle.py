@@ -4,7 +4,7 @@
 
 fp64      loss and every gradient, to 1e-9 of its norm
 fp32      the same to 1e-5
-bf16      gradients against PyTorch's in fp32 on the rounded weights, beside what PyTorch's own bf16 gives
+bf16      loss and gradients against PyTorch's in fp32 on the rounded weights, within bf16's rounding and no worse than PyTorch's own bf16
 training  trireme-train in fp64, ten steps: losses, norms, rates, weights and moments against torch.optim.AdamW, to 1e-9; then
           logits of the checkpoint, decoded with our cache, against PyTorch's forward of the whole text
 
@@ -218,27 +218,37 @@ def compare_gradients(programs, precision, limit):
 
 
 # A result of bfloat16 has 8 bits, so each rounding is off by up to 2^-9 = 0.2 %, and a few dozen of them lie between a weight and its
-# gradient. Measured with six seeds, of the loss and of the worst tensor: 0.03 %, distance 5.3 %, length 1.2 %, 1.13 times PyTorch's error.
-BF16_LOSS, BF16_DISTANCE, BF16_LENGTH, BF16_AGAINST_THEIRS = 1e-3, 0.06, 0.02, 1.4
+# gradient. Measured over six seeds, of the loss and of the worst tensor: loss 0.03 %, distance 5.3 %, length 1.2 %; over three seeds,
+# root mean square over all tensors: 0.64 to 0.86 of PyTorch's error, which rounds inside norms and rotations, where we do not.
+BF16_LOSS, BF16_DISTANCE, BF16_LENGTH, BF16_AGAINST_THEIRS = 1e-3, 0.06, 0.02, 1.0
+BF16_MICRO_BATCHES = 8  # a power of two: then dividing the loss by the number of tokens is exact
 
 
 def compare_bf16(programs):
     for name, model in MODELS.items():
-        ids = random_ids(BATCHES[name][0], 8, 3, min(64, model["context"]))  # enough for errors to average
-        ours = programs.gradients(model, BATCHES[name][0], ids, "bf16", seed=3, spread=0.2)
+        vocabulary = BATCHES[name][0]
+        ids = random_ids(vocabulary, BF16_MICRO_BATCHES, 3, model["context"])  # enough for errors to average
+        ours = programs.gradients(model, vocabulary, ids, "bf16", seed=3, spread=0.2)
         rounded = {key: value.bfloat16().float() for key, value in under("weights/", ours).items()}
-        exact_loss, exact = their_gradients(make_reference(model, BATCHES[name][0], rounded, torch.float32), ids, torch.float32)
-        _, theirs = their_gradients(make_reference(model, BATCHES[name][0], rounded, torch.bfloat16), ids, torch.bfloat16)
+        exact_loss, exact = their_gradients(make_reference(model, vocabulary, rounded, torch.float32), ids, torch.float32)
+        _, theirs = their_gradients(make_reference(model, vocabulary, rounded, torch.bfloat16), ids, torch.bfloat16)
         gradients = {their_name(key): value for key, value in under("gradients/", ours).items()}
         check(f"{name}: loss", {"loss": (ours["losses"].sum(), exact_loss)}, BF16_LOSS)
         check(f"{name}: gradients", {key: (gradients[key], exact[key]) for key in exact}, BF16_DISTANCE)
-        projections = {key: (torch.sum(gradients[key] * exact[key]) / torch.sum(exact[key]**2), torch.tensor(1.0)) for key in exact}
+        projections = {key: (torch.sum(gradients[key] * exact[key]) / torch.sum(exact[key]**2), 1.0) for key in exact}
         check(f"{name}: length along the exact gradient", projections, BF16_LENGTH)
-        ratios = {key: distance(gradients[key], exact[key]) / distance(theirs[key], exact[key]) for key in exact}
-        worst = max(ratios, key=ratios.get)
-        print(f"{name}: {ratios[worst]:.2f} times the error of PyTorch's bf16 at most ({worst}), limit {BF16_AGAINST_THEIRS}")
-        if ratios[worst] > BF16_AGAINST_THEIRS:
-            sys.exit("FAILED: bf16 is less exact than PyTorch's")
+
+        def error_of(candidates):
+            return math.sqrt(sum(distance(candidates[key], exact[key])**2 for key in exact) / len(exact))
+        ratio = error_of(gradients) / error_of(theirs)
+        print(f"{name}: error {error_of(gradients):.1e}, {ratio:.2f} of PyTorch's in bf16, limit {BF16_AGAINST_THEIRS}")
+        if not ratio <= BF16_AGAINST_THEIRS:
+            sys.exit("FAILED: less exact than PyTorch in bf16")
+
+        # What is rounded is one micro-batch's gradients; their sum is float32.
+        alone = [under("gradients/", programs.gradients(model, vocabulary, part, "bf16", seed=3, spread=0.2)) for part in ids.split(1)]
+        sums = {key: (value, sum(part[key].double() for part in alone) / len(alone)) for key, value in under("gradients/", ours).items()}
+        check(f"{name}: sums over micro-batches", sums, 1e-6)
 
 
 STEPS, WARMUP, FINAL_RATIO = 10, 3, 0.2
