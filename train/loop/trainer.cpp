@@ -337,7 +337,7 @@ class Trainer {
       throw Error(ErrorCode::kNumeric, "step ", state_.step + 1, ": loss ", loss, ", gradient norm ", norm,
                   "; lower optimizer.learning-rate, lengthen schedule.warmup-steps or set optimizer.clip-norm");
     const double clip = config_.optimizer.clip_norm;
-    const double scale = clip > 0 && norm > clip ? clip / (norm + 1e-6) : 1;
+    const double scale = clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1;
     const double rate = learning_rate(config_, state_.step + 1);
     optimizer_.update(state_.step + 1, rate, scale, gradients);
     parameters_.publish();
