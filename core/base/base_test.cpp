@@ -93,6 +93,8 @@ TEST(Text, Utf8IsCheckedByTheTableOfTheStandard) {
   EXPECT_EQ(complete_utf8_prefix("a\xF0\x9F\x9A"), 1u);
   EXPECT_EQ(complete_utf8_prefix("a\xF0\x9F\x9A\xA3"), 5u);
   EXPECT_EQ(complete_utf8_prefix("a\xFF"), 2u);
+  EXPECT_EQ(well_formed_utf8("gr\xC3\xBC\xDF!\xFF"), "gr\xC3\xBC\xEF\xBF\xBD!\xEF\xBF\xBD");
+  EXPECT_EQ(well_formed_utf8("a\xF0\x9F\x9A"), "a\xEF\xBF\xBD");
 }
 
 TEST(Files, AnAtomicWriteReplacesTheWholeFileOrNothing) {

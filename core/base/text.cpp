@@ -133,4 +133,17 @@ std::size_t complete_utf8_prefix(std::string_view bytes) {
   return done;
 }
 
+std::string well_formed_utf8(std::string_view bytes) {
+  std::string text;
+  while (!bytes.empty()) {
+    const Utf8Step step = utf8_step(bytes);
+    if (step.kind == Utf8Step::kWhole)
+      text += bytes.substr(0, step.size);
+    else
+      text += "\xEF\xBF\xBD";
+    bytes.remove_prefix(step.size);
+  }
+  return text;
+}
+
 }  // namespace trireme

@@ -31,4 +31,8 @@ bool is_utf8(std::string_view bytes);
 /// Bytes that can never become a character count as ended.
 std::size_t complete_utf8_prefix(std::string_view bytes);
 
+/// `bytes` with U+FFFD for what is not UTF-8, so that terminals and JSON take it. A text cut by complete_utf8_prefix
+/// gives the same in pieces as in one.
+std::string well_formed_utf8(std::string_view bytes);
+
 }  // namespace trireme

@@ -19,7 +19,7 @@ std::string help_of(const FieldRef& field, bool with_default) {
   const std::string allowed = allowed_text(field);
   if (!allowed.empty() && !field.allowed.required) text += "; " + allowed;
   const std::string value = field_text(field);
-  if (field.allowed.required)
+  if (field.allowed.required && value.empty())
     text += " (required)";
   else if (with_default && !value.empty() && !std::holds_alternative<bool*>(field.value))
     text += " [" + value + "]";
@@ -33,7 +33,9 @@ void print_fields(const FieldList& fields, std::ostream& out) {
   constexpr std::size_t kColumn = 34, kWidth = 100;
   for (const FieldRef& field : fields) {
     std::string line = "  --" + field.key;
-    if (!std::holds_alternative<bool*>(field.value))
+    if (const auto* const* flag = std::get_if<bool*>(&field.value))
+      line += **flag ? "=false" : "";  // what giving it is for: the value that it does not have
+    else
       line += std::holds_alternative<std::vector<std::string>*>(field.value) ? " X..." : " X";
     line += "  ";
     if (line.size() < kColumn) line.resize(kColumn, ' ');

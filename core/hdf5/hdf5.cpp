@@ -1,8 +1,10 @@
 #include "core/hdf5/hdf5.h"
 
+#include <cerrno>
 #include <mutex>
 
 #include "core/base/error.h"
+#include "core/base/files.h"
 
 namespace trireme::hdf5 {
 namespace {
@@ -22,11 +24,15 @@ class Locked {
     (void)stays_at_exit;
     thread_local const bool silenced = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
     (void)silenced;
+    errno = 0;  // so that what it holds behind a failed call is that call's
   }
 
  private:
   std::scoped_lock<std::recursive_mutex> lock_;
 };
+
+// ": No space left on device", where a call of the system failed below HDF5.
+std::string reason() { return errno == 0 ? "" : ": " + system_reason(errno); }
 
 // Little-endian in the file whatever the machine: a byte checksum must mean the same everywhere.
 hid_t file_type(Type type) {
@@ -94,7 +100,8 @@ std::vector<std::uint64_t> space_shape(hid_t space) {
 
 void Handle::close(const std::string& what) {
   const Locked locked;
-  if (id_ >= 0 && close_(std::exchange(id_, -1)) < 0) throw Error(ErrorCode::kIo, "cannot finish writing ", what);
+  if (id_ >= 0 && close_(std::exchange(id_, -1)) < 0)
+    throw Error(ErrorCode::kIo, "cannot finish writing ", what, reason());
 }
 
 std::size_t size_of(Type type) {
@@ -114,7 +121,7 @@ std::size_t size_of(Type type) {
 
 void File::fail(bool writing, const char* operation, const std::string& name) const {
   throw Error(writing ? ErrorCode::kIo : ErrorCode::kCorrupt, "cannot ", operation, " ", name,
-              name.empty() ? "" : " of ", path_.string());
+              name.empty() ? "" : " of ", path_.string(), writing ? reason() : "");
 }
 
 File File::create(const std::filesystem::path& path) {

@@ -114,6 +114,15 @@ std::vector<fs::path> checkpoint_directories(const fs::path& model) {
   return directories;
 }
 
+std::vector<std::string> check_files(const fs::path& checkpoint) {
+  try {
+    const InputDirectory files(checkpoint);
+    return file_faults(files, read_manifest(files));
+  } catch (const Error& error) {
+    return {error.what()};
+  }
+}
+
 Checkpoint open_model(const fs::path& model) {
   const std::vector<fs::path> directories = checkpoint_directories(model);
   if (is_checkpoint(model)) return Checkpoint::open(model);
@@ -121,10 +130,8 @@ Checkpoint open_model(const fs::path& model) {
   for (auto directory = directories.rbegin(); directory != directories.rend(); ++directory) {
     const std::string name = directory->filename().string();
     try {
-      Checkpoint checkpoint = Checkpoint::open(*directory);
-      const InputDirectory files(*directory);
-      const std::vector<std::string> found = file_faults(files, read_manifest(files));
-      if (found.empty()) return checkpoint;
+      const std::vector<std::string> found = check_files(*directory);
+      if (found.empty()) return Checkpoint::open(*directory);
       faults.push_back(name + ": " + join(found, "; "));
     } catch (const Error& error) {
       faults.push_back(name + ": " + error.what());

@@ -55,7 +55,7 @@ TextGenerator::Outcome TextGenerator::generate(std::string_view prompt, std::int
     ++outcome.tokens;
     pending += tokenizer_.decode_one(static_cast<data::TokenId>(next));
     const std::size_t whole = complete_utf8_prefix(pending);
-    const bool go_on = emit(std::string_view(pending).substr(0, whole));
+    const bool go_on = emit(well_formed_utf8(std::string_view(pending).substr(0, whole)));
     pending.erase(0, whole);
     if (!go_on) {
       outcome.reason = "interrupted";
@@ -63,7 +63,7 @@ TextGenerator::Outcome TextGenerator::generate(std::string_view prompt, std::int
     }
     tokens.assign(1, next);
   }
-  if (!pending.empty()) emit("\xEF\xBF\xBD");  // cut within a character: U+FFFD
+  if (!pending.empty()) emit(well_formed_utf8(pending));  // cut within a character
   return outcome;
 }
 

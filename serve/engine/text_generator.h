@@ -23,8 +23,8 @@ class TextGenerator {
     std::string reason;  ///< "stop": the text ended; "length": max_tokens or the context is used up; "interrupted"
   };
 
-  /// Continues `prompt`; an empty one starts a new text. `emit` gets the text as it comes, in whole UTF-8 characters,
-  /// and says whether to go on.
+  /// Continues `prompt`; an empty one starts a new text. `emit` gets the text as it comes, in whole UTF-8 characters
+  /// (U+FFFD for bytes that are none: any byte is a token), and says whether to go on.
   /// @throws Error kBadInput when the prompt leaves no room in the context
   Outcome generate(std::string_view prompt, std::int64_t max_tokens, const models::SamplingOptions& sampling,
                    const std::function<bool(std::string_view)>& emit);

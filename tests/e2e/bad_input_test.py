@@ -30,7 +30,8 @@ def small_disk(kibibytes):
 class BadInput(Case):
     def assert_refused(self, result, status, *named):
         self.assertEqual(result.status, status, result)
-        self.assertEqual(len(result.lines), 1, f"one line on stderr\n{result}")
+        lines = [line for line in result.lines if line and not line.startswith("libgomp: ")]  # it speaks before main()
+        self.assertEqual(len(lines), 1, f"one line on stderr\n{result}")
         for words in named:
             self.assertIn(words, result.stderr, result)
         self.assertEqual(result.stdout, "", result)
@@ -133,7 +134,6 @@ class BadInput(Case):
         for name, damage, named in (
                 ("missing", lambda folder: (folder / shard).unlink(), shard), ("cut", cut, shard),
                 ("index", lambda folder: flip_bit(folder / "index.json", 4000), "index.json"),
-                ("no-index", lambda folder: (folder / "index.json").unlink(), "index.json"),
                 ("tokenizer", lambda folder: flip_bit(folder / "tokenizer.json", 9000), "tokenizer.json"),
                 ("no-tokenizer", lambda folder: (folder / "tokenizer.json").unlink(), "tokenizer.json")):
             corpus = self.broken_corpus(name, damage)
@@ -141,6 +141,7 @@ class BadInput(Case):
             verified = run([DATA, "verify", corpus])
             self.assertEqual(verified.status, FAILED, verified)
         self.refuse({"data.path": self.folder / "nowhere"}, FAILED, "nowhere")
+        self.refuse({"data.path": self.folder}, FAILED, str(self.folder), "index.json")
 
     def test_a_flipped_bit_in_tokens_is_found_when_it_is_read(self):
         corpus = self.broken_corpus("flipped", lambda folder: flip_bit(

@@ -1,4 +1,5 @@
 """What was trained answers: whole UTF-8, the same seed the same answer, the checkpoint's hash in every answer."""
+import shutil
 import signal
 import subprocess
 
@@ -72,7 +73,6 @@ class Serve(Case):
             self.assertIn(named, result.stderr)
 
     def test_a_damaged_newest_checkpoint_is_passed_over(self):
-        import shutil
         copy = self.new_run()
         shutil.copytree(self.trained, copy)
         flip_bit(checkpoint(copy, 60) / "rank-00000.h5", 4 * (checkpoint(copy, 60) / "rank-00000.h5").stat().st_size)
