@@ -138,8 +138,9 @@ void remove_checkpoints_after(const std::filesystem::path& run, std::int64_t ste
 /// @throws Error kNotFound when it is neither
 std::vector<std::filesystem::path> checkpoint_directories(const std::filesystem::path& model);
 
-/// What is wrong with the files of a checkpoint, a line each; empty when every byte is as it was saved. Reads every byte once
-/// and checks it against the manifest's checksums: enough to choose a checkpoint by, at several times verify()'s speed.
+/// What is wrong with the files of a checkpoint, a line each; empty when every byte is as it was saved. Reads every
+/// byte once and checks it against the manifest's checksums: enough to choose a checkpoint by, at several times
+/// verify()'s speed.
 std::vector<std::string> check_files(const std::filesystem::path& checkpoint);
 
 /// Opens what a user calls MODEL: a checkpoint directory, or a run: then its newest sound checkpoint, with damaged ones

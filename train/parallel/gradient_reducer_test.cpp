@@ -6,6 +6,14 @@
 namespace trireme::train {
 namespace {
 
+TEST(GradientReducer, TheOrderOfAdditionsIsVisibleInTheseGradients) {
+  const std::vector<at::Tensor> rows = testing::gradient_rows(at::kFloat, 5);
+  const at::Tensor from_the_left = (((rows[0] + rows[1]) + rows[2]) + rows[3]) + rows[4];
+  const at::Tensor as_a_tree = ((rows[0] + rows[1]) + (rows[2] + rows[3])) + rows[4];
+  EXPECT_FALSE(from_the_left.equal(as_a_tree));
+  for (const at::Tensor& row : rows) EXPECT_GT(row.abs().sum().item<float>(), 0);
+}
+
 TEST(GradientReducer, AnyNumberOfRanksGivesTheCanonicalSum) {
   for (const int ranks : {1, 2, 3, 4, 7})
     for (const std::int64_t micro_batches : {1, 2, 5, 12})

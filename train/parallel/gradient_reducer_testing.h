@@ -47,24 +47,31 @@ struct SmallModel {
   std::optional<FlatParameters> parameters;
 };
 
-/// The sum as fold.h defines it, from gradients that plain backward passes leave: no hooks, buffers or ranks.
-inline at::Tensor expected_sum(at::ScalarType type, std::int64_t micro_batches) {
+/// What plain backward passes leave, a row a micro-batch: no hooks, buffers or ranks.
+inline std::vector<at::Tensor> gradient_rows(at::ScalarType type, std::int64_t micro_batches) {
   SmallModel model(type);
   FlatParameters& flat = *model.parameters;
-  std::vector<at::Tensor> nodes;
+  std::vector<at::Tensor> rows;
   for (std::int64_t index = 0; index < micro_batches; ++index) {
     model.backward(index);
     const at::NoGradGuard no_grad;
-    at::Tensor row = at::zeros({flat.gradient_size()}, flat.master_type());
+    rows.push_back(at::zeros({flat.gradient_size()}, flat.master_type()));
     for (const auto& entry : flat.entries()) {
-      row.narrow(0, entry.begin, entry.count).copy_(entry.parameter->value.grad().reshape({-1}));
+      rows.back().narrow(0, entry.begin, entry.count).copy_(entry.parameter->value.grad().reshape({-1}));
       entry.parameter->value.mutable_grad().reset();
     }
-    nodes.push_back(row);
   }
+  return rows;
+}
+
+/// The sum of such rows as fold.h defines it.
+inline at::Tensor expected_sum(at::ScalarType type, std::int64_t micro_batches) {
+  std::vector<at::Tensor> nodes = gradient_rows(type, micro_batches);
   for (; nodes.size() > 1; nodes.resize((nodes.size() + 1) / 2))
     for (std::size_t i = 0; i < nodes.size(); i += 2)
       nodes[i / 2] = i + 1 < nodes.size() ? nodes[i] + nodes[i + 1] : nodes[i];
+  SmallModel model(type);
+  FlatParameters& flat = *model.parameters;
   for (const auto& entry : flat.entries())
     if (entry.tied_begin >= 0)
       nodes[0].narrow(0, entry.tied_begin, entry.count).add_(nodes[0].narrow(0, entry.begin, entry.count));
