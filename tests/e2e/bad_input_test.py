@@ -255,6 +255,14 @@ class BadInput(Case):
                 self.assertIn("No space left", errors[0])
                 shutil.rmtree(folder)
 
+    def test_names_of_any_bytes_are_taken(self):
+        name = os.fsdecode(b"na\xffme")
+        corpus = self.broken_corpus(name, lambda folder: None)
+        folder = self.folder / f"run-{name}"
+        self.train(0, folder, STEPS | {"data.path": corpus})
+        self.assert_sound(checkpoint(folder, STEPS["steps"]))
+        self.train(2, folder, STEPS | {"data.path": corpus, "steps": 8})
+
     def test_a_run_that_cannot_be_written(self):
         (self.folder / "file").write_text("")
         self.refuse({}, FAILED, str(self.folder / "file"), run_folder=self.folder / "file" / "run")

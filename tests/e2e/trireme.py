@@ -125,7 +125,7 @@ class Job:
             reader.join(10)
         self.process.stdout.close()
         self.process.stderr.close()
-        return Result(self.command, status, self._stdout.decode(errors="strict"), self.stderr(), seconds)
+        return Result(self.command, status, self._stdout.decode(errors="surrogateescape"), self.stderr(), seconds)
 
 
 def descendants(process):

@@ -52,7 +52,7 @@ RunFiles::~RunFiles() {
 
 void RunFiles::append(int file, const std::string& name, const json& record) {
   if (file < 0) return;
-  const std::string line = record.dump() + "\n";
+  const std::string line = record.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
   // One write: a reader that follows the file sees whole lines.
   std::size_t done = 0;
   while (done < line.size()) {

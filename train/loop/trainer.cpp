@@ -424,7 +424,8 @@ class Trainer {
                          {"tokens_per_second", state_.tokens_per_second},
                          {"seconds_to_first_step", state_.seconds_to_first_step},
                          {"peak_memory_bytes", state_.peak_memory_bytes}};
-    return {complete, object.dump()};
+    // Paths may hold any bytes.
+    return {complete, object.dump(-1, ' ', false, json::error_handler_t::replace)};
   }
 
   Communicator& world_;

@@ -56,7 +56,7 @@ std::string to_json(const TrainingState& state, const TrainConfig& config) {
               {"corpus-hash", state.corpus_hash},
               {"fingerprint", state.fingerprint},
               {"config", trireme::to_json(fields_of(copy))}}
-      .dump();
+      .dump(-1, ' ', false, json::error_handler_t::replace);  // paths may hold any bytes
 }
 
 TrainingState state_from_json(const std::string& text, const std::string& origin) {
