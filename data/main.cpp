@@ -93,6 +93,7 @@ struct EncodeOptions {
   std::string out;
   bool print = false;
   double validation = 0;
+  std::vector<std::string> validation_input;
   std::string special_text = "parse";
   std::int64_t shard_tokens = std::int64_t{1} << 26;
   std::int64_t threads = 0;
@@ -111,6 +112,8 @@ struct EncodeOptions {
         Field{"validation", &C::validation,
               "share of documents set aside, chosen by a hash of their content: the same ones every time",
               Range(0, 0.9)},
+        Field{"validation-input", &C::validation_input,
+              "more files, all of whose documents are set aside: a validation set of your own"},
         Field{"special-text", &C::special_text,
               "text that spells a special token, like <|endoftext|>, becomes that token (parse) or not (plain)",
               OneOf("parse", "plain")},
@@ -139,22 +142,27 @@ void print_ids(std::span<const TokenId> ids) {
   if (!std::cout) throw Error(ErrorCode::kIo, "cannot write to stdout");
 }
 
-void encode_to_corpus(const EncodeOptions& options, DocumentReader& reader, const Tokenizer& tokenizer,
-                      SpecialText special, int threads) {
+void encode_to_corpus(const EncodeOptions& options, const Tokenizer& tokenizer, SpecialText special, int threads) {
   std::array<Tally, 2> tallies;
   {
     CorpusWriter writer(options.out, tokenizer, options.shard_tokens);
-    Progress progress("encoding", reader.bytes_in_all());
-    encode_documents(reader, tokenizer, special, threads, [&](std::string_view text, std::span<const TokenId> ids) {
-      throw_if_stopped();
-      const Split split = is_for_validation(text, options.validation) ? Split::kValidation : Split::kTraining;
-      writer.add(split, ids, static_cast<std::int64_t>(text.size()));
-      Tally& tally = tallies[static_cast<std::size_t>(split)];
-      ++tally.documents;
-      tally.tokens += static_cast<std::int64_t>(ids.size()) + 1;
-      tally.text_bytes += static_cast<std::int64_t>(text.size());
-      progress.update(reader.bytes_read());
-    });
+    const auto encode_files = [&](const std::vector<std::string>& files, bool all_for_validation) {
+      DocumentReader reader(paths_of(files), throw_if_stopped);
+      Progress progress("encoding", reader.bytes_in_all());
+      encode_documents(reader, tokenizer, special, threads, [&](std::string_view text, std::span<const TokenId> ids) {
+        throw_if_stopped();
+        const Split split =
+            all_for_validation || is_for_validation(text, options.validation) ? Split::kValidation : Split::kTraining;
+        writer.add(split, ids, static_cast<std::int64_t>(text.size()));
+        Tally& tally = tallies[static_cast<std::size_t>(split)];
+        ++tally.documents;
+        tally.tokens += static_cast<std::int64_t>(ids.size()) + 1;
+        tally.text_bytes += static_cast<std::int64_t>(text.size());
+        progress.update(reader.bytes_read());
+      });
+    };
+    encode_files(options.input, /*all_for_validation=*/false);
+    if (!options.validation_input.empty()) encode_files(options.validation_input, /*all_for_validation=*/true);
     throw_if_stopped();
     writer.finish();
   }
@@ -173,20 +181,22 @@ void encode_to_corpus(const EncodeOptions& options, DocumentReader& reader, cons
 int encode(const EncodeOptions& options) {
   if (options.print == !options.out.empty())
     throw Error(ErrorCode::kUsage, "one of --out and --print is due", options.print ? ", not both" : "");
+  if (options.print && (options.validation > 0 || !options.validation_input.empty()))
+    throw Error(ErrorCode::kUsage, "--print writes no corpus: --validation and --validation-input do not go with it");
   const SpecialText special = options.special_text == "plain" ? SpecialText::kPlain : SpecialText::kParse;
   const int threads = options.threads > 0 ? static_cast<int>(options.threads)
                                           : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const Tokenizer tokenizer = Tokenizer::load(options.tokenizer);
   catch_stop_signals();
-  DocumentReader reader(paths_of(options.input), throw_if_stopped);
   try {
     if (options.print) {
+      DocumentReader reader(paths_of(options.input), throw_if_stopped);
       encode_documents(reader, tokenizer, special, threads, [](std::string_view, std::span<const TokenId> ids) {
         throw_if_stopped();
         print_ids(ids);
       });
     } else {
-      encode_to_corpus(options, reader, tokenizer, special, threads);
+      encode_to_corpus(options, tokenizer, special, threads);
     }
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInterrupted) throw;
