@@ -26,20 +26,20 @@ const ModelConfig& validated(const ModelConfig& c, std::int64_t vocabulary) {
   return c;
 }
 
-// The standard deviation of GPT-2's and LLaMA's initial values; projections that end on the residual stream get less,
-// so that its variance does not grow with depth (Radford et al. 2019, section 2.3).
-constexpr double kDeviation = 0.02;
+// Standard deviations of initial values: sqrt(2 / (5 * width)) (Nguyen and Salazar 2019, arXiv:1910.05895), which is
+// the 0.02 of GPT-2 and LLaMA at width 1,000 and suits other widths as well. Projections that end on the residual
+// stream get less, so that its variance does not grow with depth (Radford et al. 2019, section 2.3).
+double deviation(const ModelConfig& config) { return std::sqrt(2.0 / (5.0 * static_cast<double>(config.width))); }
+double output_deviation(const ModelConfig& config) {
+  return deviation(config) / std::sqrt(2.0 * static_cast<double>(config.layers));
+}
 
 struct Block {
   Block(ParameterList& parameters, const std::string& prefix, const ModelConfig& config, std::int64_t layer)
       : attention_norm(&parameters.add(prefix + "attention-norm.weight", {config.width}, Init::ones())),
-        attention(parameters, prefix + "attention.", config, layer, kDeviation, output_deviation(config)),
+        attention(parameters, prefix + "attention.", config, layer, deviation(config), output_deviation(config)),
         feed_forward_norm(&parameters.add(prefix + "feed-forward-norm.weight", {config.width}, Init::ones())),
-        feed_forward(parameters, prefix + "feed-forward.", config, kDeviation, output_deviation(config)) {}
-
-  static double output_deviation(const ModelConfig& config) {
-    return kDeviation / std::sqrt(2.0 * static_cast<double>(config.layers));
-  }
+        feed_forward(parameters, prefix + "feed-forward.", config, deviation(config), output_deviation(config)) {}
 
   const Parameter* attention_norm;
   Attention attention;
@@ -52,14 +52,14 @@ class Llama final : public Model {
   Llama(const ModelConfig& config, std::int64_t vocabulary)
       : Model(validated(config, vocabulary), vocabulary),
         rotary_(config.head_width(), config.context, config.rope_base) {
-    embedding_ = &parameters_.add("embedding.weight", {vocabulary, config.width}, Init::normal(kDeviation));
+    embedding_ = &parameters_.add("embedding.weight", {vocabulary, config.width}, Init::normal(deviation(config)));
     blocks_.reserve(static_cast<std::size_t>(config.layers));
     for (std::int64_t layer = 0; layer < config.layers; ++layer)
       blocks_.emplace_back(parameters_, "blocks." + std::to_string(layer) + ".", config, layer);
     norm_ = &parameters_.add("norm.weight", {config.width}, Init::ones());
     head_ = config.tie_embeddings
                 ? &parameters_.add_tied("head.weight", *embedding_)
-                : &parameters_.add("head.weight", {vocabulary, config.width}, Init::normal(kDeviation));
+                : &parameters_.add("head.weight", {vocabulary, config.width}, Init::normal(deviation(config)));
   }
 
   at::Tensor forward(const at::Tensor& tokens_bt, KvCache* cache) override {
