@@ -27,7 +27,7 @@ struct ServeOptions {
     using C = ServeOptions;
     return std::tuple{
         Field{"model", &C::model, "a run directory, or a checkpoint in one", kRequired},
-        Field{"prompt", &C::prompt, "text to go on from; one answer on stdout, no server"},
+        Field{"prompt", &C::prompt, "text to go on from; one answer on stdout, no server", kOneEach},
         Field{"max-tokens", &C::max_tokens, "tokens of an answer", Range(1, 1 << 24)},
         Field{"temperature", &C::temperature, "divides the scores: lower is surer; 0: always the likeliest token",
               Range(0, 100)},
@@ -43,7 +43,7 @@ int serve(const ServeOptions& options) {
   if (options.prompt.empty())
     throw Error(ErrorCode::kUsage, "--prompt is required: the HTTP server is not available yet");
   if (options.prompt.size() > 1)
-    throw Error(ErrorCode::kUsage, "--prompt takes one text, got ", options.prompt.size(), "; quote it");
+    throw Error(ErrorCode::kUsage, "--prompt is given ", options.prompt.size(), " times; one is allowed");
   install_stop_signals();
   at::set_num_threads(static_cast<int>(options.threads));
   const models::Checkpoint checkpoint = models::open_model(options.model);

@@ -80,25 +80,31 @@ bool is_step(const std::string& text) {
   return !text.empty() && text.size() < 16 && text.find_first_not_of("0123456789") == std::string::npos;
 }
 
+// On stdout of rank 0; a result that nobody could read is a failure.
+void print(const Communicator& world, const std::string& text) {
+  if (world.rank() != 0) return;
+  std::cout << text << std::flush;
+  if (!std::cout) throw Error(ErrorCode::kIo, "cannot write to stdout");
+}
+
 int run(Communicator& world, const TrainOptions& options, const Assignments& flags) {
   if (options.resume != "auto" && options.resume != "never" && !is_step(options.resume))
     throw Error(ErrorCode::kUsage, "--resume must be auto, never or a step, got '", options.resume, "'");
   TrainConfig config = merged_config(options, flags);
   config.threads = threads_of(config);
   if (options.print_config) {
-    if (world.rank() == 0) std::cout << to_yaml(fields_of(config)) << std::flush;
+    print(world, to_yaml(fields_of(config)));
     return kExitDone;
   }
   validate(config);
   at::set_num_threads(static_cast<int>(config.threads));
   if (options.dry_run) {
-    const std::string plan = training_plan(world, config);
-    if (world.rank() == 0) std::cout << plan << std::flush;
+    print(world, training_plan(world, config));
     return kExitDone;
   }
   if (options.run.empty()) throw Error(ErrorCode::kUsage, "--run is required: the directory of the run");
   const TrainingResult result = train(world, config, options.run, options.resume);
-  if (world.rank() == 0 && options.json) std::cout << result.json << std::endl;
+  if (options.json) print(world, result.json + "\n");
   return result.complete ? kExitDone : kExitResumable;
 }
 

@@ -13,8 +13,12 @@ spdlog::logger& logger() {
   static const std::shared_ptr<spdlog::logger> instance = [] {
     auto made = std::make_shared<spdlog::logger>("trireme", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_pattern("%v");
-    const char* level = std::getenv("TRIREME_LOG");
-    made->set_level(level ? spdlog::level::from_str(level) : spdlog::level::info);
+    const char* text = std::getenv("TRIREME_LOG");
+    const auto level = text ? spdlog::level::from_str(text) : spdlog::level::info;
+    // A name that spdlog does not know reads as "off": nobody asked for silence.
+    const bool unknown = level == spdlog::level::off && std::string(text) != "off";
+    made->set_level(unknown ? spdlog::level::info : level);
+    if (unknown) made->warn("warning: TRIREME_LOG must be one of debug, info, warning, error, off, got '{}'", text);
     made->flush_on(spdlog::level::info);
     return made;
   }();

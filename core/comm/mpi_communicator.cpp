@@ -388,24 +388,35 @@ class MpiCommunicator final : public Communicator {
     send.wait();
   }
 
+  // The messages use memory of our own. It is given up when an error passes: MPI may still send from it while the job
+  // ends, and the caller's is gone by then.
   void gather(const void* mine, std::size_t share, void* all, const char* operation) {
+    if (share == 0) return barrier();
+    auto held = std::make_unique<std::vector<char>>(share * static_cast<std::size_t>(size()));
+    try {
+      gather_in_place(mine, share, held->data(), operation);
+    } catch (...) {
+      static_cast<void>(held.release());
+      throw;
+    }
+    std::memcpy(all, held->data(), held->size());
+  }
+
+  void gather_in_place(const void* mine, std::size_t share, void* all, const char* operation) {
     state_.check(operation);
     const auto ranks = static_cast<std::size_t>(size()), me = static_cast<std::size_t>(rank());
     auto* slots = static_cast<char*>(all);
-    if (share == 0) return barrier();
-    std::memmove(slots + me * share, mine, share);  // mine may be that slot
+    std::memcpy(slots + me * share, mine, share);
     if (share <= kFewBytes && ranks > 2) {
       // Bruck et al. 1997, "Efficient algorithms for all-to-all communications", section 4: rounds double what a rank
       // has, in the order of ranks from its own on.
-      std::vector<char> rotated(share * ranks);
-      std::memcpy(rotated.data(), slots + me * share, share);
+      std::rotate(slots, slots + me * share, slots + ranks * share);
       for (std::size_t step = 1; step < ranks; step *= 2) {
         const std::size_t bytes = std::min(step, ranks - step) * share;
-        exchange(rotated.data(), bytes, behind(static_cast<int>(step)), rotated.data() + step * share, bytes,
+        exchange(slots, bytes, behind(static_cast<int>(step)), slots + step * share, bytes,
                  ahead(static_cast<int>(step)), operation);
       }
-      std::memcpy(slots + me * share, rotated.data(), (ranks - me) * share);
-      std::memcpy(slots, rotated.data() + (ranks - me) * share, me * share);
+      std::rotate(slots, slots + (ranks - me) * share, slots + ranks * share);
       return;
     }
     // A ring: each share passes every rank once, which is the least that a rank can receive.

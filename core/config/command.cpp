@@ -36,7 +36,8 @@ void print_fields(const FieldList& fields, std::ostream& out) {
     if (const auto* const* flag = std::get_if<bool*>(&field.value))
       line += **flag ? "=false" : "";  // what giving it is for: the value that it does not have
     else
-      line += std::holds_alternative<std::vector<std::string>*>(field.value) ? " X..." : " X";
+      line +=
+          std::holds_alternative<std::vector<std::string>*>(field.value) && !field.allowed.one_each ? " X..." : " X";
     line += "  ";
     if (line.size() < kColumn) line.resize(kColumn, ' ');
     std::size_t column = line.size();
@@ -96,7 +97,8 @@ po::options_description describe(const Command& command) {
   for (const FieldList* list : {&command.options, &command.config}) {
     for (const FieldRef& field : *list) {
       auto* value = po::value<std::vector<std::string>>();
-      if (std::holds_alternative<std::vector<std::string>*>(field.value)) value->multitoken();
+      if (std::holds_alternative<std::vector<std::string>*>(field.value) && !field.allowed.one_each)
+        value->multitoken();
       // "--json" alone means true, "--json=false" is still allowed.
       if (std::holds_alternative<bool*>(field.value)) value->implicit_value({"true"}, "true")->zero_tokens();
       flags.add_options()(field.key.c_str(), value);

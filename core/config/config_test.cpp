@@ -93,6 +93,15 @@ TEST(Config, ErrorsNameKeyValueWhatIsAllowedAndThePlace) {
   EXPECT_THAT([&] { run(outer, {"stray"}); }, ThrowsMessage<Error>(HasSubstr("too many arguments")));
 }
 
+TEST(Config, YamlAsPeopleWriteIt) {
+  Outer outer;
+  const auto yaml = [&](const char* text) { return parse_yaml(text, "f.yaml", fields_of(outer)); };
+  apply_assignments(yaml("json: True\nschedule:\n#  rate: 1\n"), fields_of(outer));
+  EXPECT_TRUE(outer.json);
+  EXPECT_THAT([&] { yaml("steps: 1\n---\nsteps: 2\n"); }, ThrowsMessage<Error>(HasSubstr("2 YAML documents")));
+  EXPECT_THAT([&] { yaml("schedule.rate: 1\nschedule: {rate: 0}\n"); }, ThrowsMessage<Error>(HasSubstr("twice")));
+}
+
 TEST(Config, EnvironmentNamesKeysAndUnknownOnesAreErrors) {
   Outer outer;
   ::setenv("TRIREME_SCHEDULE_RATE", "0.25", 1);

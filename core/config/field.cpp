@@ -1,5 +1,6 @@
 #include "core/config/field.h"
 
+#include <cctype>
 #include <charconv>
 #include <cmath>
 
@@ -26,12 +27,12 @@ bool is_choice(const Allowed& allowed) { return allowed.names[0] != nullptr; }
 
 template <class Number>
 bool parse_number(std::string_view text, Number& value) {
-  if (text.starts_with('+')) text.remove_prefix(1);
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
   const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
   return result.ec == std::errc() && result.ptr == text.data() + text.size() && !text.empty();
 }
 
-// "1e6" and "4_096" are integers to people; 1.5 is not.
+// "1e6" is an integer to people; 1.5 is not.
 bool parse_integer(std::string_view text, std::int64_t& value) {
   if (parse_number(text, value)) return true;
   double number = 0;
@@ -72,13 +73,14 @@ void set_field(const FieldRef& field, const std::vector<std::string>& values, co
     if (!(value >= field.allowed.min && value <= field.allowed.max)) refuse(field, values[0], source);
   };
   std::visit(Overloaded{[&](bool* target) {
-                          const std::string& text = values[0];
+                          std::string text = values[0];  // YAML knows true, True and TRUE
+                          for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
                           if (text == "true" || text == "yes" || text == "on" || text == "1")
                             *target = true;
                           else if (text == "false" || text == "no" || text == "off" || text == "0")
                             *target = false;
                           else
-                            refuse(field, text, source);
+                            refuse(field, values[0], source);
                         },
                         [&](std::int64_t* target) {
                           std::int64_t value = 0;

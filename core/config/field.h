@@ -16,6 +16,7 @@ struct Allowed {
   double max = std::numeric_limits<double>::infinity();
   std::array<const char*, 8> names{};  ///< when any is set, the value is one of them
   bool required = false;               ///< must not be left empty
+  bool one_each = false;               ///< of a list: its flag takes one value each time it is given, not several
 };
 
 /// Inclusive on both ends.
@@ -27,6 +28,7 @@ constexpr Allowed OneOf(Names... names) {
 }
 inline constexpr Allowed kAny{};
 inline constexpr Allowed kRequired{.required = true};
+inline constexpr Allowed kOneEach{.one_each = true};
 
 /// One key of a config or one flag of a command: declared once, in the struct's fields(), and walked by flags, --help,
 /// files, environment, printing and whoever else needs the list (style: one field list a config).

@@ -24,12 +24,11 @@ bool is_group(const FieldList& fields, const std::string& key) {
 }
 
 void collect(const YAML::Node& node, const std::string& prefix, const std::string& origin, const FieldList& fields,
-             int depth, Assignments& out) {
+             int depth, std::vector<std::string>& seen, Assignments& out) {
   if (depth > kDepthLimit) throw Error(ErrorCode::kUsage, "groups nested too deep (", place(origin, node.Mark()), ")");
   if (!node.IsMap())
     throw Error(ErrorCode::kUsage, prefix.empty() ? "the file" : prefix.substr(0, prefix.size() - 1),
                 " must be a mapping of keys (", place(origin, node.Mark()), ")");
-  std::vector<std::string> seen;
   for (const auto& entry : node) {
     const std::string where = place(origin, entry.first.Mark());
     if (!entry.first.IsScalar()) throw Error(ErrorCode::kUsage, "a key must be a plain word (", where, ")");
@@ -38,9 +37,9 @@ void collect(const YAML::Node& node, const std::string& prefix, const std::strin
       throw Error(ErrorCode::kUsage, "key ", key, " is given twice (", where, ")");
     seen.push_back(key);
     const YAML::Node& value = entry.second;
-    if (value.IsMap() && is_group(fields, key)) {
-      collect(value, key + ".", origin, fields, depth + 1, out);
-      continue;
+    if (is_group(fields, key)) {
+      if (value.IsMap()) collect(value, key + ".", origin, fields, depth + 1, seen, out);
+      if (value.IsMap() || value.IsNull()) continue;  // a group whose keys are all commented out sets nothing
     }
     const FieldRef& field = find_field(fields, key, where);
     Assignment assignment{key, {}, where};
@@ -74,9 +73,12 @@ std::string environment_name(const std::string& key) {
 Assignments parse_yaml(const std::string& text, const std::string& origin, const FieldList& fields) {
   Assignments out;
   try {
-    const YAML::Node root = YAML::Load(text);
-    if (root.IsNull()) return out;  // an empty file sets nothing
-    collect(root, "", origin, fields, 0, out);
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.size() > 1)
+      throw Error(ErrorCode::kUsage, origin, " holds ", documents.size(), " YAML documents; one is allowed");
+    if (documents.empty() || documents[0].IsNull()) return out;  // an empty file sets nothing
+    std::vector<std::string> seen;
+    collect(documents[0], "", origin, fields, 0, seen, out);
   } catch (const YAML::Exception& error) {
     throw Error(ErrorCode::kUsage, "not YAML: ", error.msg, " (", place(origin, error.mark), ")");
   }

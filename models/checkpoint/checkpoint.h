@@ -143,6 +143,11 @@ std::vector<std::filesystem::path> checkpoint_directories(const std::filesystem:
 /// verify()'s speed.
 std::vector<std::string> check_files(const std::filesystem::path& checkpoint);
 
+/// Gives checkpoints of steps after `step` another name ("step-00000100.damaged-1700000000"): they were found damaged,
+/// and a run that goes on before them must neither count them as kept nor come back to them. Nothing is deleted.
+/// @throws Error kIo
+void set_aside_checkpoints_after(const std::filesystem::path& run, std::int64_t step);
+
 /// Opens what a user calls MODEL: a checkpoint directory, or a run: then its newest sound checkpoint, with damaged ones
 /// named in a warning and passed over. Sound means that every byte of every file was read and holds, since a reader
 /// that meets damage later can no longer choose another. Of many ranks let one choose and tell the others the

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
@@ -102,6 +103,19 @@ void remove_checkpoints_after(const fs::path& run, std::int64_t step) {
   const std::vector<std::int64_t> steps = checkpoint_steps(run);
   for (auto later = steps.rbegin(); later != steps.rend() && *later > step; ++later)
     remove_checkpoint(checkpoint_path(run, *later));
+}
+
+void set_aside_checkpoints_after(const fs::path& run, std::int64_t step) {
+  for (const std::int64_t later : checkpoint_steps(run)) {
+    if (later <= step) continue;
+    const fs::path directory = checkpoint_path(run, later);
+    fs::path aside = directory;
+    aside += ".damaged-" + std::to_string(std::time(nullptr));
+    std::error_code error;
+    fs::rename(directory, aside, error);
+    if (error) throw Error(ErrorCode::kIo, "cannot set the damaged ", directory.string(), " aside: ", error.message());
+    log_warning("the damaged checkpoint is kept as " + aside.string());
+  }
 }
 
 std::vector<fs::path> checkpoint_directories(const fs::path& model) {

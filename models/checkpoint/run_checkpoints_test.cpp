@@ -69,6 +69,15 @@ TEST_F(RunCheckpoints, PruneDoesNotCountDamagedOnes) {
   EXPECT_THAT(checkpoint_steps(run()), ElementsAre(20, 30));
 }
 
+TEST_F(RunCheckpoints, DamagedOnesAreSetAsideAndNeitherCountedNorDeleted) {
+  for (const std::int64_t step : {10, 20, 30}) save(step);
+  set_aside_checkpoints_after(run(), 10);
+  EXPECT_THAT(checkpoint_steps(run()), ElementsAre(10));
+  prune_checkpoints(run(), 1);
+  EXPECT_THAT(checkpoint_steps(run()), ElementsAre(10));
+  EXPECT_EQ(std::distance(fs::directory_iterator(run() / "checkpoints"), {}), 3);
+}
+
 TEST_F(RunCheckpoints, PruneOfARunWithoutCheckpointsDoesNothing) { prune_checkpoints(run(), 3); }
 
 TEST_F(RunCheckpoints, OpensACheckpointByItsDirectory) {

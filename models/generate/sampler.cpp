@@ -24,11 +24,11 @@ std::int64_t Sampler::draw(std::span<const float> scores, std::int64_t position)
     std::nth_element(candidates_.begin(), candidates_.begin() + options_.top_k - 1, candidates_.end(), before);
     candidates_.resize(static_cast<std::size_t>(options_.top_k));
   }
-  // Sorted also without top-p: the draw below walks the candidates in an order that is stated.
-  std::sort(candidates_.begin(), candidates_.end(), before);
+  // In the order of ids where nothing is left out: sorting a whole vocabulary costs more than all else here.
+  if (options_.top_p < 1) std::sort(candidates_.begin(), candidates_.end(), before);
 
   double total = 0;
-  const double top = candidates_.front().first;
+  const double top = *highest;
   std::vector<double> weights;
   weights.reserve(candidates_.size());
   for (const auto& [score, token] : candidates_) {

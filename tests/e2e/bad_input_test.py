@@ -53,6 +53,24 @@ class BadInput(Case):
                     "optimizer.learning-rate")
         self.refuse({"zzz.qqq": 1}, USAGE, "zzz.qqq", worlds=(0,))
 
+    def test_ranks_that_differ_are_refused(self):
+        """Each rank reads its own environment: on several nodes those may differ."""
+        folder = self.new_run()
+        before = trireme.listing(self.folder)
+        for variable in ("TRIREME_SEED", "TRIREME_STEPS", "TRIREME_EVAL_EVERY_STEPS"):
+            train = self.command(0, folder, STEPS)
+            result = run(launched(2, "bash", "-c", f'export {variable}=$((OMPI_COMM_WORLD_RANK + 300)); exec "$@"', "-",
+                                  *[word for word in map(str, train) if "steps" not in word.split("=")[0]]))
+            self.assert_refused(result, USAGE, "ranks 0 and 1 differ", "300", "301")
+            self.assertEqual(trireme.listing(self.folder), before, "nothing is written")
+
+    def test_a_result_that_cannot_be_written_is_a_failure(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run(list(map(str, self.command(0, self.new_run(), STEPS))), stdout=full,
+                                  stderr=subprocess.PIPE, text=True, env=trireme.clean_environment(), check=False)
+        self.assertEqual(done.returncode, FAILED, done.stderr)
+        self.assertIn("cannot write to stdout", done.stderr)
+
     def test_wrong_values_name_key_value_and_what_is_allowed(self):
         for key, value in (("steps", "many"), ("optimizer.learning-rate", "nan"), ("optimizer.learning-rate", "inf"),
                            ("optimizer.learning-rate", "-1"), ("model.layers", "0"), ("data.micro-batch", "1.5"),
@@ -255,13 +273,14 @@ class BadInput(Case):
                 self.assertIn("No space left", errors[0])
                 shutil.rmtree(folder)
 
-    def test_names_of_any_bytes_are_taken(self):
+    def test_a_run_may_have_a_name_of_any_bytes_a_corpus_not(self):
         name = os.fsdecode(b"na\xffme")
-        corpus = self.broken_corpus(name, lambda folder: None)
         folder = self.folder / f"run-{name}"
-        self.train(0, folder, STEPS | {"data.path": corpus})
+        self.train(0, folder, STEPS)
         self.assert_sound(checkpoint(folder, STEPS["steps"]))
-        self.train(2, folder, STEPS | {"data.path": corpus, "steps": 8})
+        self.train(2, folder, STEPS | {"steps": 8})
+        # config.yaml would hold another name than the one that was given, and the next start would not find it.
+        self.refuse({"data.path": self.broken_corpus(name, lambda folder: None)}, USAGE, "data.path", "UTF-8", worlds=(0,))
 
     def test_a_run_that_cannot_be_written(self):
         (self.folder / "file").write_text("")

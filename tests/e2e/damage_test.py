@@ -109,6 +109,18 @@ class Damage(Case):
                 verified = run([MODEL, "verify", folder])
                 self.assertEqual(verified.status, 0, verified)
 
+    def test_a_damaged_checkpoint_never_pushes_out_a_sound_one(self):
+        folder = self.copy()
+        path = checkpoint(folder, 60) / "rank-00000.h5"
+        flip_bit(path, 8 * path.stat().st_size - 100)
+        # Stopped again before the damaged step is reached, and only one is to be kept: it has to be a sound one.
+        self.train(1, folder, CONFIG | {"steps": 45, "checkpoint.keep": 1})
+        self.assertEqual(checkpoint_steps(folder), [45])
+        self.assertEqual(len(list((folder / "checkpoints").glob("step-00000060.damaged-*"))), 1)
+        result = self.train(0, folder, CONFIG | {"steps": 60, "checkpoint.keep": 1})
+        self.assertIn("resumed at step 45", result.stderr)
+        self.assertEqual(trireme.last_step(folder), 60)
+
     def test_a_run_without_a_good_checkpoint_is_refused_and_left_alone(self):
         folder = self.copy()
         for step in (20, 40, 60):

@@ -1,6 +1,7 @@
 #include "train/config/train_config.h"
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 
 namespace trireme::train {
 namespace {
@@ -13,6 +14,7 @@ void require(bool ok, const auto&... message) {
 
 void validate(const TrainConfig& c) {
   require(!c.data.path.empty(), "data.path is required: the corpus directory that trireme-data encode made");
+  require(is_utf8(c.data.path), "data.path must be UTF-8: config.yaml cannot hold other names");
   require(c.data.global_batch % c.data.micro_batch == 0,
           "data.global-batch must be a multiple of data.micro-batch, got ", c.data.global_batch, " and ",
           c.data.micro_batch);

@@ -40,7 +40,7 @@ struct OptimizerConfig {
                             "decoupled decay of matrices, per step, times the learning rate", Range(0, 10)},
                       Field{"beta1", &C::beta1, "decay of the first moment", Range(0, 0.999999)},
                       Field{"beta2", &C::beta2, "decay of the second moment", Range(0, 0.999999)},
-                      Field{"epsilon", &C::epsilon, "added to the root of the second moment", Range(0, 1)},
+                      Field{"epsilon", &C::epsilon, "added to the root of the second moment", Range(1e-30, 1)},
                       Field{"clip-norm", &C::clip_norm, "gradients of a larger norm are scaled down to it; 0: never",
                             Range(0, 1e12)}};
   }
@@ -145,7 +145,8 @@ struct TrainConfig {
     return std::tuple{Field{"steps", &C::steps, "optimizer steps of the whole run", Range(1, 1e15)},
                       Field{"seed", &C::seed, "of initial weights and the order of samples", Range(0, 9e15)},
                       Field{"device", &C::device, "where it computes", OneOf("cpu", "cuda")},
-                      Field{"threads", &C::threads, "a rank; 0: OMP_NUM_THREADS, else 1", Range(0, 4096)},
+                      Field{"threads", &C::threads,
+                            "a rank; 0: what the run was started with, else OMP_NUM_THREADS, else 1", Range(0, 4096)},
                       Field{"model", &C::model, "shape"},
                       Field{"data", &C::data, "samples"},
                       Field{"optimizer", &C::optimizer, "update"},

@@ -23,26 +23,38 @@ bool stays(const json& record, std::int64_t step) {
   return found != record.end() && found->is_number_integer() && *found <= step;
 }
 
-int reopen(const fs::path& path, std::int64_t step) {
+struct Reopened {
+  int file = -1;
+  json last;  // record kept
+};
+
+Reopened reopen(const fs::path& path, std::int64_t step) {
   std::string kept;
+  Reopened log;
   if (fs::exists(path)) {
     std::istringstream lines(read_file(path));
     for (std::string line; std::getline(lines, line);) {
-      if (stays(json::parse(line, nullptr, /*allow_exceptions=*/false), step)) kept += line + "\n";
+      json record = json::parse(line, nullptr, /*allow_exceptions=*/false);
+      if (!stays(record, step)) continue;
+      kept += line + "\n";
+      log.last = std::move(record);
     }
   }
   write_file_atomically(path, kept);
-  const int file = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-  if (file < 0) throw Error(ErrorCode::kIo, "cannot open ", path.string(), ": ", system_reason(errno));
-  return file;
+  log.file = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (log.file < 0) throw Error(ErrorCode::kIo, "cannot open ", path.string(), ": ", system_reason(errno));
+  return log;
 }
 
 }  // namespace
 
 RunFiles::RunFiles(const std::filesystem::path& run, std::int64_t step, bool writes) {
   if (!writes) return;
-  metrics_ = reopen(run / "metrics.jsonl", step == 0 ? -1 : step);
-  events_ = reopen(run / "events.jsonl", step == 0 ? -1 : step);
+  const std::int64_t kept = step == 0 ? -1 : step;
+  metrics_ = reopen(run / "metrics.jsonl", kept).file;
+  const Reopened events = reopen(run / "events.jsonl", kept);
+  events_ = events.file;
+  ended_ = events.last.is_object() && events.last.value("event", json()) == "end";
 }
 
 RunFiles::~RunFiles() {
@@ -85,6 +97,7 @@ void RunFiles::event(const std::string& name, std::int64_t step, const json& det
   json record = {{"event", name}, {"step", step}, {"time", now.count()}};
   record.update(details);
   append(events_, "events.jsonl", record);
+  ended_ = name == "end";
 }
 
 void RunFiles::event(const std::string& name, std::int64_t step) { event(name, step, json::object()); }

@@ -36,12 +36,15 @@ class RunFiles {
   /// @param details  more members of the record
   void event(const std::string& name, std::int64_t step, const nlohmann::json& details);
   void event(const std::string& name, std::int64_t step);
+  /// Whether the newest event is the run's end.
+  bool has_ended() const { return ended_; }
   /// Makes what was written durable.
   void sync();
 
  private:
   void append(int file, const std::string& name, const nlohmann::json& record);
   int metrics_ = -1, events_ = -1;
+  bool ended_ = false;
 };
 
 }  // namespace trireme::train

@@ -92,17 +92,25 @@ class Trainer {
   }
 
   TrainingResult train(const std::string& resume) {
+    expect_one_run(resume);
     resume_from(resume);
+    if (state_.step > config_.steps)
+      throw Error(ErrorCode::kUsage, "steps is ", config_.steps, ", but ", run_.string(), " has reached step ",
+                  state_.step, "; to go back, add --resume=STEP of an earlier checkpoint");
     world_.barrier();  // all have read what is there before rank 0 writes
     if (is_first()) {
       std::filesystem::create_directories(run_ / "checkpoints");
       TrainConfig copy = config_;
       write_file_atomically(run_ / "config.yaml", to_yaml(fields_of(copy)));
     }
-    if (state_.step >= config_.steps) return result(true);
+    RunFiles files(run_, state_.step, is_first());
+    if (state_.step == config_.steps) {
+      // Complete. A crash right behind the last checkpoint may have left the end out of the log.
+      end(files);
+      return result(true);
+    }
     world_.barrier();
     peak_flops_ = measured_peak_flops(parameters_.compute_type()) * world_.size();
-    RunFiles files(run_, state_.step, is_first());
     Console console(is_first(), state_.step, config_.steps, peak_flops_);
     files.event(state_.step == 0 ? "start" : "resumed", state_.step,
                 {{"ranks", world_.size()}, {"threads", at::get_num_threads()}, {"fingerprint", state_.fingerprint}});
@@ -112,6 +120,32 @@ class Trainer {
 
  private:
   bool is_first() const { return world_.rank() == 0; }
+
+  void end(RunFiles& files) {
+    if (!files.has_ended()) files.event("end", state_.step, json::parse(result(true).json));
+    files.sync();
+  }
+
+  // Ranks that differ would train apart without a word, or wait for each other for ever. Each reads its own files and
+  // environment, and over several nodes those need not be the same.
+  void expect_one_run(const std::string& resume) {
+    TrainConfig copy = config_;
+    copy.data.path.clear();  // the same tokens may be mounted elsewhere
+    std::ostringstream mine;
+    mine << to_yaml(fields_of(copy)) << "--resume: " << resume << "\ncorpus: " << corpus_.content_hash()
+         << "\nvalidation split: " << (evaluation_ ? validation_->content_hash() : "none")
+         << "\ncheckpoints of the run:";
+    for (const std::int64_t step : models::checkpoint_steps(run_)) mine << " " << step;
+    mine << "\nfingerprint: " << state_.fingerprint << "\n";
+    const std::vector<std::string> all = world_.all_gather_text(mine.str());
+    for (std::size_t rank = 1; rank < all.size(); ++rank) {
+      std::istringstream first(all[0]), other(all[rank]);
+      for (std::string a, b; std::getline(first, a) && std::getline(other, b);)
+        if (a != b)
+          throw Error(ErrorCode::kUsage, "ranks 0 and ", rank, " differ: '", a, "' and '", b,
+                      "'; all ranks need the same config, data, program and run directory");
+    }
+  }
 
   void open_validation() {
     if (config_.eval.every_steps == 0) return;
@@ -159,7 +193,10 @@ class Trainer {
       // A rank whose disk shows damage that the others do not see takes them all back with it.
       const std::vector<std::string> all = world_.all_gather_text(damage);
       const auto first = std::find_if(all.begin(), all.end(), [](const std::string& text) { return !text.empty(); });
-      if (first == all.end()) return;
+      if (first == all.end()) {
+        if (is_first() && *step != steps.back()) models::set_aside_checkpoints_after(run_, *step);
+        return;
+      }
       if (is_first())
         log_warning("checkpoint of step " + std::to_string(*step) + " is damaged and passed over: " + *first);
     }
@@ -258,8 +295,7 @@ class Trainer {
         return result(false);
       }
     }
-    files.event("end", state_.step, json::parse(result(true).json));
-    files.sync();
+    end(files);
     return result(true);
   }
 

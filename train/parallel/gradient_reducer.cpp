@@ -90,6 +90,13 @@ GradientReducer::GradientReducer(Communicator& world, FlatParameters& parameters
 }
 
 GradientReducer::~GradientReducer() {
+  if (!under_way_.empty()) {
+    // An error passes, and this process is about to end. Until it has, MPI still sends from this memory and receives
+    // into it: it is left where it is.
+    new auto(std::move(buffers_));
+    new auto(reduced_);
+    new auto(std::move(buckets_));
+  }
   for (const auto& entry : parameters_.entries())
     torch::autograd::impl::set_post_acc_grad_hooks(entry.parameter->value, nullptr);
 }
