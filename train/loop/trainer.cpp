@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <numbers>
 
+#include "core/base/build_info.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/hash.h"
@@ -136,7 +137,7 @@ class Trainer {
          << "\nvalidation split: " << (evaluation_ ? validation_->content_hash() : "none")
          << "\ncheckpoints of the run:";
     for (const std::int64_t step : models::checkpoint_steps(run_)) mine << " " << step;
-    mine << "\nfingerprint: " << state_.fingerprint << "\n";
+    mine << "\nprogram: " << version_text() << "\n";
     const std::vector<std::string> all = world_.all_gather_text(mine.str());
     for (std::size_t rank = 1; rank < all.size(); ++rank) {
       std::istringstream first(all[0]), other(all[rank]);
