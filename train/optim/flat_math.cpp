@@ -1,9 +1,9 @@
 #include "train/optim/flat_math.h"
 
-#include <bit>
 #include <cmath>
 
 #include "core/base/clones.h"
+#include "models/kernels/vector_math.h"
 
 namespace trireme::train {
 namespace {
@@ -11,21 +11,19 @@ namespace {
 // The loops are templates that are inlined into one cloned function a type: clones of a template are not supported.
 template <class T>
 [[gnu::always_inline]] inline double squares(const T* x, std::int64_t count) {
-  constexpr int kLanes = 16;
-  double lanes[kLanes] = {};
+  models::Lanes<double> lanes;
+  constexpr int kLanes = models::Lanes<double>::kCount;
   std::int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes)
-    for (int lane = 0; lane < kLanes; ++lane) {
-      const double value = x[i + lane];
-      lanes[lane] += value * value;
+    for (int k = 0; k < kLanes; ++k) {
+      const double value = x[i + k];
+      lanes.lane[k] += value * value;
     }
-  for (int lane = 0; i < count; ++i, ++lane) {
+  for (int k = 0; i < count; ++i, ++k) {
     const double value = x[i];
-    lanes[lane] += value * value;
+    lanes.lane[k] += value * value;
   }
-  for (int width = kLanes / 2; width > 0; width /= 2)
-    for (int lane = 0; lane < width; ++lane) lanes[lane] += lanes[lane + width];
-  return lanes[0];
+  return lanes.sum();
 }
 
 template <class T>
@@ -45,8 +43,6 @@ template <class T>
   }
 }
 
-inline float widen(c10::BFloat16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x.x) << 16); }
-
 }  // namespace
 
 TRIREME_CLONES void copy_into(float* __restrict out, const float* __restrict x, std::int64_t count) {
@@ -56,7 +52,7 @@ TRIREME_CLONES void copy_into(double* __restrict out, const double* __restrict x
   for (std::int64_t i = 0; i < count; ++i) out[i] = x[i];
 }
 TRIREME_CLONES void copy_into(float* __restrict out, const c10::BFloat16* __restrict x, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) out[i] = widen(x[i]);
+  for (std::int64_t i = 0; i < count; ++i) out[i] = models::load(x + i);
 }
 TRIREME_CLONES void add_into(float* __restrict out, const float* __restrict x, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) out[i] += x[i];
@@ -65,15 +61,11 @@ TRIREME_CLONES void add_into(double* __restrict out, const double* __restrict x,
   for (std::int64_t i = 0; i < count; ++i) out[i] += x[i];
 }
 TRIREME_CLONES void add_into(float* __restrict out, const c10::BFloat16* __restrict x, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) out[i] += widen(x[i]);
+  for (std::int64_t i = 0; i < count; ++i) out[i] += models::load(x + i);
 }
 
 TRIREME_CLONES void round_into(c10::BFloat16* __restrict out, const float* __restrict x, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto bits = std::bit_cast<std::uint32_t>(x[i]);
-    const std::uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1)) >> 16;
-    out[i].x = static_cast<std::uint16_t>((bits & 0x7FFFFFFFu) > 0x7F800000u ? 0x7FC0u : rounded);
-  }
+  for (std::int64_t i = 0; i < count; ++i) models::store(out + i, x[i]);
 }
 
 TRIREME_CLONES double sum_of_squares(const float* x, std::int64_t count) { return squares(x, count); }
