@@ -26,7 +26,7 @@ struct TrainOptions {
 
   static constexpr auto fields() {
     using C = TrainOptions;
-    return std::tuple{Field{"run", &C::run, "directory of the run; resumed if it has checkpoints", kAny},
+    return std::tuple{Field{"run", &C::run, "directory of the run; resumed if it has checkpoints"},
                       Field{"config", &C::config, "YAML file of config keys"},
                       Field{"resume", &C::resume,
                             "auto, never, or the step of the checkpoint to go on from; later ones are then removed"},

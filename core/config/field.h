@@ -26,7 +26,6 @@ template <class... Names>
 constexpr Allowed OneOf(Names... names) {
   return {.names = {names...}};
 }
-inline constexpr Allowed kAny{};
 inline constexpr Allowed kRequired{.required = true};
 inline constexpr Allowed kOneEach{.one_each = true};
 
