@@ -11,6 +11,7 @@
 #include "core/config/command.h"
 #include "models/checkpoint/checkpoint.h"
 #include "train/config/train_config.h"
+#include "train/loop/plan.h"
 #include "train/loop/trainer.h"
 
 namespace trireme::train {

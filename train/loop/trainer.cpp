@@ -1,40 +1,37 @@
 #include "train/loop/trainer.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/from_blob.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <numbers>
 
 #include "core/base/build_info.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
+#include "core/base/process.h"
 #include "core/base/stop.h"
 #include "core/base/text.h"
 #include "core/config/sources.h"
 #include "data/corpus/corpus.h"
 #include "data/loader/loader.h"
 #include "models/checkpoint/checkpoint.h"
-#include "models/kernels/ops.h"
 #include "models/registry.h"
 #include "train/loop/console.h"
+#include "train/loop/evaluation.h"
+#include "train/loop/forward.h"
 #include "train/loop/peak.h"
 #include "train/loop/run_files.h"
+#include "train/loop/step_exchange.h"
 #include "train/optim/adamw.h"
 #include "train/optim/gradient_norm.h"
 #include "train/optim/schedule.h"
 #include "train/parallel/flat_parameters.h"
 #include "train/parallel/gradient_reducer.h"
+#include "train/recovery/resume.h"
 #include "train/recovery/training_state.h"
 
 namespace trireme::train {
@@ -44,36 +41,6 @@ using Clock = std::chrono::steady_clock;
 using nlohmann::json;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-std::int64_t resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  std::int64_t total = 0, resident = 0;
-  file >> total >> resident;
-  return resident * ::sysconf(_SC_PAGESIZE);
-}
-
-std::int64_t peak_resident_bytes() {
-  struct rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss * 1024;
-}
-
-// Seconds since the process was started by exec, to the kernel's 10 ms.
-double process_seconds() {
-  std::string stat;
-  std::getline(std::ifstream("/proc/self/stat"), stat);
-  std::istringstream fields(stat.substr(stat.rfind(')') + 2));  // the name before may hold spaces
-  std::string skip;
-  for (int field = 3; field < 22; ++field) fields >> skip;
-  double started = 0, uptime = 0;
-  fields >> started;
-  std::ifstream("/proc/uptime") >> uptime;
-  return uptime - started / static_cast<double>(::sysconf(_SC_CLK_TCK));
-}
-
-at::Tensor as_tensor(std::vector<std::int64_t>& values, std::int64_t sequences, std::int64_t length) {
-  return at::from_blob(values.data(), {sequences, length}, at::kLong);
-}
 
 class Trainer {
  public:
@@ -134,7 +101,7 @@ class Trainer {
     copy.data.path.clear();  // the same tokens may be mounted elsewhere
     std::ostringstream mine;
     mine << to_yaml(fields_of(copy)) << "--resume: " << resume << "\ncorpus: " << corpus_.content_hash()
-         << "\nvalidation split: " << (evaluation_ ? validation_->content_hash() : "none")
+         << "\nvalidation split: " << (evaluation_ ? evaluation_->content_hash() : "none")
          << "\ncheckpoints of the run:";
     for (const std::int64_t step : models::checkpoint_steps(run_)) mine << " " << step;
     mine << "\nprogram: " << version_text() << "\n";
@@ -151,59 +118,17 @@ class Trainer {
   void open_validation() {
     if (config_.eval.every_steps == 0) return;
     try {
-      validation_.emplace(data::Corpus::open(config_.data.path, data::Split::kValidation));
-      evaluation_.emplace(*validation_, config_.data.sequence_length, config_.data.micro_batch);
+      evaluation_.emplace(config_.data.path, config_.data.sequence_length, config_.data.micro_batch);
     } catch (const Error& error) {
       // A corpus without a validation split (or one shorter than a sequence) can be trained on; a damaged one cannot.
       if (error.code() != ErrorCode::kNotFound && error.code() != ErrorCode::kBadInput) throw;
       if (is_first()) log_warning(std::string("no evaluation: ") + error.what());
-      evaluation_.reset();
     }
   }
 
   // Leaves state, weights and moments as after the step that the run goes on from.
   void resume_from(const std::string& resume) {
-    std::vector<std::int64_t> steps = models::checkpoint_steps(run_);
-    if (resume == "never" && !steps.empty())
-      throw Error(ErrorCode::kUsage, "--resume=never, but ", run_.string(), " has checkpoints up to step ",
-                  steps.back(), "; choose another --run or remove it");
-    if (resume != "auto" && resume != "never") {
-      const std::int64_t wanted = std::stoll(resume);
-      if (std::find(steps.begin(), steps.end(), wanted) == steps.end())
-        throw Error(ErrorCode::kUsage, "--resume=", resume, ": ", run_.string(), " has no checkpoint of that step");
-      restore(models::Checkpoint::open(models::checkpoint_path(run_, wanted)));
-      world_.barrier();  // every rank has it: the later ones are of a timeline that the run leaves here
-      if (is_first()) models::remove_checkpoints_after(run_, wanted);
-      return;
-    }
-    for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
-      const auto path = models::checkpoint_path(run_, *step);
-      std::string damage;
-      // Every byte, once: what is read below leaves out the bytes between tensors, and a checkpoint with any damage in
-      // it comes from a disk that is not to be trusted.
-      if (is_first())
-        if (const auto faults = models::check_files(path); !faults.empty()) damage = faults.front();
-      try {
-        if (damage.empty()) restore(models::Checkpoint::open(path));
-      } catch (const Error& error) {
-        if (error.code() != ErrorCode::kCorrupt && error.code() != ErrorCode::kNotFound &&
-            error.code() != ErrorCode::kIo)
-          throw;
-        damage = error.what();
-      }
-      // A rank whose disk shows damage that the others do not see takes them all back with it.
-      const std::vector<std::string> all = world_.all_gather_text(damage);
-      const auto first = std::find_if(all.begin(), all.end(), [](const std::string& text) { return !text.empty(); });
-      if (first == all.end()) {
-        if (is_first() && *step != steps.back()) models::set_aside_checkpoints_after(run_, *step);
-        return;
-      }
-      if (is_first())
-        log_warning("checkpoint of step " + std::to_string(*step) + " is damaged and passed over: " + *first);
-    }
-    if (!steps.empty())
-      throw Error(ErrorCode::kCorrupt, "every checkpoint of ", run_.string(),
-                  " is damaged; remove its checkpoints to start anew");
+    if (restore_run(world_, run_, resume, [&](const models::Checkpoint& checkpoint) { restore(checkpoint); })) return;
     state_ = fresh_state();
     parameters_.initialise(static_cast<std::uint64_t>(config_.seed));
     parameters_.publish();
@@ -305,70 +230,46 @@ class Trainer {
     StepRecord record;
   };
 
-  // What ranks tell each other at the end of a step, once.
-  struct Word {
-    std::int64_t abandoned = 0, stop = 0, save_due = 0, resident = 0, peak = 0;
-    double data_wait_ms = 0;
-  };
-  struct Leaf {
-    double loss = 0;
-    std::uint64_t samples = 0;
-  };
-
   StepOutcome step(data::Loader& loader, double seconds_since_save) {
     const auto [first, last] = reducer_.share();
-    const std::int64_t most = share_of(config_.micro_batches(), 0, world_.size()).second;  // rank 0 has the most
-    const std::size_t size = sizeof(Word) + static_cast<std::size_t>(most) * sizeof(Leaf);
-    std::vector<std::byte> mine(size), all(size * static_cast<std::size_t>(world_.size()));
-    Word word;
+    StepReport report;
+    std::vector<LeafReport> leaves;
     reducer_.begin_step();
     for (std::int64_t index = first; index < last; ++index) {
       if (stop_requested()) {
-        word.abandoned = 1;
+        report.abandoned = 1;
         break;
       }
       world_.check();
       const auto wait = Clock::now();
       data::MicroBatch batch = loader.next();
-      word.data_wait_ms += 1000 * seconds_since(wait);
+      report.data_wait_ms += 1000 * seconds_since(wait);
       reducer_.begin(index);
-      const Leaf leaf{forward_backward(batch), batch.samples_hash};
+      leaves.push_back({forward_backward(batch), batch.samples_hash});
       reducer_.end();
-      std::memcpy(mine.data() + sizeof(Word) + static_cast<std::size_t>(index - first) * sizeof(Leaf), &leaf,
-                  sizeof leaf);
     }
     at::Tensor& gradients = reducer_.finish();
-    word.stop = stop_requested();
-    word.save_due = config_.checkpoint.every_seconds > 0 && seconds_since_save >= config_.checkpoint.every_seconds;
-    word.resident = resident_bytes();
-    word.peak = peak_resident_bytes();
-    std::memcpy(mine.data(), &word, sizeof word);
-    world_.all_gather(mine.data(), size, all.data());
+    report.stop = stop_requested();
+    report.save_due = config_.checkpoint.every_seconds > 0 && seconds_since_save >= config_.checkpoint.every_seconds;
+    report.resident_bytes = resident_bytes();
+    report.peak_bytes = peak_resident_bytes();
+    leaves = exchange(world_, config_.micro_batches(), report, std::move(leaves));
 
     StepOutcome outcome;
-    std::int64_t peak = 0;
+    outcome.abandoned = report.abandoned;
+    outcome.stop = report.stop;
+    outcome.save_due = report.save_due;
+    outcome.record.memory_bytes = report.resident_bytes;
+    outcome.record.data_wait_ms = report.data_wait_ms;
+    if (outcome.abandoned) return outcome;
+    state_.peak_memory_bytes = std::max(state_.peak_memory_bytes, report.peak_bytes);
+
     double loss = 0;
     std::string samples = state_.samples_hash;
-    for (int rank = 0; rank < world_.size(); ++rank) {
-      const std::byte* theirs = all.data() + static_cast<std::size_t>(rank) * size;
-      std::memcpy(&word, theirs, sizeof word);
-      outcome.abandoned = outcome.abandoned || word.abandoned;
-      outcome.stop = outcome.stop || word.stop;
-      if (rank == 0) outcome.save_due = word.save_due;  // one clock decides
-      outcome.record.memory_bytes += word.resident;
-      outcome.record.data_wait_ms = std::max(outcome.record.data_wait_ms, word.data_wait_ms);
-      peak += word.peak;
-      const auto [begin, end] = share_of(config_.micro_batches(), rank, world_.size());
-      for (std::int64_t index = 0; index < end - begin; ++index) {
-        Leaf leaf;
-        std::memcpy(&leaf, theirs + sizeof(Word) + static_cast<std::size_t>(index) * sizeof(Leaf), sizeof leaf);
-        loss += leaf.loss;  // in the order of micro-batches, whoever computed them
-        samples.append(reinterpret_cast<const char*>(&leaf.samples), sizeof leaf.samples);
-      }
+    for (const LeafReport& leaf : leaves) {
+      loss += leaf.loss;
+      samples.append(reinterpret_cast<const char*>(&leaf.samples), sizeof leaf.samples);
     }
-    if (outcome.abandoned) return outcome;
-    state_.peak_memory_bytes = std::max(state_.peak_memory_bytes, peak);
-
     const double norm = gradient_norm(world_, gradients, parameters_.size());
     if (!std::isfinite(loss) || !std::isfinite(norm))
       throw Error(ErrorCode::kNumeric, "step ", state_.step + 1, ": loss ", loss, ", gradient norm ", norm,
@@ -394,36 +295,15 @@ class Trainer {
 
   // The micro-batch's part of the step's loss: its sum of losses over all of the step's tokens.
   double forward_backward(data::MicroBatch& batch) {
-    const at::Tensor hidden = model_->forward(as_tensor(batch.tokens, batch.sequences, batch.length));
-    const at::Tensor targets = as_tensor(batch.targets, batch.sequences, batch.length);
-    const at::Tensor loss =
-        models::ops::next_token_loss(hidden.view({-1, hidden.size(-1)}), model_->head().value, targets.view({-1}),
-                                     1.0 / static_cast<double>(config_.tokens_per_step()));
+    const at::Tensor loss = loss_of(*model_, batch, 1.0 / static_cast<double>(config_.tokens_per_step()));
     loss.backward();
     return loss.item<double>();
   }
 
   void evaluate(RunFiles& files, Console& console) {
-    const at::NoGradGuard no_grad;
-    const std::int64_t batches = evaluation_->count();
-    const std::int64_t each = (batches + world_.size() - 1) / world_.size();
-    std::vector<double> mine(static_cast<std::size_t>(each), 0.0);
-    std::vector<double> all(static_cast<std::size_t>(each * world_.size()));
-    for (std::int64_t i = 0; i < each && world_.rank() * each + i < batches; ++i) {
-      world_.check();
-      data::MicroBatch batch = evaluation_->batch(world_.rank() * each + i);
-      const at::Tensor hidden = model_->forward(as_tensor(batch.tokens, batch.sequences, batch.length));
-      mine[static_cast<std::size_t>(i)] =
-          models::ops::next_token_loss(hidden.view({-1, hidden.size(-1)}), model_->head().value,
-                                       as_tensor(batch.targets, batch.sequences, batch.length).view({-1}), 1.0)
-              .item<double>();
-    }
-    world_.all_gather(mine.data(), mine.size() * sizeof(double), all.data());
-    double sum = 0;
-    for (const double loss : all) sum += loss;
-    state_.eval_loss = sum / static_cast<double>(evaluation_->targets());
-    state_.eval_bits_per_byte =
-        sum / std::numbers::ln2 / static_cast<double>(std::max<std::int64_t>(1, validation_->text_bytes()));
+    const EvaluationResult result = evaluation_->run(world_, *model_);
+    state_.eval_loss = result.loss;
+    state_.eval_bits_per_byte = result.bits_per_byte;
     files.event("eval", state_.step,
                 {{"eval_loss", *state_.eval_loss}, {"eval_bits_per_byte", *state_.eval_bits_per_byte}});
     char text[160];
@@ -469,8 +349,7 @@ class Trainer {
   const TrainConfig config_;
   const std::filesystem::path run_;
   data::Corpus corpus_;
-  std::optional<data::Corpus> validation_;
-  std::optional<data::EvaluationBatches> evaluation_;
+  std::optional<Evaluation> evaluation_;
   std::unique_ptr<models::Model> model_;
   data::SampleOrder order_;
   FlatParameters parameters_;
@@ -487,37 +366,6 @@ class Trainer {
 TrainingResult train(Communicator& world, const TrainConfig& config, const std::filesystem::path& run,
                      const std::string& resume) {
   return Trainer(world, config, run).train(resume);
-}
-
-std::string training_plan(Communicator& world, const TrainConfig& config) {
-  const data::Corpus corpus = data::Corpus::open(config.data.path, data::Split::kTraining);
-  const auto model = models::build_model(config.model, corpus.vocabulary_size());
-  const data::SampleOrder order(static_cast<std::uint64_t>(config.seed), corpus.tokens(), config.data.sequence_length);
-  const double size = static_cast<double>(model->parameters().elements());
-  const double master = config.precision.compute == "fp64" ? 8 : 4,
-               rounded = config.precision.compute == "bf16" ? 2 : 0;
-  const auto [first, last] = share_of(config.micro_batches(), 0, world.size());
-  const int buffers = fold_locally(config.micro_batches(), first, last).buffer_count + (world.size() > 1 ? 1 : 0);
-  const double tokens = static_cast<double>(config.tokens_per_step()) * static_cast<double>(config.steps);
-  std::ostringstream out;
-  out << "model        " << config.model.family << ", " << count_text(size) << " parameters, vocabulary "
-      << model->vocabulary() << "\n"
-      << "data         " << count_text(static_cast<double>(corpus.tokens())) << " tokens, " << corpus.documents()
-      << " documents, " << order.windows_per_epoch() << " sequences an epoch\n"
-      << "step         " << config.tokens_per_step() << " tokens in " << config.micro_batches() << " micro-batches of "
-      << config.data.micro_batch << " x " << config.data.sequence_length << "\n"
-      << "run          " << config.steps << " steps, " << count_text(tokens) << " tokens, "
-      << to_text(std::round(100 * tokens / static_cast<double>(corpus.tokens())) / 100) << " epochs, "
-      << count_text(tokens * model->training_flops_per_token(config.data.sequence_length)) << " operations\n"
-      << "ranks        " << world.size() << " x " << at::get_num_threads() << " threads; micro-batches a rank:";
-  for (int rank = 0; rank < world.size(); ++rank) {
-    const auto [begin, end] = share_of(config.micro_batches(), rank, world.size());
-    out << " " << end - begin;
-  }
-  out << "\n"
-      << "memory       a rank, activations apart: weights " << bytes_text(size * (master + rounded)) << ", moments "
-      << bytes_text(2 * size * master) << ", gradients " << bytes_text(buffers * size * master) << "\n";
-  return out.str();
 }
 
 }  // namespace trireme::train

@@ -17,13 +17,9 @@ struct TrainingResult {
 /// Trains `config` in the directory `run` until its last step, or until a stop is asked for.
 ///
 /// @param resume  "auto": from the newest sound checkpoint if there is one; "never": the run must have none; a number:
-/// from
-///                the checkpoint of that step
+///                from the checkpoint of that step
 /// @throws Error  kUsage, kBadInput, kCorrupt, kIo, kNumeric, kPeerLost
 TrainingResult train(Communicator& world, const TrainConfig& config, const std::filesystem::path& run,
                      const std::string& resume);
-
-/// What a run of this config would be, for people: sizes, shares of the ranks, memory.
-std::string training_plan(Communicator& world, const TrainConfig& config);
 
 }  // namespace trireme::train

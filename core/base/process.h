@@ -1,0 +1,14 @@
+#pragma once
+#include <cstdint>
+
+/// What the kernel tells of this process.
+namespace trireme {
+
+/// Memory in use now, and the most that was in use at any time.
+std::int64_t resident_bytes();
+std::int64_t peak_resident_bytes();
+
+/// Seconds since the process was started by exec, to the kernel's 10 ms.
+double process_seconds();
+
+}  // namespace trireme

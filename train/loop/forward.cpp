@@ -1,0 +1,18 @@
+#include "train/loop/forward.h"
+
+#include <ATen/ops/from_blob.h>
+
+#include "models/kernels/ops.h"
+
+namespace trireme::train {
+
+at::Tensor loss_of(models::Model& model, data::MicroBatch& batch, double scale) {
+  const auto tensor = [&](std::vector<std::int64_t>& ids) {
+    return at::from_blob(ids.data(), {batch.sequences, batch.length}, at::kLong);
+  };
+  const at::Tensor hidden = model.forward(tensor(batch.tokens));
+  return models::ops::next_token_loss(hidden.view({-1, hidden.size(-1)}), model.head().value,
+                                      tensor(batch.targets).view({-1}), scale);
+}
+
+}  // namespace trireme::train

@@ -1,0 +1,39 @@
+#include "train/loop/step_exchange.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+#include "train/parallel/fold.h"
+
+namespace trireme::train {
+
+std::vector<LeafReport> exchange(Communicator& world, std::int64_t micro_batches, StepReport& report,
+                                 std::vector<LeafReport> leaves) {
+  const std::int64_t most = share_of(micro_batches, 0, world.size()).second;  // rank 0 has the most
+  const std::size_t size = sizeof report + static_cast<std::size_t>(most) * sizeof(LeafReport);
+  std::vector<std::byte> mine(size), all(size * static_cast<std::size_t>(world.size()));
+  std::memcpy(mine.data(), &report, sizeof report);
+  std::memcpy(mine.data() + sizeof report, leaves.data(), leaves.size() * sizeof(LeafReport));
+  world.all_gather(mine.data(), size, all.data());
+
+  leaves.resize(static_cast<std::size_t>(micro_batches));
+  StepReport together;
+  for (int rank = 0; rank < world.size(); ++rank) {
+    const std::byte* theirs = all.data() + static_cast<std::size_t>(rank) * size;
+    std::memcpy(&report, theirs, sizeof report);
+    together.abandoned |= report.abandoned;
+    together.stop |= report.stop;
+    if (rank == 0) together.save_due = report.save_due;
+    together.resident_bytes += report.resident_bytes;
+    together.peak_bytes += report.peak_bytes;
+    together.data_wait_ms = std::max(together.data_wait_ms, report.data_wait_ms);
+    const auto [begin, end] = share_of(micro_batches, rank, world.size());
+    std::memcpy(leaves.data() + begin, theirs + sizeof report,
+                static_cast<std::size_t>(end - begin) * sizeof(LeafReport));
+  }
+  report = together;
+  return leaves;
+}
+
+}  // namespace trireme::train
