@@ -29,7 +29,9 @@ struct ModelConfig {
         Field{"heads", &C::heads, "attention heads", Range(1, 1 << 16)},
         Field{"kv-heads", &C::kv_heads, "key and value heads, shared by groups of heads; 0: as many as heads",
               Range(0, 1 << 16)},
-        Field{"ffn", &C::ffn, "channels inside the feed-forward; 0: 8/3 of width, rounded up to a multiple of 64",
+        Field{"ffn", &C::ffn,
+              "channels inside the feed-forward; 0: 4 times width, or with a gate 8/3 of it, rounded up to a multiple "
+              "of 64",
               Range(0, 1 << 22)},
         Field{"context", &C::context, "longest sequence, tokens", Range(1, 1 << 24)},
         Field{"tie-embeddings", &C::tie_embeddings, "one matrix for the embedding and the output"},
@@ -40,7 +42,6 @@ struct ModelConfig {
 
   std::int64_t head_width() const { return width / heads; }
   std::int64_t kv_heads_or_default() const { return kv_heads == 0 ? heads : kv_heads; }
-  std::int64_t ffn_or_default() const { return ffn == 0 ? (width * 8 / 3 + 63) / 64 * 64 : ffn; }
 };
 
 }  // namespace trireme::models

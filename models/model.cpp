@@ -9,12 +9,27 @@
 
 namespace trireme::models {
 
+Model::Model(ModelConfig config, std::int64_t vocabulary) : config_(std::move(config)), vocabulary_(vocabulary) {
+  const auto require = [](bool ok, const auto&... message) {
+    if (!ok) throw Error(ErrorCode::kUsage, message...);
+  };
+  require(vocabulary >= 1, "the vocabulary must hold at least one token, got ", vocabulary);
+  require(config_.width % config_.heads == 0, "model.heads must divide model.width, got ", config_.heads,
+          " heads for width ", config_.width);
+  require(config_.heads % config_.kv_heads_or_default() == 0, "model.kv-heads must divide model.heads, got ",
+          config_.kv_heads, " for heads ", config_.heads);
+}
+
+const Parameter& Model::add_head(const Parameter& embedding) {
+  return config_.tie_embeddings ? parameters_.add_tied("head.weight", embedding, Role::kMatrix)
+                                : parameters_.add("head.weight", embedding.shape, embedding.init, Role::kMatrix);
+}
+
 double Model::training_flops_per_token(std::int64_t sequence_length) const {
   double multiplied = 0;
   for (const Parameter& parameter : parameters_.all())
-    // The embedding is looked up; a tied head multiplies, and counts through its own entry.
-    if (parameter.shape.size() == 2 && parameter.name != "embedding.weight")
-      multiplied += static_cast<double>(parameter.elements());
+    // A tied head multiplies, and counts through its own entry.
+    if (parameter.role == Role::kMatrix) multiplied += static_cast<double>(parameter.elements());
   return 6 * multiplied + 6 * static_cast<double>(config_.layers) * static_cast<double>(config_.width) *
                               static_cast<double>(sequence_length);
 }

@@ -5,11 +5,10 @@
 #include <string>
 
 #include "models/config.h"
+#include "models/forward_pass.h"
 #include "models/parameters.h"
 
 namespace trireme::models {
-
-class KvCache;
 
 /// What training and serving see of a language model. A family has one forward: batches and cached decoding, training
 /// and serving run the same code.
@@ -20,11 +19,9 @@ class Model {
   Model& operator=(const Model&) = delete;
 
   /// @param tokens_bt  int64, ids below vocabulary()
-  /// @param cache      null: positions start at 0 and see only each other. Else the tokens follow what the cache holds,
-  ///                   see it, and are added to it.
   /// @returns          [B, T, C], after the last norm; logits() or next_token_loss() make of it what is asked for
   /// @throws Error kBadInput when the sequence outgrows the context
-  virtual at::Tensor forward(const at::Tensor& tokens_bt, KvCache* cache = nullptr) = 0;
+  virtual at::Tensor forward(const at::Tensor& tokens_bt, const ForwardPass& pass = {}) = 0;
 
   /// The matrix [V, C] that turns hidden states into scores of the next token.
   virtual const Parameter& head() const = 0;
@@ -33,13 +30,17 @@ class Model {
   const ParameterList& parameters() const { return parameters_; }
   const ModelConfig& config() const { return config_; }
   std::int64_t vocabulary() const { return vocabulary_; }
-  /// Floating-point operations of one training step's forward and backward a token: 6 for each weight that multiplies,
-  /// and 12 * layers * width * length for attention's scores and sums, half of it as attention is causal.
-  /// Source: Kaplan et al. 2020, arXiv:2001.08361, section 2.1; PaLM, arXiv:2204.02311, appendix B.
+  /// Floating-point operations of one training step's forward and backward a token: 6 for each element of a matrix, and
+  /// 12 * layers * width * length for attention's scores and sums, half of it as attention is causal. Source: Kaplan et
+  /// al. 2020, arXiv:2001.08361, section 2.1; PaLM, arXiv:2204.02311, appendix B.
   double training_flops_per_token(std::int64_t sequence_length) const;
 
  protected:
-  Model(ModelConfig config, std::int64_t vocabulary) : config_(std::move(config)), vocabulary_(vocabulary) {}
+  /// @throws Error kUsage  what no family can honour, by the key's name
+  Model(ModelConfig config, std::int64_t vocabulary);
+
+  /// Adds "head.weight": the embedding itself with model.tie-embeddings, else a matrix of its own.
+  const Parameter& add_head(const Parameter& embedding);
 
   ParameterList parameters_;
 

@@ -9,15 +9,15 @@
 
 namespace trireme::models {
 
-Parameter& ParameterList::add(std::string name, std::vector<std::int64_t> shape, Init init) {
+Parameter& ParameterList::add(std::string name, std::vector<std::int64_t> shape, Init init, Role role) {
   for (const Parameter& other : parameters_)
     if (other.name == name) throw Error(ErrorCode::kBug, "two parameters are called ", name);
-  parameters_.push_back({std::move(name), std::move(shape), init, nullptr, {}});
+  parameters_.push_back({std::move(name), std::move(shape), init, role, nullptr, {}});
   return parameters_.back();
 }
 
-Parameter& ParameterList::add_tied(std::string name, const Parameter& other) {
-  parameters_.push_back({std::move(name), other.shape, other.init, &other, {}});
+Parameter& ParameterList::add_tied(std::string name, const Parameter& other, Role role) {
+  parameters_.push_back({std::move(name), other.shape, other.init, role, &other, {}});
   return parameters_.back();
 }
 

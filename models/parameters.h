@@ -17,12 +17,21 @@ struct Init {
   static Init normal(double deviation) { return {kNormal, deviation}; }
 };
 
+/// What a parameter does in the forward pass.
+enum class Role {
+  kMatrix,  ///< every token is multiplied by it
+  kTable,   ///< each token looks up one row
+  kNorm,    ///< scales what a norm gives
+  kBias,    ///< is added
+};
+
 /// A weight by its canonical name: "blocks.0.attention.query.weight". The name decides its initial values and its place
 /// in checkpoints, so it is part of the format.
 struct Parameter {
   std::string name;
   std::vector<std::int64_t> shape;
   Init init;
+  Role role = Role::kMatrix;
   /// Another parameter whose storage this one shares. It still is a leaf of its own with its own gradient, so that the
   /// two gradients are summed once a step, in every layout, and not once a micro-batch.
   const Parameter* tied_to = nullptr;
@@ -44,9 +53,9 @@ class ParameterList {
   ParameterList(const ParameterList&) = delete;
   ParameterList& operator=(const ParameterList&) = delete;
 
-  Parameter& add(std::string name, std::vector<std::int64_t> shape, Init init);
+  Parameter& add(std::string name, std::vector<std::int64_t> shape, Init init, Role role);
   /// Shares the storage of `other`. Not in checkpoints.
-  Parameter& add_tied(std::string name, const Parameter& other);
+  Parameter& add_tied(std::string name, const Parameter& other, Role role);
 
   std::deque<Parameter>& all() { return parameters_; }
   const std::deque<Parameter>& all() const { return parameters_; }

@@ -8,7 +8,9 @@
 
 namespace trireme::models::ops {
 
-at::Tensor linear(const at::Tensor& x, const at::Tensor& weight) { return at::linear(x, weight); }
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return at::linear(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
+}
 
 at::Tensor embedding(const at::Tensor& ids, const at::Tensor& table) { return at::embedding(table, ids); }
 

@@ -1,19 +1,25 @@
 #include "models/layers/feed_forward.h"
 
 #include "models/kernels/ops.h"
+#include "models/layers/initial.h"
 
 namespace trireme::models {
+namespace {
 
-GatedFeedForward::GatedFeedForward(ParameterList& parameters, const std::string& prefix, const ModelConfig& config,
-                                   double deviation, double output_deviation) {
-  const std::int64_t width = config.width, inner = config.ffn_or_default();
-  gate_ = &parameters.add(prefix + "gate.weight", {inner, width}, Init::normal(deviation));
-  up_ = &parameters.add(prefix + "up.weight", {inner, width}, Init::normal(deviation));
-  down_ = &parameters.add(prefix + "down.weight", {width, inner}, Init::normal(output_deviation));
+std::int64_t gated_inner(const ModelConfig& config) {
+  return config.ffn > 0 ? config.ffn : (config.width * 8 / 3 + 63) / 64 * 64;
 }
 
+}  // namespace
+
+GatedFeedForward::GatedFeedForward(ParameterList& parameters, const std::string& prefix, const ModelConfig& config)
+    : gate_(parameters, prefix + "gate.", gated_inner(config), config.width, initial(config), Linear::Bias::kNone),
+      up_(parameters, prefix + "up.", gated_inner(config), config.width, initial(config), Linear::Bias::kNone),
+      down_(parameters, prefix + "down.", config.width, gated_inner(config), initial_output(config),
+            Linear::Bias::kNone) {}
+
 at::Tensor GatedFeedForward::forward(const at::Tensor& x) const {
-  return ops::linear(ops::swiglu(ops::linear(x, gate_->value), ops::linear(x, up_->value)), down_->value);
+  return down_.forward(ops::swiglu(gate_.forward(x), up_.forward(x)));
 }
 
 }  // namespace trireme::models

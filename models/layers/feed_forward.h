@@ -4,22 +4,22 @@
 #include <string>
 
 #include "models/config.h"
-#include "models/parameters.h"
+#include "models/layers/linear.h"
 
 namespace trireme::models {
 
-/// Gated feed-forward: down(silu(gate(x)) * up(x)). Source: Shazeer 2020, arXiv:2002.05202.
+/// Gated feed-forward: down(silu(gate(x)) * up(x)), without biases. Source: Shazeer 2020, arXiv:2002.05202.
 class GatedFeedForward {
  public:
-  /// Adds prefix + "gate.weight", "up.weight", "down.weight".
-  GatedFeedForward(ParameterList& parameters, const std::string& prefix, const ModelConfig& config, double deviation,
-                   double output_deviation);
+  /// Adds prefix + "gate.weight", "up.weight", "down.weight". model.ffn 0 is 8/3 of the width, rounded up to a multiple
+  /// of 64: as many weights as without a gate and 4 times the width.
+  GatedFeedForward(ParameterList& parameters, const std::string& prefix, const ModelConfig& config);
 
   /// x [..., C] -> [..., C]
   at::Tensor forward(const at::Tensor& x) const;
 
  private:
-  const Parameter *gate_, *up_, *down_;
+  Linear gate_, up_, down_;
 };
 
 }  // namespace trireme::models

@@ -47,7 +47,7 @@ TEST(Llama, CachedDecodingEqualsTheWholeForward) {
   KvCache cache(model->config(), 3, 16, at::kDouble);
   std::int64_t begin = 0;
   for (const std::int64_t size : {5, 1, 4, 1, 1}) {
-    const auto piece = model->forward(tokens.narrow(1, begin, size), &cache);
+    const auto piece = model->forward(tokens.narrow(1, begin, size), {.cache = &cache});
     EXPECT_TRUE(at::allclose(piece, whole.narrow(1, begin, size), 1e-9, 1e-12)) << "tokens from " << begin;
     begin += size;
   }

@@ -44,7 +44,7 @@ TextGenerator::Outcome TextGenerator::generate(std::string_view prompt, std::int
   std::string pending;  // bytes that do not yet end on a character
   while (outcome.tokens < limit) {
     const at::Tensor input = at::from_blob(tokens.data(), {1, static_cast<std::int64_t>(tokens.size())}, at::kLong);
-    const at::Tensor hidden = model_->forward(input, &cache);
+    const at::Tensor hidden = model_->forward(input, {.cache = &cache});
     const at::Tensor scores = models::logits(*model_, hidden.select(1, hidden.size(1) - 1)).to(at::kFloat).contiguous();
     const std::int64_t next = sampler.draw({scores.const_data_ptr<float>(), static_cast<std::size_t>(scores.numel())},
                                            outcome.prompt_tokens + outcome.tokens);

@@ -175,7 +175,7 @@ int logits(const Options& options) {
   std::int64_t begin = 0;
   for (const std::string& text : options.pieces) {
     const std::int64_t size = std::stoll(text);
-    parts.push_back(models::logits(*model, model->forward(tokens.narrow(1, begin, size), &cache)));
+    parts.push_back(models::logits(*model, model->forward(tokens.narrow(1, begin, size), {.cache = &cache})));
     begin += size;
   }
   Dump dump;

@@ -13,12 +13,13 @@ namespace {
 
 using models::Init;
 using models::ParameterList;
+using models::Role;
 
 // In the order of the forward pass; 7 and 5 elements are not whole cache lines.
 void fill(ParameterList& list) {
-  list.add("embedding", {5, 4}, Init::normal(0.5));
-  list.add("norm", {7}, Init::ones());
-  list.add_tied("head", list.all().front());
+  list.add("embedding", {5, 4}, Init::normal(0.5), Role::kTable);
+  list.add("norm", {7}, Init::ones(), Role::kNorm);
+  list.add_tied("head", list.all().front(), Role::kMatrix);
 }
 
 const FlatParameters::Entry& entry(const FlatParameters& flat, const std::string& name) {
@@ -70,7 +71,7 @@ TEST(FlatParameters, InitialValuesFollowSeedAndNameAlone) {
   ParameterList one, two;
   fill(one);
   fill(two);
-  two.add("more", {100}, Init::normal(1));  // moves all others in the row
+  two.add("more", {100}, Init::normal(1), Role::kMatrix);  // moves all others in the row
   FlatParameters a(one, at::kFloat), b(two, at::kFloat), other(one, at::kFloat);
   ASSERT_NE(entry(a, "embedding").begin, entry(b, "embedding").begin);
   a.initialise(3);

@@ -24,11 +24,11 @@ namespace trireme::train::testing {
 /// Weights in three buckets, one of them crossed by a matrix, with an output matrix tied to the embedding.
 struct SmallModel {
   explicit SmallModel(at::ScalarType type) {
-    embedding = &list.add("embedding", {61, 24}, models::Init::normal(1));
-    up = &list.add("up", {11000, 24}, models::Init::normal(0.3));
-    bias = &list.add("bias", {7}, models::Init::ones());
-    down = &list.add("down", {24, 11000}, models::Init::normal(0.1));
-    head = &list.add_tied("head", *embedding);
+    embedding = &list.add("embedding", {61, 24}, models::Init::normal(1), models::Role::kTable);
+    up = &list.add("up", {11000, 24}, models::Init::normal(0.3), models::Role::kMatrix);
+    bias = &list.add("bias", {7}, models::Init::ones(), models::Role::kBias);
+    down = &list.add("down", {24, 11000}, models::Init::normal(0.1), models::Role::kMatrix);
+    head = &list.add_tied("head", *embedding, models::Role::kMatrix);
     parameters.emplace(list, type);
     parameters->initialise(1);
     parameters->publish();

@@ -1,0 +1,63 @@
+#pragma once
+#include <ATen/TensorOperators.h>
+
+#include <string>
+#include <vector>
+
+#include "models/generate/kv_cache.h"
+#include "models/layers/attention.h"
+
+namespace trireme::models {
+
+/// One layer of a decoder that norms what goes into its parts: x + attention(norm(x)), then x + feed_forward(norm(x)).
+/// Source: Xiong et al. 2020, arXiv:2002.04745 (pre-norm).
+/// @tparam Norm         RmsNorm, ...: built from (parameters, prefix, config)
+/// @tparam FeedForward  GatedFeedForward, ...: likewise
+template <class Norm, class FeedForward>
+class Block {
+ public:
+  /// Adds the parameters of layer number `layer` under "blocks.<layer>.".
+  Block(ParameterList& parameters, const ModelConfig& config, std::int64_t layer, const Attention::Options& options)
+      : name_("blocks." + std::to_string(layer) + "."),
+        attention_norm_(parameters, name_ + "attention-norm.", config),
+        attention_(parameters, name_ + "attention.", config, layer, options),
+        feed_forward_norm_(parameters, name_ + "feed-forward-norm.", config),
+        feed_forward_(parameters, name_ + "feed-forward.", config) {}
+
+  /// [B, T, C] -> [B, T, C]
+  at::Tensor forward(const at::Tensor& x_btc, const ForwardPass& pass) const {
+    const at::Tensor x = x_btc + attention_.forward(attention_norm_.forward(x_btc), pass);
+    return x + feed_forward_.forward(feed_forward_norm_.forward(x));
+  }
+
+ private:
+  std::string name_;
+  Norm attention_norm_;
+  Attention attention_;
+  Norm feed_forward_norm_;
+  FeedForward feed_forward_;
+};
+
+/// All layers of a decoder.
+template <class Norm, class FeedForward>
+class Blocks {
+ public:
+  Blocks(ParameterList& parameters, const ModelConfig& config, const Attention::Options& options) {
+    blocks_.reserve(static_cast<std::size_t>(config.layers));
+    for (std::int64_t layer = 0; layer < config.layers; ++layer)
+      blocks_.emplace_back(parameters, config, layer, options);
+  }
+
+  /// [B, T, C] -> [B, T, C]; the pass's cache holds the tokens from then on.
+  at::Tensor forward(at::Tensor x_btc, const ForwardPass& pass) const {
+    const std::int64_t tokens = x_btc.size(1);
+    for (const auto& block : blocks_) x_btc = block.forward(x_btc, pass);
+    if (pass.cache) pass.cache->advance(tokens);
+    return x_btc;
+  }
+
+ private:
+  std::vector<Block<Norm, FeedForward>> blocks_;
+};
+
+}  // namespace trireme::models

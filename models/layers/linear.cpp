@@ -1,0 +1,17 @@
+#include "models/layers/linear.h"
+
+#include "models/kernels/ops.h"
+
+namespace trireme::models {
+
+Linear::Linear(ParameterList& parameters, const std::string& prefix, std::int64_t outputs, std::int64_t inputs,
+               Init init, Bias bias)
+    : weight_(&parameters.add(prefix + "weight", {outputs, inputs}, init, Role::kMatrix)) {
+  if (bias == Bias::kZeros) bias_ = &parameters.add(prefix + "bias", {outputs}, Init::zeros(), Role::kBias);
+}
+
+at::Tensor Linear::forward(const at::Tensor& x) const {
+  return ops::linear(x, weight_->value, bias_ ? bias_->value : at::Tensor());
+}
+
+}  // namespace trireme::models

@@ -1,0 +1,26 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <string>
+
+#include "models/parameters.h"
+
+namespace trireme::models {
+
+/// y = x . weight^T + bias.
+class Linear {
+ public:
+  enum class Bias { kNone, kZeros };
+
+  /// Adds prefix + "weight" [outputs, inputs] and, where there is one, prefix + "bias" [outputs].
+  Linear(ParameterList& parameters, const std::string& prefix, std::int64_t outputs, std::int64_t inputs, Init init,
+         Bias bias);
+
+  /// x [..., inputs] -> [..., outputs]
+  at::Tensor forward(const at::Tensor& x) const;
+
+ private:
+  const Parameter *weight_, *bias_ = nullptr;
+};
+
+}  // namespace trireme::models

@@ -1,0 +1,13 @@
+#include "models/layers/norm.h"
+
+#include "models/kernels/ops.h"
+
+namespace trireme::models {
+
+RmsNorm::RmsNorm(ParameterList& parameters, const std::string& prefix, const ModelConfig& config)
+    : weight_(&parameters.add(prefix + "weight", {config.width}, Init::ones(), Role::kNorm)),
+      epsilon_(config.norm_epsilon) {}
+
+at::Tensor RmsNorm::forward(const at::Tensor& x) const { return ops::rms_norm(x, weight_->value, epsilon_); }
+
+}  // namespace trireme::models
