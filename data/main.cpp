@@ -1,8 +1,5 @@
-#include <unistd.h>
-
-#include <atomic>
-#include <csignal>
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -11,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/log.h"
+#include "core/base/stop.h"
 #include "core/base/text.h"
 #include "core/config/command.h"
 #include "data/corpus/bigram.h"
@@ -27,24 +25,17 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The number of the signal that asked to stop, for the exit status 128 + n; encoding cannot be resumed, so it is
-// never 75.
-std::atomic<int> stop_signal{0};
-static_assert(std::atomic<int>::is_always_lock_free);
-
-extern "C" void note_stop_signal(int number) {
-  if (stop_signal.exchange(number) != 0) ::_exit(128 + number);
-}
-
-// Without SA_RESTART: a read from a terminal or pipe that waits has to notice.
-void catch_stop_signals() {
-  struct sigaction action{};
-  action.sa_handler = note_stop_signal;
-  for (const int number : {SIGINT, SIGTERM}) ::sigaction(number, &action, nullptr);
-}
-
-void throw_if_stopped() {
-  if (stop_signal != 0) throw Error(ErrorCode::kInterrupted, "stopped by a signal; nothing was written");
+// Work that a signal ends without a result. It cannot be resumed, so that is never 75 ("start again to go on").
+int unless_stopped(const std::function<void()>& work) {
+  install_stop_signals();
+  try {
+    work();
+    return kExitDone;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInterrupted) throw;
+    std::fprintf(stderr, "trireme-data: %s; nothing was written\n", error.what());
+    return 128 + stop_signal();
+  }
 }
 
 std::vector<fs::path> paths_of(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
@@ -65,7 +56,7 @@ struct TrainTokenizerOptions {
   }
 };
 
-int train_tokenizer(const TrainTokenizerOptions& options) {
+void train_tokenizer(const TrainTokenizerOptions& options) {
   DocumentReader reader(paths_of(options.input));
   TokenizerTrainer trainer({.vocabulary_size = options.vocab_size, .min_frequency = options.min_frequency});
   std::uint64_t documents = 0;
@@ -77,6 +68,7 @@ int train_tokenizer(const TrainTokenizerOptions& options) {
     }
   }
   const std::string json = trainer.finish();
+  throw_if_stop_requested();
   const Tokenizer tokenizer = Tokenizer::parse(json, options.out);
   if (tokenizer.vocabulary_size() < options.vocab_size)
     log_warning("the text gave " + std::to_string(tokenizer.vocabulary_size()) + " tokens of the " +
@@ -84,7 +76,6 @@ int train_tokenizer(const TrainTokenizerOptions& options) {
   write_file_atomically(options.out, json);
   std::cout << options.out << ": " << tokenizer.vocabulary_size() << " tokens from " << documents << " documents, "
             << bytes_text(static_cast<double>(reader.bytes_read())) << "\n";
-  return kExitDone;
 }
 
 struct EncodeOptions {
@@ -147,10 +138,10 @@ void encode_to_corpus(const EncodeOptions& options, const Tokenizer& tokenizer, 
   {
     CorpusWriter writer(options.out, tokenizer, options.shard_tokens);
     const auto encode_files = [&](const std::vector<std::string>& files, bool all_for_validation) {
-      DocumentReader reader(paths_of(files), throw_if_stopped);
+      DocumentReader reader(paths_of(files));
       Progress progress("encoding", reader.bytes_in_all());
       encode_documents(reader, tokenizer, special, threads, [&](std::string_view text, std::span<const TokenId> ids) {
-        throw_if_stopped();
+        throw_if_stop_requested();
         const Split split =
             all_for_validation || is_for_validation(text, options.validation) ? Split::kValidation : Split::kTraining;
         writer.add(split, ids, static_cast<std::int64_t>(text.size()));
@@ -163,7 +154,7 @@ void encode_to_corpus(const EncodeOptions& options, const Tokenizer& tokenizer, 
     };
     encode_files(options.input, /*all_for_validation=*/false);
     if (!options.validation_input.empty()) encode_files(options.validation_input, /*all_for_validation=*/true);
-    throw_if_stopped();
+    throw_if_stop_requested();
     writer.finish();
   }
   if (options.json) {
@@ -187,23 +178,14 @@ int encode(const EncodeOptions& options) {
   const int threads = options.threads > 0 ? static_cast<int>(options.threads)
                                           : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const Tokenizer tokenizer = Tokenizer::load(options.tokenizer);
-  catch_stop_signals();
-  try {
-    if (options.print) {
-      DocumentReader reader(paths_of(options.input), throw_if_stopped);
-      encode_documents(reader, tokenizer, special, threads, [](std::string_view, std::span<const TokenId> ids) {
-        throw_if_stopped();
-        print_ids(ids);
-      });
-    } else {
-      encode_to_corpus(options, tokenizer, special, threads);
-    }
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kInterrupted) throw;
-    std::fprintf(stderr, "trireme-data: %s\n", error.what());
-    return 128 + stop_signal;
-  }
-  return kExitDone;
+  return unless_stopped([&] {
+    if (!options.print) return encode_to_corpus(options, tokenizer, special, threads);
+    DocumentReader reader(paths_of(options.input));
+    encode_documents(reader, tokenizer, special, threads, [](std::string_view, std::span<const TokenId> ids) {
+      throw_if_stop_requested();
+      print_ids(ids);
+    });
+  });
 }
 
 struct DecodeOptions {
@@ -358,7 +340,7 @@ int run(int argc, char** argv) {
       .commands = {{.name = "tokenizer train",
                     .summary = "learns a byte-level byte-pair encoding from text",
                     .options = fields_of(train_options),
-                    .run = [&](const Assignments&) { return train_tokenizer(train_options); }},
+                    .run = [&](const Assignments&) { return unless_stopped([&] { train_tokenizer(train_options); }); }},
                    {.name = "encode",
                     .summary = "turns text into a corpus of token ids",
                     .options = fields_of(encode_options),

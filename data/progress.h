@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <string>
 
+#include "core/base/live_line.h"
+
 namespace trireme::data {
 
-/// Tells on stderr how far a long piece of work is: a terminal gets one line that is redrawn, with rate and time left,
-/// anything else a plain line every few seconds. Work that ends before the first line was due says nothing.
+/// Tells how far a long piece of work over bytes of input is: done, rate, time left. Work that ends before the first
+/// line was due says nothing, and a terminal's line goes with its end.
 class Progress {
  public:
   /// @param bytes_in_all  0 when unknown
@@ -15,18 +17,15 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// Cheap enough to call for every document.
+  /// Costs a look at the clock.
   void update(std::uint64_t bytes_done);
 
  private:
   using Clock = std::chrono::steady_clock;
-
   std::string what_;
   std::uint64_t bytes_in_all_;
-  bool terminal_;
-  bool drawn_ = false;
-  std::uint64_t calls_ = 0;
-  Clock::time_point begin_ = Clock::now(), last_ = begin_;
+  LiveLine live_;
+  Clock::time_point begin_ = Clock::now();
 };
 
 }  // namespace trireme::data

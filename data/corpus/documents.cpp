@@ -13,6 +13,7 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/hash.h"
+#include "core/base/stop.h"
 #include "core/base/text.h"
 
 namespace trireme::data {
@@ -40,8 +41,7 @@ std::size_t utf8_border(std::string_view text, std::size_t most) {
 // One input, read in large pieces; `text` is what has been read and not taken.
 class Input {
  public:
-  Input(const fs::path& path, const std::function<void()>& on_signal)
-      : name_(path == "-" ? "standard input" : path.string()), on_signal_(on_signal) {
+  explicit Input(const fs::path& path) : name_(path == "-" ? "standard input" : path.string()) {
     if (path == "-") {
       file_ = STDIN_FILENO;
       return;
@@ -68,8 +68,10 @@ class Input {
     const std::size_t had = buffer_.size();
     buffer_.resize(had + kReadBytes);
     ssize_t got = 0;
-    while ((got = ::read(file_, buffer_.data() + had, kReadBytes)) < 0 && errno == EINTR)
-      if (on_signal_) on_signal_();
+    do {
+      if (!wait_for_input(file_)) throw_if_stop_requested();
+      got = ::read(file_, buffer_.data() + had, kReadBytes);
+    } while (got < 0 && errno == EINTR);
     const int error_number = errno;
     buffer_.resize(had + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (got < 0) throw Error(ErrorCode::kIo, "cannot read ", name_, ": ", system_reason(error_number));
@@ -79,7 +81,6 @@ class Input {
 
  private:
   std::string name_;
-  const std::function<void()>& on_signal_;
   int file_ = -1;
   std::string buffer_;
   std::size_t taken_ = 0;
@@ -159,7 +160,6 @@ bool is_for_validation(std::string_view document, double fraction) {
 
 struct DocumentReader::Impl {
   std::vector<fs::path> paths;
-  std::function<void()> on_signal;
   std::size_t next_path = 0;
   std::optional<Input> input;
   bool json_lines = false;
@@ -167,8 +167,7 @@ struct DocumentReader::Impl {
   std::uint64_t bytes_of_ended = 0;
 };
 
-DocumentReader::DocumentReader(std::vector<fs::path> inputs, std::function<void()> on_signal)
-    : impl_(std::make_unique<Impl>()) {
+DocumentReader::DocumentReader(std::vector<fs::path> inputs) : impl_(std::make_unique<Impl>()) {
   constexpr std::array kNoText = {".gz", ".xz", ".zst", ".bz2", ".zip", ".parquet", ".json", ".h5"};
   for (const fs::path& path : inputs) {
     if (std::find(kNoText.begin(), kNoText.end(), path.extension()) != kNoText.end())
@@ -179,7 +178,6 @@ DocumentReader::DocumentReader(std::vector<fs::path> inputs, std::function<void(
     if (path != "-" && !fs::exists(path)) throw Error(ErrorCode::kNotFound, "no file ", path.string());
   }
   impl_->paths = std::move(inputs);
-  impl_->on_signal = std::move(on_signal);
 }
 
 DocumentReader::~DocumentReader() = default;
@@ -189,7 +187,7 @@ bool DocumentReader::next(std::string& document) {
     if (!impl_->input) {
       if (impl_->next_path == impl_->paths.size()) return false;
       const fs::path& path = impl_->paths[impl_->next_path++];
-      impl_->input.emplace(path, impl_->on_signal);
+      impl_->input.emplace(path);
       impl_->json_lines = is_json_lines(path);
       impl_->line_number = 0;
     }

@@ -1,7 +1,6 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,15 +25,14 @@ class DocumentReader {
  public:
   static constexpr std::size_t kLongest = 4096;  ///< bytes of a document of text
 
-  /// @param on_signal  called when a signal interrupts a read that waits; may throw to end it
   /// @throws Error kUsage for a name that is certainly no text (.gz, .zst, .parquet, ...), kNotFound
-  explicit DocumentReader(std::vector<std::filesystem::path> inputs, std::function<void()> on_signal = {});
+  explicit DocumentReader(std::vector<std::filesystem::path> inputs);
   ~DocumentReader();
   DocumentReader(const DocumentReader&) = delete;
   DocumentReader& operator=(const DocumentReader&) = delete;
 
   /// The next document, or false behind the last one.
-  /// @throws Error kNotFound, kIo; kBadInput naming file and line
+  /// @throws Error kNotFound, kIo; kBadInput naming file and line; kInterrupted when a stop is asked for
   bool next(std::string& document);
 
   std::uint64_t bytes_read() const;

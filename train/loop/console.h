@@ -3,19 +3,17 @@
 #include <cstdint>
 #include <string>
 
+#include "core/base/live_line.h"
 #include "train/loop/run_files.h"
 
 namespace trireme::train {
 
-/// What a person sees of a run, on stderr of rank 0. A terminal gets one live line with a bar, rewritten every step; a
-/// pipe gets a plain line every few seconds and for the first and last step.
+/// What a person sees of a run, on stderr of rank 0: a live line of the newest step on a terminal, a plain line every
+/// few seconds elsewhere; the first and the last step always.
 class Console {
  public:
   /// @param speaks  false on all ranks but one
   Console(bool speaks, std::int64_t first_step, std::int64_t last_step, double peak_flops);
-  ~Console();
-  Console(const Console&) = delete;
-  Console& operator=(const Console&) = delete;
 
   void step(const StepRecord& record);
   /// A line that stays.
@@ -23,10 +21,11 @@ class Console {
 
  private:
   using Clock = std::chrono::steady_clock;
-  bool speaks_, terminal_, colour_, live_ = false;
+  bool speaks_;
+  LiveLine live_;
   std::int64_t first_step_, last_step_;
   double peak_flops_;
-  Clock::time_point start_ = Clock::now(), last_line_{};
+  Clock::time_point start_ = Clock::now();
 };
 
 }  // namespace trireme::train
