@@ -2,6 +2,7 @@
 
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "models/gpt2/gpt2.h"
 #include "models/llama/llama.h"
 
 namespace trireme::models {
@@ -14,6 +15,7 @@ struct Family {
 
 // One line a family.
 constexpr Family kFamilies[] = {
+    {"gpt2", make_gpt2},
     {"llama", make_llama},
 };
 

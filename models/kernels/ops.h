@@ -18,12 +18,20 @@ at::Tensor embedding(const at::Tensor& ids, const at::Tensor& table);
 /// Source: Zhang and Sennrich 2019, arXiv:1910.07467.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon);
 
+/// (x - mean) / deviation * weight + bias over the last axis, computed and rounded likewise.
+/// Source: Ba et al. 2016, arXiv:1607.06450.
+at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon);
+
 /// Turns channel pairs (i, i + D/2) of x [B, H, T, D] by the angles of cos/sin [T, D/2], which are float32 (float64 for
 /// float64).
 at::Tensor rotate(const at::Tensor& x_bhtd, const at::Tensor& cos, const at::Tensor& sin);
 
 /// silu(gate) * up. Source: Shazeer 2020, arXiv:2002.05202.
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
+
+/// gelu(x + bias) in its tanh approximation; bias as long as the last axis.
+/// Source: Hendrycks and Gimpel 2016, arXiv:1606.08415, section 2.
+at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias);
 
 /// Causal attention, scale 1/sqrt(D). The last query sees all keys; H is a multiple of Hkv and heads share keys in
 /// groups.

@@ -11,16 +11,24 @@ namespace {
 
 #define TRIREME_INLINE [[gnu::always_inline]] inline
 
+// The sum of value(0) ... value(count - 1), in lanes.
+template <class M, class Value>
+TRIREME_INLINE M lane_sum(std::int64_t count, Value value) {
+  Lanes<M> lanes;
+  std::int64_t i = 0;
+  for (; i + Lanes<M>::kCount <= count; i += Lanes<M>::kCount)
+    for (int k = 0; k < Lanes<M>::kCount; ++k) lanes.lane[k] += value(i + k);
+  for (int k = 0; i + k < count; ++k) lanes.lane[k] += value(i + k);
+  return lanes.sum();
+}
+
 template <class T, class M = math_t<T>>
 TRIREME_INLINE void rms_norm_forward_body(const T* x, const T* weight, double epsilon, std::int64_t rows,
                                           std::int64_t width, T* __restrict y, M* inverse_rms) {
   for (std::int64_t row = 0; row < rows; ++row, x += width, y += width) {
-    Lanes<M> squares;
-    std::int64_t i = 0;
-    for (; i + Lanes<M>::kCount <= width; i += Lanes<M>::kCount)
-      for (int k = 0; k < Lanes<M>::kCount; ++k) squares.lane[k] += load(x + i + k) * load(x + i + k);
-    for (int k = 0; i + k < width; ++k) squares.lane[k] += load(x + i + k) * load(x + i + k);
-    const M inverse = 1 / std::sqrt(squares.sum() / static_cast<M>(width) + static_cast<M>(epsilon));
+    const M squares =
+        lane_sum<M>(width, [&](std::int64_t c) __attribute__((always_inline)) { return load(x + c) * load(x + c); });
+    const M inverse = 1 / std::sqrt(squares / static_cast<M>(width) + static_cast<M>(epsilon));
     inverse_rms[row] = inverse;
     for (std::int64_t c = 0; c < width; ++c) store(y + c, load(x + c) * inverse * load(weight + c));
   }
@@ -32,19 +40,54 @@ TRIREME_INLINE void rms_norm_backward_body(const T* dy, const T* x, const T* wei
                                            M* __restrict weight_gradient) {
   for (std::int64_t row = 0; row < rows; ++row, x += width, dy += width, dx += width) {
     const M inverse = inverse_rms[row];
-    Lanes<M> dots;
-    std::int64_t i = 0;
-    const auto dot = [&](std::int64_t c) __attribute__((always_inline)) {
+    const M dots = lane_sum<M>(width, [&](std::int64_t c) __attribute__((always_inline)) {
       return load(dy + c) * load(weight + c) * (load(x + c) * inverse);
-    };
-    for (; i + Lanes<M>::kCount <= width; i += Lanes<M>::kCount)
-      for (int k = 0; k < Lanes<M>::kCount; ++k) dots.lane[k] += dot(i + k);
-    for (int k = 0; i + k < width; ++k) dots.lane[k] += dot(i + k);
-    const M mean = dots.sum() / static_cast<M>(width);
+    });
+    const M mean = dots / static_cast<M>(width);
     for (std::int64_t c = 0; c < width; ++c) {
       const M scaled = load(x + c) * inverse;
       store(dx + c, inverse * (load(dy + c) * load(weight + c) - scaled * mean));
       weight_gradient[c] += load(dy + c) * scaled;
+    }
+  }
+}
+
+template <class T, class M = math_t<T>>
+TRIREME_INLINE void layer_norm_forward_body(const T* x, const T* weight, const T* bias, double epsilon,
+                                            std::int64_t rows, std::int64_t width, T* __restrict y, M* means,
+                                            M* inverse_deviations) {
+  for (std::int64_t row = 0; row < rows; ++row, x += width, y += width) {
+    const M mean = lane_sum<M>(width, [&](std::int64_t c) __attribute__((always_inline)) { return load(x + c); }) /
+                   static_cast<M>(width);
+    const M squares = lane_sum<M>(width, [&](std::int64_t c) __attribute__((always_inline)) {
+      return (load(x + c) - mean) * (load(x + c) - mean);
+    });
+    const M inverse = 1 / std::sqrt(squares / static_cast<M>(width) + static_cast<M>(epsilon));
+    means[row] = mean;
+    inverse_deviations[row] = inverse;
+    for (std::int64_t c = 0; c < width; ++c)
+      store(y + c, (load(x + c) - mean) * inverse * load(weight + c) + load(bias + c));
+  }
+}
+
+template <class T, class M = math_t<T>>
+TRIREME_INLINE void layer_norm_backward_body(const T* dy, const T* x, const T* weight, const M* means,
+                                             const M* inverse_deviations, std::int64_t rows, std::int64_t width,
+                                             T* __restrict dx, M* __restrict weight_gradient,
+                                             M* __restrict bias_gradient) {
+  for (std::int64_t row = 0; row < rows; ++row, x += width, dy += width, dx += width) {
+    const M mean = means[row], inverse = inverse_deviations[row];
+    const M sum = lane_sum<M>(
+        width, [&](std::int64_t c) __attribute__((always_inline)) { return load(dy + c) * load(weight + c); });
+    const M dots = lane_sum<M>(width, [&](std::int64_t c) __attribute__((always_inline)) {
+      return load(dy + c) * load(weight + c) * ((load(x + c) - mean) * inverse);
+    });
+    const M mean_sum = sum / static_cast<M>(width), mean_dot = dots / static_cast<M>(width);
+    for (std::int64_t c = 0; c < width; ++c) {
+      const M d = load(dy + c), scaled = (load(x + c) - mean) * inverse;
+      store(dx + c, inverse * (d * load(weight + c) - mean_sum - scaled * mean_dot));
+      weight_gradient[c] += d * scaled;
+      bias_gradient[c] += d;
     }
   }
 }
@@ -78,6 +121,35 @@ TRIREME_INLINE void swiglu_backward_body(const T* dy, const T* gate, const T* up
     store(dgate + i, d * load(up + i) * sigmoid * (1 + g * (1 - sigmoid)));
     store(dup + i, d * (g * sigmoid));
   }
+}
+
+// gelu(v) = v / 2 * (1 + tanh(u)) with u = sqrt(2 / pi) * (v + 0.044715 v^3), and (1 + tanh(u)) / 2 = sigmoid(2 u).
+template <class M>
+TRIREME_INLINE M gelu_sigmoid(M v) {
+  return 1 / (1 + exponential(static_cast<M>(-1.5957691216057308) * (v + static_cast<M>(0.044715) * (v * v * v))));
+}
+
+template <class T, class M = math_t<T>>
+TRIREME_INLINE void bias_gelu_forward_body(const T* x, const T* bias, std::int64_t rows, std::int64_t width,
+                                           T* __restrict y) {
+  for (std::int64_t row = 0; row < rows; ++row, x += width, y += width)
+    for (std::int64_t c = 0; c < width; ++c) {
+      const M v = load(x + c) + load(bias + c);
+      store(y + c, v * gelu_sigmoid(v));
+    }
+}
+
+template <class T, class M = math_t<T>>
+TRIREME_INLINE void bias_gelu_backward_body(const T* dy, const T* x, const T* bias, std::int64_t rows,
+                                            std::int64_t width, T* __restrict dx, M* __restrict bias_gradient) {
+  for (std::int64_t row = 0; row < rows; ++row, x += width, dy += width, dx += width)
+    for (std::int64_t c = 0; c < width; ++c) {
+      const M v = load(x + c) + load(bias + c), sigmoid = gelu_sigmoid(v);
+      const M slope = static_cast<M>(1.5957691216057308) * (1 + static_cast<M>(3 * 0.044715) * (v * v));
+      const M d = load(dy + c) * (sigmoid + v * sigmoid * (1 - sigmoid) * slope);
+      store(dx + c, d);
+      bias_gradient[c] += d;
+    }
 }
 
 template <class T, class M = math_t<T>>
@@ -120,6 +192,15 @@ TRIREME_INLINE double cross_entropy_row_body(const T* scores, std::int64_t width
                                         std::int64_t rows, std::int64_t width, T* dx, M* weight_gradient) {            \
     rms_norm_backward_body(dy, x, weight, inverse_rms, rows, width, dx, weight_gradient);                              \
   }                                                                                                                    \
+  TRIREME_CLONES void layer_norm_forward(const T* x, const T* weight, const T* bias, double epsilon,                   \
+                                         std::int64_t rows, std::int64_t width, T* y, M* mean, M* inverse_deviation) { \
+    layer_norm_forward_body(x, weight, bias, epsilon, rows, width, y, mean, inverse_deviation);                        \
+  }                                                                                                                    \
+  TRIREME_CLONES void layer_norm_backward(const T* dy, const T* x, const T* weight, const M* mean,                     \
+                                          const M* inverse_deviation, std::int64_t rows, std::int64_t width, T* dx,    \
+                                          M* weight_gradient, M* bias_gradient) {                                      \
+    layer_norm_backward_body(dy, x, weight, mean, inverse_deviation, rows, width, dx, weight_gradient, bias_gradient); \
+  }                                                                                                                    \
   TRIREME_CLONES void rotate_rows(const T* x, const M* cosine, const M* sine, M direction, std::int64_t positions,     \
                                   std::int64_t heads, std::int64_t width, T* y) {                                      \
     rotate_rows_body(x, cosine, sine, direction, positions, heads, width, y);                                          \
@@ -129,6 +210,13 @@ TRIREME_INLINE double cross_entropy_row_body(const T* scores, std::int64_t width
   }                                                                                                                    \
   TRIREME_CLONES void swiglu_backward(const T* dy, const T* gate, const T* up, std::int64_t count, T* dgate, T* dup) { \
     swiglu_backward_body(dy, gate, up, count, dgate, dup);                                                             \
+  }                                                                                                                    \
+  TRIREME_CLONES void bias_gelu_forward(const T* x, const T* bias, std::int64_t rows, std::int64_t width, T* y) {      \
+    bias_gelu_forward_body(x, bias, rows, width, y);                                                                   \
+  }                                                                                                                    \
+  TRIREME_CLONES void bias_gelu_backward(const T* dy, const T* x, const T* bias, std::int64_t rows,                    \
+                                         std::int64_t width, T* dx, M* bias_gradient) {                                \
+    bias_gelu_backward_body(dy, x, bias, rows, width, dx, bias_gradient);                                              \
   }                                                                                                                    \
   TRIREME_CLONES double cross_entropy_row(const T* scores, std::int64_t width, std::int64_t target, double scale,      \
                                           M* scratch, T* gradient) {                                                   \

@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -51,6 +52,22 @@ void for_blocks(std::int64_t count, std::int64_t size, Visit visit) {
   });
 }
 
+// A vector's gradient, in the type of `like`: partial sums [blocks, width] added in the order of blocks.
+at::Tensor summed(const at::Tensor& parts, const at::Tensor& like) {
+  at::Tensor sum = at::empty_like(like);
+  with_type(like, [&]<class T>(T) {
+    const auto* part = parts.const_data_ptr<math_t<T>>();
+    T* out = sum.mutable_data_ptr<T>();
+    const std::int64_t blocks = parts.size(0), width = parts.size(1);
+    for (std::int64_t c = 0; c < width; ++c) {
+      math_t<T> value = 0;
+      for (std::int64_t block = 0; block < blocks; ++block) value += part[block * width + c];
+      store(out + c, value);
+    }
+  });
+  return sum;
+}
+
 struct RmsNorm : torch::autograd::Function<RmsNorm> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& input, const at::Tensor& weight,
                             double epsilon) {
@@ -73,7 +90,6 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
     const at::Tensor dy = outer[0].contiguous();
     const std::int64_t width = x.size(-1), rows = x.numel() / width, blocks = (rows + kBlockRows - 1) / kBlockRows;
     at::Tensor dx = at::empty_like(x), parts = at::zeros({blocks, width}, math_type(x));
-    at::Tensor weight_gradient = at::empty_like(weight);
     with_type(x, [&]<class T>(T) {
       using M = math_t<T>;
       M* part = parts.mutable_data_ptr<M>();
@@ -82,14 +98,47 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
                           weight.const_data_ptr<T>(), inverse.const_data_ptr<M>() + first, last - first, width,
                           dx.mutable_data_ptr<T>() + first * width, part + block * width);
       });
-      T* out = weight_gradient.mutable_data_ptr<T>();
-      for (std::int64_t c = 0; c < width; ++c) {
-        M sum = 0;
-        for (std::int64_t block = 0; block < blocks; ++block) sum += part[block * width + c];
-        store(out + c, sum);
-      }
     });
-    return {dx, weight_gradient, {}};
+    return {dx, summed(parts, weight), {}};
+  }
+};
+
+struct LayerNorm : torch::autograd::Function<LayerNorm> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& input, const at::Tensor& weight,
+                            const at::Tensor& bias, double epsilon) {
+    const at::Tensor x = input.contiguous();
+    const std::int64_t width = x.size(-1), rows = x.numel() / width;
+    at::Tensor y = at::empty_like(x), mean = at::empty({rows}, math_type(x)), inverse = at::empty_like(mean);
+    with_type(x, [&]<class T>(T) {
+      using M = math_t<T>;
+      for_blocks(rows, kBlockRows, [&](std::int64_t, std::int64_t first, std::int64_t last) {
+        layer_norm_forward(x.const_data_ptr<T>() + first * width, weight.const_data_ptr<T>(), bias.const_data_ptr<T>(),
+                           epsilon, last - first, width, y.mutable_data_ptr<T>() + first * width,
+                           mean.mutable_data_ptr<M>() + first, inverse.mutable_data_ptr<M>() + first);
+      });
+    });
+    context->save_for_backward({x, weight, mean, inverse});
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& outer) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1], &mean = saved[2], &inverse = saved[3];
+    const at::Tensor dy = outer[0].contiguous();
+    const std::int64_t width = x.size(-1), rows = x.numel() / width, blocks = (rows + kBlockRows - 1) / kBlockRows;
+    at::Tensor dx = at::empty_like(x), weight_parts = at::zeros({blocks, width}, math_type(x));
+    at::Tensor bias_parts = at::zeros_like(weight_parts);
+    with_type(x, [&]<class T>(T) {
+      using M = math_t<T>;
+      M *weight_part = weight_parts.mutable_data_ptr<M>(), *bias_part = bias_parts.mutable_data_ptr<M>();
+      for_blocks(rows, kBlockRows, [&](std::int64_t block, std::int64_t first, std::int64_t last) {
+        layer_norm_backward(
+            dy.const_data_ptr<T>() + first * width, x.const_data_ptr<T>() + first * width, weight.const_data_ptr<T>(),
+            mean.const_data_ptr<M>() + first, inverse.const_data_ptr<M>() + first, last - first, width,
+            dx.mutable_data_ptr<T>() + first * width, weight_part + block * width, bias_part + block * width);
+      });
+    });
+    return {dx, summed(weight_parts, weight), summed(bias_parts, weight), {}};
   }
 };
 
@@ -153,10 +202,47 @@ struct Swiglu : torch::autograd::Function<Swiglu> {
   }
 };
 
+struct BiasGelu : torch::autograd::Function<BiasGelu> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& input, const at::Tensor& bias) {
+    const at::Tensor x = input.contiguous();
+    const std::int64_t width = x.size(-1), rows = x.numel() / width;
+    at::Tensor y = at::empty_like(x);
+    with_type(x, [&]<class T>(T) {
+      for_blocks(rows, kBlockRows, [&](std::int64_t, std::int64_t first, std::int64_t last) {
+        bias_gelu_forward(x.const_data_ptr<T>() + first * width, bias.const_data_ptr<T>(), last - first, width,
+                          y.mutable_data_ptr<T>() + first * width);
+      });
+    });
+    context->save_for_backward({x, bias});
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& outer) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &bias = saved[1];
+    const at::Tensor dy = outer[0].contiguous();
+    const std::int64_t width = x.size(-1), rows = x.numel() / width, blocks = (rows + kBlockRows - 1) / kBlockRows;
+    at::Tensor dx = at::empty_like(x), parts = at::zeros({blocks, width}, math_type(x));
+    with_type(x, [&]<class T>(T) {
+      auto* part = parts.mutable_data_ptr<math_t<T>>();
+      for_blocks(rows, kBlockRows, [&](std::int64_t block, std::int64_t first, std::int64_t last) {
+        bias_gelu_backward(dy.const_data_ptr<T>() + first * width, x.const_data_ptr<T>() + first * width,
+                           bias.const_data_ptr<T>(), last - first, width, dx.mutable_data_ptr<T>() + first * width,
+                           part + block * width);
+      });
+    });
+    return {dx, summed(parts, bias)};
+  }
+};
+
 }  // namespace
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
   return RmsNorm::apply(x, weight, epsilon);
+}
+
+at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon) {
+  return LayerNorm::apply(x, weight, bias, epsilon);
 }
 
 at::Tensor rotate(const at::Tensor& x_bhtd, const at::Tensor& cos, const at::Tensor& sin) {
@@ -164,5 +250,7 @@ at::Tensor rotate(const at::Tensor& x_bhtd, const at::Tensor& cos, const at::Ten
 }
 
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) { return Swiglu::apply(gate, up); }
+
+at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias) { return BiasGelu::apply(x, bias); }
 
 }  // namespace trireme::models::ops

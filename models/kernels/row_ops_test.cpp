@@ -3,6 +3,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/rms_norm.h>
 #include <ATen/ops/silu.h>
@@ -60,6 +62,21 @@ TEST(RowOps, RmsNormEqualsAten) {
                          {at::randn({3, 70, width}), at::randn({width})}, at::randn({3, 70, width}));
 }
 
+TEST(RowOps, LayerNormEqualsAten) {
+  for (const std::int64_t width : {7, 64, 193})
+    expect_equal_to_aten([](const Tensors& in) { return ops::layer_norm(in[0], in[1], in[2], 1e-5); },
+                         [width](const Tensors& in) { return at::layer_norm(in[0], {width}, in[1], in[2], 1e-5); },
+                         {at::randn({3, 70, width}) + 2, at::randn({width}), at::randn({width})},
+                         at::randn({3, 70, width}));
+}
+
+TEST(RowOps, BiasGeluEqualsAten) {
+  for (const std::int64_t width : {7, 64, 193})
+    expect_equal_to_aten([](const Tensors& in) { return ops::bias_gelu(in[0], in[1]); },
+                         [](const Tensors& in) { return at::gelu(in[0] + in[1], "tanh"); },
+                         {at::randn({3, 70, width}) * 3, at::randn({width})}, at::randn({3, 70, width}));
+}
+
 TEST(RowOps, SwigluEqualsAten) {
   expect_equal_to_aten([](const Tensors& in) { return ops::swiglu(in[0], in[1]); },
                        [](const Tensors& in) { return at::silu(in[0]) * in[1]; },
@@ -84,11 +101,16 @@ TEST(RowOps, RotateEqualsItsDefinition) {
 }
 
 TEST(RowOps, BitsDoNotDependOnTheNumberOfThreads) {
-  const auto x = at::randn({9, 50, 96}), weight = at::randn({96}), outer = at::randn({9, 50, 96});
+  const auto x = at::randn({9, 50, 96}), weight = at::randn({96}), bias = at::randn({96}),
+             outer = at::randn({9, 50, 96});
   const auto run = [&](int threads) {
     at::set_num_threads(threads);
     const auto results = value_and_gradients(
-        [](const Tensors& in) { return ops::swiglu(ops::rms_norm(in[0], in[1], 1e-5), in[0]); }, {x, weight}, outer);
+        [](const Tensors& in) {
+          const auto normed = ops::swiglu(ops::rms_norm(in[0], in[1], 1e-5), in[0]);
+          return ops::bias_gelu(ops::layer_norm(normed, in[1], in[2], 1e-5), in[2]);
+        },
+        {x, weight, bias}, outer);
     at::set_num_threads(1);
     return results;
   };

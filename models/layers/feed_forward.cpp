@@ -10,6 +10,8 @@ std::int64_t gated_inner(const ModelConfig& config) {
   return config.ffn > 0 ? config.ffn : (config.width * 8 / 3 + 63) / 64 * 64;
 }
 
+std::int64_t inner(const ModelConfig& config) { return config.ffn > 0 ? config.ffn : 4 * config.width; }
+
 }  // namespace
 
 GatedFeedForward::GatedFeedForward(ParameterList& parameters, const std::string& prefix, const ModelConfig& config)
@@ -20,6 +22,15 @@ GatedFeedForward::GatedFeedForward(ParameterList& parameters, const std::string&
 
 at::Tensor GatedFeedForward::forward(const at::Tensor& x) const {
   return down_.forward(ops::swiglu(gate_.forward(x), up_.forward(x)));
+}
+
+FeedForward::FeedForward(ParameterList& parameters, const std::string& prefix, const ModelConfig& config)
+    : up_(parameters, prefix + "up.", inner(config), config.width, initial(config), Linear::Bias::kNone),
+      up_bias_(&parameters.add(prefix + "up.bias", {inner(config)}, Init::zeros(), Role::kBias)),
+      down_(parameters, prefix + "down.", config.width, inner(config), initial_output(config), Linear::Bias::kZeros) {}
+
+at::Tensor FeedForward::forward(const at::Tensor& x) const {
+  return down_.forward(ops::bias_gelu(up_.forward(x), up_bias_->value));
 }
 
 }  // namespace trireme::models

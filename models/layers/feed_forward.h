@@ -22,4 +22,19 @@ class GatedFeedForward {
   Linear gate_, up_, down_;
 };
 
+/// down(gelu(up(x))), with biases. Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.3, with GELU for ReLU.
+class FeedForward {
+ public:
+  /// Adds prefix + "up." and "down.", each with "weight" and "bias". model.ffn 0 is 4 times the width.
+  FeedForward(ParameterList& parameters, const std::string& prefix, const ModelConfig& config);
+
+  /// x [..., C] -> [..., C]
+  at::Tensor forward(const at::Tensor& x) const;
+
+ private:
+  Linear up_;
+  const Parameter* up_bias_;
+  Linear down_;
+};
+
 }  // namespace trireme::models

@@ -20,4 +20,16 @@ class RmsNorm {
   double epsilon_;
 };
 
+/// (x - mean(x)) / deviation(x) * weight + bias. Source: Ba et al. 2016, arXiv:1607.06450.
+class LayerNorm {
+ public:
+  /// Adds prefix + "weight" and "bias".
+  LayerNorm(ParameterList& parameters, const std::string& prefix, const ModelConfig& config);
+  at::Tensor forward(const at::Tensor& x) const;
+
+ private:
+  const Parameter *weight_, *bias_;
+  double epsilon_;
+};
+
 }  // namespace trireme::models

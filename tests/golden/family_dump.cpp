@@ -1,4 +1,4 @@
-// Our side of llama_oracle.py: weights, losses and gradients of a llama as the trainer computes them, the batches that
+// Our side of family_oracle.py: weights, losses and gradients of a model as the trainer computes them, the batches that
 // the trainer reads, and what cached decoding of a checkpoint says.
 //
 // Token ids go in and out as int64: for each micro-batch tokens [sequences][length], then targets of the same shape.
@@ -198,8 +198,8 @@ int main(int argc, char** argv) {
           return run(options);
         }};
   };
-  return run_program({"llama_dump",
-                      "numbers of the llama family and the trainer, for llama_oracle.py",
+  return run_program({"family_dump",
+                      "numbers of the model families and the trainer, for family_oracle.py",
                       {command("gradients", "weights, losses and gradients of a step", gradients),
                        command("batches", "token ids that a run reads", batches),
                        command("logits", "of a checkpoint, decoded with a cache", logits)},

@@ -1,6 +1,6 @@
-"""Holds the llama family and the trainer against PyTorch, with Hugging Face's LlamaForCausalLM on the same weights and data.
+"""Holds the model families and the trainer against PyTorch, with Hugging Face's models on the same weights and data.
 
-    .venv/bin/python tests/golden/llama_oracle.py fp64|fp32|bf16|training build/dev/bin
+    .venv/bin/python tests/golden/family_oracle.py fp64|fp32|bf16|training build/dev/bin
 
 fp64      loss and every gradient, to 1e-9 of its norm
 fp32      the same to 1e-5
@@ -27,28 +27,114 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch.nn import functional
-from transformers import LlamaConfig, LlamaForCausalLM, get_cosine_with_min_lr_schedule_with_warmup
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, get_cosine_with_min_lr_schedule_with_warmup
+from transformers.models.gpt2 import modeling_gpt2
 from transformers.models.llama import modeling_llama
 
 DTYPES = {"fp64": torch.float64, "fp32": torch.float32, "bf16": torch.bfloat16}
 
-# Keys of model.*, with sizes that differ from each other wherever they may, so that no two can be mistaken for one another.
-MODELS = {
-    "tied, two heads a key head": {"layers": 2, "width": 32, "heads": 4, "kv-heads": 2, "context": 64},
-    "untied, ffn given": {"layers": 3, "width": 36, "heads": 3, "ffn": 40, "context": 40, "tie-embeddings": "no", "rope-base": 500,
-                          "norm-epsilon": 0.01},
-    "tied, one key head, several buckets": {"layers": 1, "width": 60, "heads": 6, "kv-heads": 1, "ffn": 72, "context": 101},
-    "untied, three heads a key head": {"layers": 2, "width": 48, "heads": 6, "kv-heads": 2, "ffn": 64, "context": 16,
-                                       "tie-embeddings": "no"},
-}
-# Vocabulary, micro-batches of a step, sequences of each, tokens of each. 5,000 x 60 weights reach over two buckets of the gradient
-# reducer, and 303 tokens over two groups of rows of the loss.
-BATCHES = {
-    "tied, two heads a key head": (97, 4, 3, 33),
-    "untied, ffn given": (71, 5, 1, 17),
-    "tied, one key head, several buckets": (5000, 3, 3, 101),
-    "untied, three heads a key head": (300, 1, 1, 2),
-}
+class Family:
+    """Hugging Face's model of one of our families.
+
+    CASES   name -> keys of model.*, and the vocabulary, micro-batches of a step, sequences of each, tokens of each. Sizes differ from each
+            other wherever they may, so that no two can be mistaken for one another.
+    MODULE  where their code is
+    """
+
+    @classmethod
+    def theirs(cls, name, model):
+        """Of one of our names: their name, and the view of their tensor that is ours."""
+        raise NotImplementedError
+
+    @classmethod
+    def make(cls, model, vocabulary, dtype):
+        raise NotImplementedError
+
+
+class Llama(Family):
+    MODULE = modeling_llama
+    CASES = {
+        "tied, two heads a key head": ({"layers": 2, "width": 32, "heads": 4, "kv-heads": 2, "context": 64}, (97, 4, 3, 33)),
+        "untied, ffn given": ({"layers": 3, "width": 36, "heads": 3, "ffn": 40, "context": 40, "tie-embeddings": "no", "rope-base": 500,
+                               "norm-epsilon": 0.01}, (71, 5, 1, 17)),
+        # 5,000 x 60 weights reach over two buckets of the gradient reducer, and 303 tokens over two groups of rows of the loss.
+        "tied, one key head, several buckets": ({"layers": 1, "width": 60, "heads": 6, "kv-heads": 1, "ffn": 72, "context": 101},
+                                                (5000, 3, 3, 101)),
+        "untied, three heads a key head": ({"layers": 2, "width": 48, "heads": 6, "kv-heads": 2, "ffn": 64, "context": 16,
+                                            "tie-embeddings": "no"}, (300, 1, 1, 2)),
+    }
+
+    @classmethod
+    def theirs(cls, name, model):
+        if not name.startswith("blocks."):
+            name = {"embedding.weight": "model.embed_tokens.weight", "norm.weight": "model.norm.weight", "head.weight": "lm_head.weight"}[name]
+            return name, lambda x: x
+        _, layer, part = name.split(".", 2)
+        return f"model.layers.{layer}." + {
+            "attention-norm.weight": "input_layernorm.weight",
+            "attention.query.weight": "self_attn.q_proj.weight",
+            "attention.key.weight": "self_attn.k_proj.weight",
+            "attention.value.weight": "self_attn.v_proj.weight",
+            "attention.output.weight": "self_attn.o_proj.weight",
+            "feed-forward-norm.weight": "post_attention_layernorm.weight",
+            "feed-forward.gate.weight": "mlp.gate_proj.weight",
+            "feed-forward.up.weight": "mlp.up_proj.weight",
+            "feed-forward.down.weight": "mlp.down_proj.weight",
+        }[part], lambda x: x
+
+    @classmethod
+    def make(cls, model, vocabulary, dtype):
+        reference = LlamaForCausalLM(LlamaConfig(
+            vocab_size=vocabulary, hidden_size=model["width"], num_hidden_layers=model["layers"], num_attention_heads=model["heads"],
+            num_key_value_heads=model.get("kv-heads", model["heads"]),
+            intermediate_size=model.get("ffn", math.ceil(model["width"] * 8 // 3 / 64) * 64), max_position_embeddings=model["context"],
+            rms_norm_eps=model.get("norm-epsilon", 1e-5), tie_word_embeddings=model.get("tie-embeddings") != "no",
+            rope_parameters={"rope_type": "default", "rope_theta": model.get("rope-base", 10000.0)}, hidden_act="silu",
+            attn_implementation="eager", use_cache=False))
+        frequencies = reference.model.rotary_emb.inv_freq
+        reference.to(dtype)
+        reference.model.rotary_emb.inv_freq = frequencies  # .to(bfloat16) rounds them too, which loading a bfloat16 model never does
+        return reference
+
+
+class Gpt2(Family):
+    MODULE = modeling_gpt2
+    CASES = {
+        "tied": ({"layers": 2, "width": 32, "heads": 4, "context": 64}, (97, 4, 3, 33)),
+        "untied, ffn given": ({"layers": 3, "width": 36, "heads": 3, "ffn": 40, "context": 40, "tie-embeddings": "no",
+                               "norm-epsilon": 0.01}, (71, 5, 1, 17)),
+        "tied, several buckets": ({"layers": 1, "width": 60, "heads": 6, "ffn": 72, "context": 101}, (5000, 3, 3, 101)),
+    }
+
+    @classmethod
+    def theirs(cls, name, model):
+        """Their matrices are [inputs, outputs], and query, key and value lie side by side in one."""
+        name, kind = name.rsplit(".", 1)
+        if not name.startswith("blocks."):
+            name = {"embedding": "transformer.wte", "position-embedding": "transformer.wpe", "norm": "transformer.ln_f", "head": "lm_head"}[name]
+            return f"{name}.{kind}", lambda x: x
+        _, layer, part = name.split(".", 2)
+        first, last = 0, None
+        if part in ("attention.query", "attention.key", "attention.value"):
+            first = ["attention.query", "attention.key", "attention.value"].index(part) * model["width"]
+            last = first + model["width"]
+        name = f"transformer.h.{layer}." + {
+            "attention-norm": "ln_1", "attention.query": "attn.c_attn", "attention.key": "attn.c_attn", "attention.value": "attn.c_attn",
+            "attention.output": "attn.c_proj", "feed-forward-norm": "ln_2", "feed-forward.up": "mlp.c_fc", "feed-forward.down": "mlp.c_proj",
+        }[part]
+        return f"{name}.{kind}", lambda x: x[..., first:last].t() if x.dim() == 2 else x[first:last]
+
+    @classmethod
+    def make(cls, model, vocabulary, dtype):
+        return GPT2LMHeadModel(GPT2Config(
+            vocab_size=vocabulary, n_embd=model["width"], n_layer=model["layers"], n_head=model["heads"], n_inner=model.get("ffn"),
+            n_positions=model["context"], layer_norm_epsilon=model.get("norm-epsilon", 1e-5),
+            tie_word_embeddings=model.get("tie-embeddings") != "no", activation_function="gelu_new", resid_pdrop=0, embd_pdrop=0,
+            attn_pdrop=0, bos_token_id=None, eos_token_id=None, attn_implementation="eager", use_cache=False)).to(dtype)
+
+
+FAMILIES = {"llama": Llama, "gpt2": Gpt2}
+CASES = [(f"{key}, {name}", {"family": key} | model, sizes) for key, family in FAMILIES.items() for name, (model, sizes) in family.CASES.items()]
 
 
 class WideTorch:
@@ -60,59 +146,51 @@ class WideTorch:
 
 @contextmanager
 def precision_of(dtype):
-    modeling_llama.torch = WideTorch() if dtype == torch.float64 else torch
+    for family in FAMILIES.values():
+        family.MODULE.torch = WideTorch() if dtype == torch.float64 else torch
     try:
         yield
     finally:
-        modeling_llama.torch = torch
+        for family in FAMILIES.values():
+            family.MODULE.torch = torch
 
 
-def their_name(name):
-    if not name.startswith("blocks."):
-        return {"embedding.weight": "model.embed_tokens.weight", "norm.weight": "model.norm.weight", "head.weight": "lm_head.weight"}[name]
-    _, layer, part = name.split(".", 2)
-    return f"model.layers.{layer}." + {
-        "attention-norm.weight": "input_layernorm.weight",
-        "attention.query.weight": "self_attn.q_proj.weight",
-        "attention.key.weight": "self_attn.k_proj.weight",
-        "attention.value.weight": "self_attn.v_proj.weight",
-        "attention.output.weight": "self_attn.o_proj.weight",
-        "feed-forward-norm.weight": "post_attention_layernorm.weight",
-        "feed-forward.gate.weight": "mlp.gate_proj.weight",
-        "feed-forward.up.weight": "mlp.up_proj.weight",
-        "feed-forward.down.weight": "mlp.down_proj.weight",
-    }[part]
+class Reference:
+    """Hugging Face's model with our weights; tensors go in and come out under our names."""
 
+    def __init__(self, model, vocabulary, weights, dtype):
+        family = FAMILIES[model["family"]]
+        with precision_of(dtype):
+            self.module = family.make(model, vocabulary, dtype)
+        self.places = {name: family.theirs(name, model) for name in weights}
+        theirs = dict(self.module.named_parameters())
+        names = {name for name, _ in self.places.values()}
+        assert names == set(theirs), f"parameters differ: {sorted(names ^ set(theirs))}"
+        sizes = [sum(weight.numel() for weight in group.values()) for group in (weights, theirs)]
+        assert sizes[0] == sizes[1], f"{sizes[0]} elements of ours, {sizes[1]} of theirs"
+        with torch.no_grad():
+            for name, weight in weights.items():
+                place = self.ours(name, lambda parameter: parameter)
+                assert place.shape == weight.shape, name
+                place.copy_(weight)
 
-def make_reference(model, vocabulary, weights, dtype):
-    """Hugging Face's model with our weights."""
-    config = LlamaConfig(
-        vocab_size=vocabulary, hidden_size=model["width"], num_hidden_layers=model["layers"], num_attention_heads=model["heads"],
-        num_key_value_heads=model.get("kv-heads", model["heads"]),
-        intermediate_size=model.get("ffn", math.ceil(model["width"] * 8 // 3 / 64) * 64), max_position_embeddings=model["context"],
-        rms_norm_eps=model.get("norm-epsilon", 1e-5), tie_word_embeddings=model.get("tie-embeddings") != "no",
-        rope_parameters={"rope_type": "default", "rope_theta": model.get("rope-base", 10000.0)}, hidden_act="silu",
-        attn_implementation="eager", use_cache=False)
-    with precision_of(dtype):
-        reference = LlamaForCausalLM(config)
-    frequencies = reference.model.rotary_emb.inv_freq
-    reference.to(dtype)
-    reference.model.rotary_emb.inv_freq = frequencies  # .to(bfloat16) rounds them too, which loading a bfloat16 model never does
-    parameters = dict(reference.named_parameters())
-    names = {their_name(name) for name in weights}
-    assert names == set(parameters), f"parameters differ: {sorted(names ^ set(parameters))}"
-    with torch.no_grad():
-        for name, weight in weights.items():
-            assert parameters[their_name(name)].shape == weight.shape, name
-            parameters[their_name(name)].copy_(weight)
-    return reference
+    def ours(self, name, value_of):
+        """What value_of(their parameter) holds of our parameter `name`."""
+        their_name, view = self.places[name]
+        return view(value_of(self.module.get_parameter(their_name)).detach())
+
+    def tensors(self, value_of):
+        return {name: self.ours(name, value_of) for name in self.places}
+
+    def logits(self, tokens):
+        with precision_of(next(self.module.parameters()).dtype):
+            return self.module(input_ids=tokens).logits
 
 
 def loss_of(reference, ids, dtype):
     """Mean loss over the micro-batches ids [n, 2, sequences, length], taken as one batch; targets of -1 give none, but count."""
     tokens, targets = ids[:, 0].flatten(0, 1), ids[:, 1].flatten()
-    with precision_of(dtype):
-        logits = reference(input_ids=tokens).logits
+    logits = reference.logits(tokens)
     logits = logits if dtype == torch.float64 else logits.float()
     return functional.cross_entropy(logits.flatten(0, 1), targets, ignore_index=-1, reduction="sum") / targets.numel()
 
@@ -163,6 +241,17 @@ def distance(ours, theirs):
     return (torch.linalg.vector_norm(ours - theirs) / torch.linalg.vector_norm(theirs)).item()
 
 
+def comparable(tensors):
+    """A key's bias adds the same to all scores of a query, which changes no probability: its exact gradient is 0, and what programs compute
+    is rounding alone. So it becomes one vector with the bias of its queries."""
+    joined = dict(tensors)
+    for name in tensors:
+        if name.endswith("attention.key.bias"):
+            query = name.replace("key", "query")
+            joined[query] = torch.cat([joined[query], joined.pop(name)])
+    return joined
+
+
 def check(what, pairs, limit):
     """pairs: name -> (ours, theirs). Prints the largest distance and ends the program when it exceeds the limit."""
     distances = {name: distance(*pair) for name, pair in pairs.items()}
@@ -175,7 +264,7 @@ def check(what, pairs, limit):
 
 class Programs:
     def __init__(self, folder, work):
-        self.dump, self.data, self.train = (os.path.join(folder, name) for name in ("llama_dump", "trireme-data", "trireme-train"))
+        self.dump, self.data, self.train = (os.path.join(folder, name) for name in ("family_dump", "trireme-data", "trireme-train"))
         self.work = work
 
     def path(self, name):
@@ -202,19 +291,19 @@ def random_ids(vocabulary, micro_batches, micro_batch, length):
 def their_gradients(reference, ids, dtype):
     loss = loss_of(reference, ids, dtype)
     loss.backward()
-    return loss.detach(), {name: parameter.grad for name, parameter in reference.named_parameters()}
+    return loss.detach(), comparable(reference.tensors(lambda parameter: parameter.grad))
 
 
 def compare_gradients(programs, precision, limit):
     dtype = DTYPES[precision]
-    for name, model in MODELS.items():
-        ids = random_ids(*BATCHES[name])
+    for name, model, sizes in CASES:
+        ids = random_ids(*sizes)
         # Noise on the weights makes attention far from uniform and no norm's weights alike.
-        ours = programs.gradients(model, BATCHES[name][0], ids, precision, seed=3, spread=0.2)
-        weights, gradients = under("weights/", ours), under("gradients/", ours)
-        loss, theirs = their_gradients(make_reference(model, BATCHES[name][0], weights, dtype), ids, dtype)
+        ours = programs.gradients(model, sizes[0], ids, precision, seed=3, spread=0.2)
+        weights, gradients = under("weights/", ours), comparable(under("gradients/", ours))
+        loss, theirs = their_gradients(Reference(model, sizes[0], weights, dtype), ids, dtype)
         check(f"{name}: loss", {"loss": (ours["losses"].sum(), loss)}, limit)
-        check(f"{name}: gradients", {key: (value, theirs[their_name(key)]) for key, value in gradients.items()}, limit)
+        check(f"{name}: gradients", {key: (value, theirs[key]) for key, value in gradients.items()}, limit)
 
 
 # A result of bfloat16 has 8 bits, so each rounding is off by up to 2^-9 = 0.2 %, and a few dozen of them lie between a weight and its
@@ -225,14 +314,13 @@ BF16_MICRO_BATCHES = 8  # a power of two: then dividing the loss by the number o
 
 
 def compare_bf16(programs):
-    for name, model in MODELS.items():
-        vocabulary = BATCHES[name][0]
+    for name, model, (vocabulary, *_) in CASES:
         ids = random_ids(vocabulary, BF16_MICRO_BATCHES, 3, model["context"])  # enough for errors to average
         ours = programs.gradients(model, vocabulary, ids, "bf16", seed=3, spread=0.2)
         rounded = {key: value.bfloat16().float() for key, value in under("weights/", ours).items()}
-        exact_loss, exact = their_gradients(make_reference(model, vocabulary, rounded, torch.float32), ids, torch.float32)
-        _, theirs = their_gradients(make_reference(model, vocabulary, rounded, torch.bfloat16), ids, torch.bfloat16)
-        gradients = {their_name(key): value for key, value in under("gradients/", ours).items()}
+        exact_loss, exact = their_gradients(Reference(model, vocabulary, rounded, torch.float32), ids, torch.float32)
+        _, theirs = their_gradients(Reference(model, vocabulary, rounded, torch.bfloat16), ids, torch.bfloat16)
+        gradients = comparable(under("gradients/", ours))
         check(f"{name}: loss", {"loss": (ours["losses"].sum(), exact_loss)}, BF16_LOSS)
         check(f"{name}: gradients", {key: (gradients[key], exact[key]) for key in exact}, BF16_DISTANCE)
         projections = {key: (torch.sum(gradients[key] * exact[key]) / torch.sum(exact[key]**2), 1.0) for key in exact}
@@ -247,15 +335,17 @@ def compare_bf16(programs):
 
         # What is rounded is one micro-batch's gradients; their sum is float32.
         alone = [under("gradients/", programs.gradients(model, vocabulary, part, "bf16", seed=3, spread=0.2)) for part in ids.split(1)]
-        sums = {key: (value, sum(part[key].double() for part in alone) / len(alone)) for key, value in under("gradients/", ours).items()}
+        alone = [comparable(part) for part in alone]
+        sums = {key: (value, sum(part[key].double() for part in alone) / len(alone)) for key, value in gradients.items()}
         check(f"{name}: sums over micro-batches", sums, 1e-6)
 
 
 STEPS, WARMUP, FINAL_RATIO = 10, 3, 0.2
-# name, learning rate, epsilon, clip-norm (between the norms of some steps and of others), vocabulary, batches, keys of model.*
+# name, learning rate, epsilon, clip-norm (between the norms of some steps and of others), vocabulary, batches, case of the model
 TRAINING = [
-    ("tied, three micro-batches of 3", 0.02, 1e-8, 0.85, 300, (3, 3, 33), MODELS["tied, two heads a key head"]),
-    ("untied, five micro-batches of 1", 0.01, 1e-4, 1.55, 270, (5, 1, 17), MODELS["untied, ffn given"]),
+    ("llama, tied, three micro-batches of 3", 0.02, 1e-8, 0.85, 300, (3, 3, 33), "llama, tied, two heads a key head"),
+    ("llama, untied, five micro-batches of 1", 0.01, 1e-4, 1.55, 270, (5, 1, 17), "llama, untied, ffn given"),
+    ("gpt2, tied, three micro-batches of 3", 0.02, 1e-8, 0.85, 290, (3, 3, 33), "gpt2, tied"),
 ]
 
 
@@ -277,8 +367,9 @@ def make_corpus(programs, vocabulary):
 
 def train_with_pytorch(reference, batches, rate, epsilon, clip):
     """Records of each step like metrics.jsonl's, and the optimizer."""
-    matrices = [parameter for parameter in reference.parameters() if parameter.dim() >= 2]
-    vectors = [parameter for parameter in reference.parameters() if parameter.dim() < 2]
+    parameters = list(reference.module.parameters())
+    matrices = [parameter for parameter in parameters if parameter.dim() >= 2]
+    vectors = [parameter for parameter in parameters if parameter.dim() < 2]
     optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}], lr=rate,
                                   betas=(0.9, 0.95), eps=epsilon)
     schedule = get_cosine_with_min_lr_schedule_with_warmup(optimizer, WARMUP, STEPS, min_lr_rate=FINAL_RATIO)
@@ -288,7 +379,7 @@ def train_with_pytorch(reference, batches, rate, epsilon, clip):
         optimizer.zero_grad()
         loss = loss_of(reference, ids, torch.float64)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(reference.parameters(), clip)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, clip)
         optimizer.step()
         records.append({"loss": loss.item(), "grad_norm": norm.item(), "learning_rate": optimizer.param_groups[0]["lr"]})
     return records, optimizer
@@ -297,7 +388,8 @@ def train_with_pytorch(reference, batches, rate, epsilon, clip):
 def compare_training(programs):
     warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
     limit = 1e-9
-    for number, (name, rate, epsilon, clip, vocabulary, (micro_batches, micro_batch, length), model) in enumerate(TRAINING):
+    for number, (name, rate, epsilon, clip, vocabulary, (micro_batches, micro_batch, length), case) in enumerate(TRAINING):
+        model = next(model for name, model, _ in CASES if name == case)
         corpus, row = make_corpus(programs, vocabulary)
         run_folder = programs.path(f"run-{number}")
         run(programs.train, **{
@@ -320,7 +412,7 @@ def compare_training(programs):
 
         start = programs.gradients(model, vocabulary, batches[0], "fp64", seed=5)
         initial = under("weights/", start)
-        reference = make_reference(model, vocabulary, initial, torch.float64)
+        reference = Reference(model, vocabulary, initial, torch.float64)
         records, optimizer = train_with_pytorch(reference, batches, rate, epsilon, clip)
         with open(os.path.join(run_folder, "metrics.jsonl"), encoding="utf-8") as file:
             metrics = [json.loads(line) for line in file]
@@ -332,24 +424,24 @@ def compare_training(programs):
         assert 3 <= clipped <= STEPS - 3
 
         checkpoint = os.path.join(run_folder, "checkpoints", f"step-{STEPS:08}")
-        ours, theirs = read_checkpoint(checkpoint), dict(reference.named_parameters())
-        states = {name: optimizer.state[parameter] for name, parameter in theirs.items()}
+        ours = read_checkpoint(checkpoint)
         for what, prefix, value_of in (
-                ("weights", "weights/", theirs.get),
-                ("first moments", "optimizer/first-moment/", lambda key: states[key]["exp_avg"]),
-                ("second moments", "optimizer/second-moment/", lambda key: states[key]["exp_avg_sq"])):
-            pairs = {key: (value, value_of(their_name(key)).detach()) for key, value in under(prefix, ours).items()}
-            assert len(pairs) == len(theirs), f"{len(pairs)} of {len(theirs)} tensors are in the checkpoint"
-            check(f"{name}: {what} after {STEPS} steps", pairs, limit)
-        moves = {key: (ours["weights/" + key] - value, theirs[their_name(key)].detach() - value) for key, value in initial.items()}
+                ("weights", "weights/", lambda parameter: parameter),
+                ("first moments", "optimizer/first-moment/", lambda parameter: optimizer.state[parameter]["exp_avg"]),
+                ("second moments", "optimizer/second-moment/", lambda parameter: optimizer.state[parameter]["exp_avg_sq"])):
+            theirs, mine = comparable(reference.tensors(value_of)), comparable(under(prefix, ours))
+            assert set(mine) == set(theirs), f"{len(mine)} of {len(theirs)} tensors are in the checkpoint"
+            check(f"{name}: {what} after {STEPS} steps", {key: (mine[key], theirs[key]) for key in theirs}, limit)
+        initial, mine, theirs = (comparable(weights) for weights in (initial, under("weights/", ours), reference.tensors(lambda x: x)))
+        moves = {key: (mine[key] - value, theirs[key] - value) for key, value in initial.items()}
         check(f"{name}: what {STEPS} steps changed of the weights", moves, limit)
 
         tokens = samples[:3, :length].contiguous()
         tokens.numpy().astype("<i8").tofile(programs.path("tokens"))
         run(programs.dump, "logits", *[f"--pieces={piece}" for piece in (4, 1, 5, 1, 1, length - 12)], checkpoint=checkpoint,
             ids=programs.path("tokens"), out=programs.path("logits"), **{"micro-batch": 3, "length": length})
-        with precision_of(torch.float64), torch.no_grad():
-            logits = reference(input_ids=tokens).logits
+        with torch.no_grad():
+            logits = reference.logits(tokens)
         pairs = {f"{how}, token {at}": (value[:, at], logits[:, at])
                  for how, value in read_dump(programs.path("logits")).items() for at in range(length)}
         check(f"{name}: logits", pairs, limit)

@@ -1,0 +1,111 @@
+// What holds for every family of the registry.
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/randint.h>
+#include <gmock/gmock.h>
+
+#include "core/base/error.h"
+#include "models/family_testing.h"
+#include "models/generate/kv_cache.h"
+
+namespace trireme::models {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+using namespace models::testing;
+
+class Family : public ::testing::TestWithParam<std::string> {
+ protected:
+  const ModelConfig small = small_config(GetParam());
+};
+INSTANTIATE_TEST_SUITE_P(Registry, Family, ::testing::ValuesIn(family_names()),
+                         [](const auto& info) { return info.param; });
+
+TEST_P(Family, CachedDecodingEqualsTheWholeForward) {
+  const at::NoGradGuard no_grad;
+  const auto model = made(small);
+  const auto tokens = at::randint(kVocabulary, {3, 12}, at::kLong);
+  const auto whole = model->forward(tokens);
+  KvCache cache(model->config(), 3, 16, at::kDouble);
+  std::int64_t begin = 0;
+  for (const std::int64_t size : {5, 1, 4, 1, 1}) {
+    const auto piece = model->forward(tokens.narrow(1, begin, size), {.cache = &cache});
+    EXPECT_TRUE(at::allclose(piece, whole.narrow(1, begin, size), 1e-9, 1e-12)) << "tokens from " << begin;
+    begin += size;
+  }
+  EXPECT_THAT([&] { model->forward(tokens.narrow(1, 0, 5), {.cache = &cache}); },
+              ThrowsMessage<Error>(HasSubstr("context")));
+}
+
+TEST_P(Family, ATokenSeesNothingOfTheFuture) {
+  const at::NoGradGuard no_grad;
+  const auto model = made(small);
+  auto tokens = at::randint(kVocabulary, {1, 8}, at::kLong);
+  const auto before = model->forward(tokens);
+  tokens[0][5] = (tokens[0][5].item<std::int64_t>() + 1) % kVocabulary;
+  const auto after = model->forward(tokens);
+  EXPECT_TRUE(at::allclose(before.narrow(1, 0, 5), after.narrow(1, 0, 5), 0, 0));
+  EXPECT_FALSE(at::allclose(before.narrow(1, 5, 3), after.narrow(1, 5, 3)));
+}
+
+TEST_P(Family, TiedHeadSharesStorageAndCountsOnce) {
+  const auto tied = made(small);
+  EXPECT_EQ(tied->head().value.const_data_ptr(), tied->parameters().all().front().value.const_data_ptr());
+  ModelConfig config = small;
+  config.tie_embeddings = false;
+  EXPECT_EQ(made(config)->parameters().elements(), tied->parameters().elements() + kVocabulary * config.width);
+}
+
+TEST_P(Family, RefusesSizesThatDoNotFitAndNamesTheKey) {
+  const auto refused = [&](auto change, const char* message) {
+    ModelConfig config = small;
+    change(config);
+    EXPECT_THAT([&] { build_model(config, kVocabulary); }, ThrowsMessage<Error>(HasSubstr(message)));
+  };
+  refused([](ModelConfig& c) { c.heads = 5; }, "model.heads must divide model.width");
+  refused([](ModelConfig& c) { c.kv_heads = 3; }, "model.kv-heads");
+  EXPECT_THROW(made(small)->forward(at::randint(kVocabulary, {1, small.context + 1}, at::kLong)), Error);
+}
+
+TEST_P(Family, TrainingOperationsCountEveryMatrixAndNoTable) {
+  const ModelConfig& c = small;
+  const std::int64_t kv_width = c.kv_heads_or_default() * c.head_width(), tokens = 10;
+  std::int64_t feed_forward = 0;
+  const auto model = made(c);
+  for (const Parameter& parameter : model->parameters().all())
+    if (parameter.name.starts_with("blocks.0.feed-forward.") && parameter.shape.size() == 2)
+      feed_forward += parameter.elements();
+  const std::int64_t weights =
+      c.layers * (2 * c.width * c.width + 2 * c.width * kv_width + feed_forward) + kVocabulary * c.width;
+  EXPECT_EQ(model->training_flops_per_token(tokens), 6.0 * static_cast<double>(weights + c.layers * c.width * tokens));
+}
+
+TEST_P(Family, JsonGivesTheSameModelBack) {
+  ModelConfig config = small;
+  config.tie_embeddings = false;
+  const auto copy = model_from_json(model_json(config, kVocabulary), "test");
+  EXPECT_EQ(model_json(copy->config(), copy->vocabulary()), model_json(config, kVocabulary));
+}
+
+TEST(Registry, NamesTheNearestFamilyOfOneThatIsUnknown) {
+  ModelConfig config;
+  for (const std::string& family : family_names()) {
+    config.family = family + "x";
+    EXPECT_THAT([&] { build_model(config, kVocabulary); },
+                ThrowsMessage<Error>(HasSubstr("did you mean " + family + "?")));
+  }
+  EXPECT_THROW(model_from_json("{}", "test"), Error);
+}
+
+TEST(Parameters, InitialValuesDependOnNameAndSeedAlone) {
+  const auto model = made(small_config(family_names().front()));
+  const Parameter& parameter = model->parameters().all()[2];
+  std::vector<float> whole(1000), part(10);
+  initial_values(parameter, 3, 0, 1000, whole.data());
+  initial_values(parameter, 3, 500, 10, part.data());
+  EXPECT_TRUE(std::equal(part.begin(), part.end(), whole.begin() + 500));
+}
+
+}  // namespace
+}  // namespace trireme::models
