@@ -44,21 +44,26 @@ struct TrainTokenizerOptions {
   std::vector<std::string> input;
   std::int64_t vocab_size = 4096;
   std::int64_t min_frequency = 2;
+  std::vector<std::string> special_tokens;
   std::string out;
 
   static constexpr auto fields() {
     using C = TrainTokenizerOptions;
     return std::tuple{
         Field{"input", &C::input, "text files or .jsonl with a member \"text\" a line; - is standard input", kRequired},
-        Field{"vocab-size", &C::vocab_size, "tokens, with the 256 bytes and <|endoftext|>", Range(257, 1 << 24)},
+        Field{"vocab-size", &C::vocab_size, "tokens, with the 256 bytes and special ones", Range(257, 1 << 24)},
         Field{"min-frequency", &C::min_frequency, "a pair seen less often is not merged", AtLeast(1)},
+        Field{"special-tokens", &C::special_tokens,
+              "beside <|endoftext|>, each of the form <|name|>: <|fim_prefix|> <|fim_middle|> <|fim_suffix|>"},
         Field{"out", &C::out, "the tokenizer.json to write; one that exists is replaced", kRequired}};
   }
 };
 
 void train_tokenizer(const TrainTokenizerOptions& options) {
   DocumentReader reader(paths_of(options.input));
-  TokenizerTrainer trainer({.vocabulary_size = options.vocab_size, .min_frequency = options.min_frequency});
+  TokenizerTrainer trainer({.vocabulary_size = options.vocab_size,
+                            .min_frequency = options.min_frequency,
+                            .special_tokens = options.special_tokens});
   std::uint64_t documents = 0;
   {
     Progress progress("counting words", reader.bytes_in_all());

@@ -44,7 +44,8 @@ bool operator<(const Candidate& a, const Candidate& b) {
 class Learner {
  public:
   explicit Learner(const TokenizerTraining& training) : training_(training) {
-    add_token(kEndOfText);
+    add_special_token(kEndOfText);
+    for (const std::string& content : training_.special_tokens) add_special_token(content);
     // In the order of the characters that spell them, which is not that of the bytes.
     std::vector<std::pair<char32_t, int>> alphabet;
     alphabet.reserve(256);
@@ -96,6 +97,10 @@ class Learner {
     return known->second;
   }
 
+  void add_special_token(const std::string& content) {
+    special_.push_back({.id = add_token(content), .content = content, .normalized = false, .special = true});
+  }
+
   void note(Pair pair, std::int64_t change, std::uint32_t word) {
     count_[pair] += change;
     if (change <= 0) return;
@@ -135,7 +140,7 @@ class Learner {
 
   TokenizerSpec spec() const {
     TokenizerSpec spec;
-    spec.added.push_back({.id = 0, .content = kEndOfText, .normalized = false, .special = true});
+    spec.added = special_;
     for (std::size_t id = 0; id < spelling_.size(); ++id)
       spec.vocabulary.emplace_back(spelling_[id], static_cast<TokenId>(id));
     // A pair can be learned twice, when its count grows through another merge that gives the same text. The later place
@@ -152,6 +157,7 @@ class Learner {
 
   TokenizerTraining training_;
   std::array<TokenId, 256> byte_token_{};
+  std::vector<AddedToken> special_;
   std::vector<std::string> spelling_;  // by id
   std::unordered_map<std::string, TokenId, TextHash, std::equal_to<>> id_;
   std::vector<Word> words_;
@@ -161,12 +167,36 @@ class Learner {
   std::vector<Pair> merges_;
 };
 
+// "<|name|>". A letter behind the bar: words are cut there, so no merge ever gives the same text.
+bool is_special_form(std::string_view content) {
+  if (content.size() < 5 || content.size() > kMaxAddedTokenBytes || !content.starts_with("<|") ||
+      !content.ends_with("|>"))
+    return false;
+  const std::string_view name = content.substr(2, content.size() - 4);
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  return is_letter(name[0]) && std::all_of(name.begin(), name.end(), [&](char c) {
+           return is_letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-';
+         });
+}
+
 }  // namespace
 
 TokenizerTrainer::TokenizerTrainer(const TokenizerTraining& training) : training_(training) {
-  if (training.vocabulary_size < 257 || training.vocabulary_size > kMaxTokenIds)
-    throw Error(ErrorCode::kUsage, "vocabulary size must lie in [257, ", kMaxTokenIds, "] (256 bytes and ", kEndOfText,
-                "), got ", training.vocabulary_size);
+  const std::vector<std::string>& special = training.special_tokens;
+  for (std::size_t i = 0; i < special.size(); ++i) {
+    if (!is_special_form(special[i]))
+      throw Error(ErrorCode::kUsage, "a special token must look like <|name|>, with a name of letters, digits, _ and -",
+                  " that begins with a letter, got ", quoted(special[i]));
+    if (special[i] == kEndOfText || std::find(special.begin(), special.begin() + static_cast<std::ptrdiff_t>(i),
+                                              special[i]) != special.begin() + static_cast<std::ptrdiff_t>(i))
+      throw Error(ErrorCode::kUsage, "special token ", special[i],
+                  special[i] == kEndOfText ? " is there already" : " is given twice");
+  }
+  const std::int64_t smallest = 257 + static_cast<std::int64_t>(special.size());
+  if (training.vocabulary_size < smallest || training.vocabulary_size > kMaxTokenIds)
+    throw Error(ErrorCode::kUsage, "vocabulary size must lie in [", smallest, ", ", kMaxTokenIds, "] (256 bytes and ",
+                1 + special.size(), special.empty() ? " special token" : " special tokens", "), got ",
+                training.vocabulary_size);
   if (training.min_frequency < 0)
     throw Error(ErrorCode::kUsage, "minimal frequency must be 0 or more, got ", training.min_frequency);
 }

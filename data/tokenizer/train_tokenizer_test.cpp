@@ -43,6 +43,33 @@ TEST(TokenizerTrainer, SpecialTokenIsZeroAndBytesFollow) {
   EXPECT_EQ(tokenizer.decode_one(*tokenizer.id_of("Ġ")), " ");
 }
 
+TEST(TokenizerTrainer, FurtherSpecialTokensStandBetweenTheEndOfTextAndTheBytes) {
+  TokenizerTrainer trainer({.vocabulary_size = 300, .special_tokens = {"<|fim_prefix|>", "<|b-2|>"}});
+  for (int i = 0; i < 9; ++i) trainer.add("<|fim_prefix|><|fim_prefix|> x<|b-2|>");
+  const Tokenizer tokenizer = Tokenizer::parse(trainer.finish(), "trained");
+  EXPECT_EQ(tokenizer.id_of("<|endoftext|>"), 0);
+  EXPECT_EQ(tokenizer.id_of("<|fim_prefix|>"), 1);
+  EXPECT_EQ(tokenizer.id_of("<|b-2|>"), 2);
+  EXPECT_EQ(tokenizer.id_of("!"), 3);
+  EXPECT_TRUE(tokenizer.is_special(1) && tokenizer.is_special(2) && !tokenizer.is_special(3));
+  EXPECT_THAT(tokenizer.encode("<|fim_prefix|>!<|b-2|>"), ElementsAre(1, 3, 2));
+  // Strangers' text never gives the special ids, however often it was seen in training.
+  for (const TokenId id : tokenizer.encode("<|fim_prefix|>", SpecialText::kPlain)) EXPECT_GE(id, 3);
+}
+
+TEST(TokenizerTrainer, RefusesSpecialTokensOfAnotherForm) {
+  const auto refused = [](std::vector<std::string> tokens, const char* message) {
+    EXPECT_THAT([&] { TokenizerTrainer({.vocabulary_size = 300, .special_tokens = tokens}); },
+                ThrowsMessage<Error>(HasSubstr(message)));
+  };
+  for (const char* form : {"", "a", "<||>", "<|_|>", "<|a b|>", "<|a", "a|>", "<s>", "<|é|>", "<|>"})
+    refused({"<|fine|>", form}, "a special token must look like <|name|>");
+  refused({"<|a|>", "<|b|>", "<|a|>"}, "special token <|a|> is given twice");
+  refused({"<|endoftext|>"}, "special token <|endoftext|> is there already");
+  EXPECT_THAT([] { TokenizerTrainer({.vocabulary_size = 258, .special_tokens = {"<|a|>", "<|b|>"}}); },
+              ThrowsMessage<Error>(HasSubstr("must lie in [259, ")));
+}
+
 TEST(TokenizerTrainer, TakesAnyBytesAndNoText) {
   EXPECT_THAT(train({}, 300).merges, IsEmpty());
   EXPECT_THAT(train({"", "\xFF\xFE", "\xFF\xFE"}, 300).merges, ElementsAre(Pair("ÿ", "þ")));
