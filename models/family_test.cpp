@@ -81,6 +81,22 @@ TEST_P(Family, TrainingOperationsCountEveryMatrixAndNoTable) {
   EXPECT_EQ(model->training_flops_per_token(tokens), 6.0 * static_cast<double>(weights + c.layers * c.width * tokens));
 }
 
+TEST_P(Family, DropsActivationsOfTrainingAlone) {
+  ModelConfig config = small;
+  config.dropout = 0.2;
+  const auto model = made(config), plain = made(small);
+  const auto tokens = at::randint(kVocabulary, {3, 12}, at::kLong);
+  const auto whole = model->forward(tokens, {.dropout = DropoutKey{.seed = 1, .step = 5, .first_sample = 6}});
+  EXPECT_FALSE(at::allclose(whole, plain->forward(tokens)));
+  EXPECT_TRUE(model->forward(tokens).equal(plain->forward(tokens))) << "no key, no dropout";
+  EXPECT_FALSE(at::allclose(whole, model->forward(tokens, {.dropout = DropoutKey{.seed = 1, .step = 6, .first_sample = 6}})));
+  for (const std::int64_t sample : {0, 1, 2})
+    EXPECT_TRUE(at::allclose(model->forward(tokens.narrow(0, sample, 1),
+                                            {.dropout = DropoutKey{.seed = 1, .step = 5, .first_sample = 6 + sample}}),
+                             whole.narrow(0, sample, 1), 1e-9, 1e-12))
+        << "sample " << sample << " in a micro-batch of its own";
+}
+
 TEST_P(Family, JsonGivesTheSameModelBack) {
   ModelConfig config = small;
   config.tie_embeddings = false;

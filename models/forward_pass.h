@@ -1,14 +1,19 @@
 #pragma once
+#include <optional>
+
+#include "models/kernels/dropout.h"
 
 namespace trireme::models {
 
 class KvCache;
 
 /// What a forward pass is told beside tokens and weights. The default is a plain one: positions start at 0 and see only
-/// each other.
+/// each other, and nothing is dropped.
 struct ForwardPass {
   /// The tokens follow what the cache holds, see it, and are added to it.
   KvCache* cache = nullptr;
+  /// For training: model.dropout of activations is dropped, by masks of this key. Not together with a cache.
+  std::optional<DropoutKey> dropout{};
 };
 
 }  // namespace trireme::models

@@ -71,6 +71,22 @@ TEST(Hash, GivesPublishedValues) {
   EXPECT_EQ(stream.hex128(), xxh3_128_hex("abc"));
 }
 
+TEST(RandomStream, BitsOfARowDependOnItsPlaceAndArePhiloxs) {
+  const RandomStream stream(3, "dropout");
+  std::vector<std::uint32_t> whole(300), part(150), other(300);
+  stream.fill_bits(whole.data(), whole.size(), {7, 8, 9});
+  stream.fill_bits(part.data(), part.size(), {7, 8, 9});
+  EXPECT_TRUE(std::equal(part.begin(), part.end(), whole.begin()));
+  for (const std::array<std::uint32_t, 3> place : {std::array{8u, 8u, 9u}, {7u, 9u, 9u}, {7u, 8u, 8u}}) {
+    stream.fill_bits(other.data(), other.size(), place);
+    EXPECT_NE(other, whole);
+  }
+  // Of place (0, lane), where bits() draws from as well: words 0 and 1 of counter 0 are the first of a group of 32 each.
+  stream.fill_bits(other.data(), other.size(), {0, 5, 0});
+  EXPECT_EQ(std::uint64_t{other[32]} << 32 | other[0], stream.bits(0, 5));
+  EXPECT_EQ(std::uint64_t{other[128 + 32 + 3]} << 32 | other[128 + 3], stream.bits(35, 5));
+}
+
 TEST(Text, NumbersAreShortAndReadBack) {
   EXPECT_EQ(to_text(3e-4), "3e-04");
   EXPECT_EQ(count_text(1234567), "1.23M");

@@ -32,17 +32,11 @@ inline float log_positive(float x) {
   return ((p * m * square - 2.12194440e-4f * exponent) - 0.5f * square + m) + 0.693359375f * exponent;
 }
 
-TRIREME_CLONES void normal_blocks(float* out, std::uint64_t first_block, std::array<std::uint32_t, 2> key,
-                                  float scale) {
-  std::uint32_t c0[kBlocks], c1[kBlocks], c2[kBlocks], c3[kBlocks];
-  for (std::size_t i = 0; i < kBlocks; ++i) {
-    const std::uint64_t block = first_block + i;
-    c0[i] = static_cast<std::uint32_t>(block);
-    c1[i] = static_cast<std::uint32_t>(block >> 32);
-    c2[i] = 0;
-    c3[i] = 0x6E6F726Du;  // apart from bits(), whose lanes are small
-  }
-  for (int round = 0; round < 10; ++round) {  // philox4x32 on columns
+// philox4x32 on columns: the four words of each counter, in place.
+[[gnu::always_inline]] inline void philox_blocks(std::uint32_t (&c0)[kBlocks], std::uint32_t (&c1)[kBlocks],
+                                                 std::uint32_t (&c2)[kBlocks], std::uint32_t (&c3)[kBlocks],
+                                                 std::array<std::uint32_t, 2> key) {
+  for (int round = 0; round < 10; ++round) {
     for (std::size_t i = 0; i < kBlocks; ++i) {
       const std::uint64_t product0 = std::uint64_t{0xD2511F53} * c0[i];
       const std::uint64_t product1 = std::uint64_t{0xCD9E8D57} * c2[i];
@@ -54,6 +48,19 @@ TRIREME_CLONES void normal_blocks(float* out, std::uint64_t first_block, std::ar
     key[0] += 0x9E3779B9;
     key[1] += 0xBB67AE85;
   }
+}
+
+TRIREME_CLONES void normal_blocks(float* out, std::uint64_t first_block, std::array<std::uint32_t, 2> key,
+                                  float scale) {
+  std::uint32_t c0[kBlocks], c1[kBlocks], c2[kBlocks], c3[kBlocks];
+  for (std::size_t i = 0; i < kBlocks; ++i) {
+    const std::uint64_t block = first_block + i;
+    c0[i] = static_cast<std::uint32_t>(block);
+    c1[i] = static_cast<std::uint32_t>(block >> 32);
+    c2[i] = 0;
+    c3[i] = 0x6E6F726Du;  // apart from bits(), whose lanes are small
+  }
+  philox_blocks(c0, c1, c2, c3, key);
   const auto pair = [&](const std::uint32_t* radius_bits, const std::uint32_t* angle_bits, std::size_t position) {
     for (std::size_t i = 0; i < kBlocks; ++i) {
       const float u = static_cast<float>(static_cast<std::int32_t>((radius_bits[i] >> 8) + 1)) * 0x1p-24f;  // (0, 1]
@@ -75,6 +82,23 @@ TRIREME_CLONES void normal_blocks(float* out, std::uint64_t first_block, std::ar
   };
   pair(c0, c1, 0);
   pair(c2, c3, 2);
+}
+
+// The 4 * kBlocks words of counters (first_block + i, place): first all first words, then all second ones, ...
+TRIREME_CLONES void bit_blocks(std::uint32_t* out, std::uint32_t first_block, std::array<std::uint32_t, 3> place,
+                               std::array<std::uint32_t, 2> key) {
+  std::uint32_t c0[kBlocks], c1[kBlocks], c2[kBlocks], c3[kBlocks];
+  for (std::size_t i = 0; i < kBlocks; ++i) {
+    c0[i] = first_block + static_cast<std::uint32_t>(i);
+    c1[i] = place[0];
+    c2[i] = place[1];
+    c3[i] = place[2];
+  }
+  philox_blocks(c0, c1, c2, c3, key);
+  std::copy_n(c0, kBlocks, out);
+  std::copy_n(c1, kBlocks, out + kBlocks);
+  std::copy_n(c2, kBlocks, out + 2 * kBlocks);
+  std::copy_n(c3, kBlocks, out + 3 * kBlocks);
 }
 
 }  // namespace
@@ -102,6 +126,17 @@ void RandomStream::fill_normal(float* out, std::uint64_t begin, std::uint64_t co
     out += take;
     begin += take;
   }
+}
+
+void RandomStream::fill_bits(std::uint32_t* out, std::uint64_t count, std::array<std::uint32_t, 3> place) const {
+  constexpr std::uint64_t kChunk = 4 * kBlocks;
+  std::uint64_t done = 0;
+  for (; done + kChunk <= count; done += kChunk)
+    bit_blocks(out + done, static_cast<std::uint32_t>(done / 4), place, key_);
+  if (done == count) return;
+  std::uint32_t chunk[kChunk];
+  bit_blocks(chunk, static_cast<std::uint32_t>(done / 4), place, key_);
+  std::copy_n(chunk, count - done, out + done);
 }
 
 }  // namespace trireme

@@ -45,6 +45,9 @@ class RandomStream {
   /// polynomials of our own: the same bits on every instruction set, and independent of how the row is cut.
   void fill_normal(float* out, std::uint64_t begin, std::uint64_t count, float scale) const;
 
+  /// The first `count` of a row of random words, at most 2^34; `place` tells 2^96 independent rows of a stream apart.
+  void fill_bits(std::uint32_t* out, std::uint64_t count, std::array<std::uint32_t, 3> place) const;
+
  private:
   std::array<std::uint32_t, 2> key_;
 };

@@ -21,8 +21,6 @@ const ModelConfig& validated(const ModelConfig& config) {
                 "model.rope-base has no meaning for family gpt2, whose positions are learned; "
                 "allowed: ",
                 ModelConfig{}.rope_base, ", got ", config.rope_base);
-  if (config.dropout != 0)
-    throw Error(ErrorCode::kUsage, "model.dropout is not available yet and must be 0, got ", config.dropout);
   return config;
 }
 
@@ -33,6 +31,7 @@ class Gpt2 final : public Model {
         embedding_(parameters_.add("embedding.weight", {vocabulary, config.width}, initial(config), Role::kTable)),
         positions_(parameters_.add("position-embedding.weight", {config.context, config.width}, initial(config),
                                    Role::kTable)),
+        dropout_(config, "embedding"),
         blocks_(parameters_, config, {.bias = Linear::Bias::kZeros}),
         norm_(parameters_, "norm.", config),
         head_(add_head(embedding_)) {}
@@ -42,13 +41,14 @@ class Gpt2 final : public Model {
     if (tokens > config().context - offset)
       throw Error(ErrorCode::kBadInput, "position ", offset + tokens, " lies beyond model.context ", config().context);
     const at::Tensor x = ops::embedding(tokens_bt, embedding_.value) + positions_.value.narrow(0, offset, tokens);
-    return norm_.forward(blocks_.forward(x, pass));
+    return norm_.forward(blocks_.forward(dropout_.forward(x, pass), pass));
   }
 
   const Parameter& head() const override { return head_; }
 
  private:
   const Parameter &embedding_, &positions_;
+  Dropout dropout_;
   Blocks<LayerNorm, FeedForward> blocks_;
   LayerNorm norm_;
   const Parameter& head_;

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "models/kernels/dropout.h"
+
 /// The operations that layers are made of, so that a family has one forward whatever runs below it. Products and
 /// attention go through ATen; what only passes over memory has kernels of its own (row_kernels.h). All work with
 /// autograd, and in the type of their arguments (float32, bfloat16, float64) unless they say otherwise.
@@ -37,6 +39,13 @@ at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias);
 /// groups.
 /// @param q_bhtd  [B, H, T, D]   @param k_bhld, v_bhld  [B, Hkv, L, D], L >= T
 at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld);
+
+/// The same with some of the attention's probabilities dropped; L == T. Slower, and holds one head's [T, T] of them.
+at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhtd, const at::Tensor& v_bhtd,
+                            const DropoutMask& mask);
+
+/// x [B, T, C] where `mask` keeps it, divided by the share that is kept, else 0.
+at::Tensor dropout(const at::Tensor& x_btc, const DropoutMask& mask);
 
 /// scale * sum of -log softmax(hidden . head^T)[target] over rows whose target is not negative. Logits exist for some
 /// rows at a time only, and gradients are made in the same pass, so a batch's logits are never held.

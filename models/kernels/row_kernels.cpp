@@ -153,18 +153,55 @@ TRIREME_INLINE void bias_gelu_backward_body(const T* dy, const T* x, const T* bi
 }
 
 template <class T, class M = math_t<T>>
+TRIREME_INLINE void dropout_row_body(const T* x, const std::uint32_t* words, std::uint32_t threshold, M scale,
+                                     std::int64_t width, T* y) {
+#pragma GCC ivdep  // y may be x, and then is the same element
+  for (std::int64_t c = 0; c < width; ++c) {
+    const M kept = load(x + c) * scale;
+    store(y + c, words[c] >= threshold ? kept : M(0));
+  }
+}
+
+// In lanes, as sums are: the largest of `count` values, at least one.
+template <class T, class M = math_t<T>>
+TRIREME_INLINE M largest(const T* x, std::int64_t count) {
+  constexpr int kLanes = Lanes<M>::kCount;
+  M most[kLanes];
+  for (M& value : most) value = load(x);
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    for (int k = 0; k < kLanes; ++k) most[k] = load(x + i + k) > most[k] ? load(x + i + k) : most[k];
+  for (; i < count; ++i) most[0] = std::max<M>(most[0], load(x + i));
+  return *std::max_element(most, most + kLanes);
+}
+
+template <class T, class M = math_t<T>>
+TRIREME_INLINE void softmax_row_body(T* row, std::int64_t count, std::int64_t width, M scale) {
+  const M top = largest(row, count);
+  for (std::int64_t c = 0; c < count; ++c) store(row + c, exponential((load(row + c) - top) * scale));
+  const M sum = lane_sum<M>(count, [&](std::int64_t c) __attribute__((always_inline)) { return load(row + c); });
+  for (std::int64_t c = 0; c < count; ++c) store(row + c, load(row + c) / sum);
+  for (std::int64_t c = count; c < width; ++c) store(row + c, M(0));
+}
+
+template <class T, class M = math_t<T>>
+TRIREME_INLINE void softmax_backward_row_body(const T* y, std::int64_t count, std::int64_t width, M scale,
+                                              T* derivative) {
+  const M dot = lane_sum<M>(
+      count, [&](std::int64_t c) __attribute__((always_inline)) { return load(y + c) * load(derivative + c); });
+  for (std::int64_t c = 0; c < count; ++c)
+    store(derivative + c, load(y + c) * (load(derivative + c) - dot) * scale);
+  for (std::int64_t c = count; c < width; ++c) store(derivative + c, M(0));
+}
+
+template <class T, class M = math_t<T>>
 TRIREME_INLINE double cross_entropy_row_body(const T* scores, std::int64_t width, std::int64_t target, double scale,
                                              M* __restrict scratch, T* __restrict gradient) {
   constexpr int kLanes = Lanes<M>::kCount;
   Lanes<M> sums;
-  M most[kLanes];
-  for (M& value : most) value = load(scores);
+  const M top = largest(scores, width);
   std::int64_t i = 0;
   for (; i + kLanes <= width; i += kLanes)
-    for (int k = 0; k < kLanes; ++k) most[k] = load(scores + i + k) > most[k] ? load(scores + i + k) : most[k];
-  for (; i < width; ++i) most[0] = std::max<M>(most[0], load(scores + i));
-  const M top = *std::max_element(most, most + kLanes);
-  for (i = 0; i + kLanes <= width; i += kLanes)
     for (int k = 0; k < kLanes; ++k) {
       const M value = exponential(load(scores + i + k) - top);
       scratch[i + k] = value;
@@ -217,6 +254,17 @@ TRIREME_INLINE double cross_entropy_row_body(const T* scores, std::int64_t width
   TRIREME_CLONES void bias_gelu_backward(const T* dy, const T* x, const T* bias, std::int64_t rows,                    \
                                          std::int64_t width, T* dx, M* bias_gradient) {                                \
     bias_gelu_backward_body(dy, x, bias, rows, width, dx, bias_gradient);                                              \
+  }                                                                                                                    \
+  TRIREME_CLONES void dropout_row(const T* x, const std::uint32_t* words, std::uint32_t threshold, M scale,            \
+                                  std::int64_t width, T* y) {                                                          \
+    dropout_row_body(x, words, threshold, scale, width, y);                                                            \
+  }                                                                                                                    \
+  TRIREME_CLONES void softmax_row(T* row, std::int64_t count, std::int64_t width, M scale) {                           \
+    softmax_row_body(row, count, width, scale);                                                                        \
+  }                                                                                                                    \
+  TRIREME_CLONES void softmax_backward_row(const T* y, std::int64_t count, std::int64_t width, M scale,                \
+                                           T* derivative) {                                                            \
+    softmax_backward_row_body(y, count, width, scale, derivative);                                                     \
   }                                                                                                                    \
   TRIREME_CLONES double cross_entropy_row(const T* scores, std::int64_t width, std::int64_t target, double scale,      \
                                           M* scratch, T* gradient) {                                                   \

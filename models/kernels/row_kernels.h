@@ -33,6 +33,13 @@ namespace trireme::models {
   /** dx, and the rows' share of d bias ADDED to `bias_gradient`. */                                                 \
   void bias_gelu_backward(const T* dy, const T* x, const T* bias, std::int64_t rows, std::int64_t width, T* dx,      \
                           M* bias_gradient);                                                                         \
+  /** y = x * scale where the word is at least `threshold`, else 0. y may be x. */                                   \
+  void dropout_row(const T* x, const std::uint32_t* words, std::uint32_t threshold, M scale, std::int64_t width,     \
+                   T* y);                                                                                            \
+  /** softmax(scale * row) of the first `count` of `width` elements, in place; the others become 0. */               \
+  void softmax_row(T* row, std::int64_t count, std::int64_t width, M scale);                                         \
+  /** In place: the derivative by softmax_row's result becomes the one by its input. */                              \
+  void softmax_backward_row(const T* y, std::int64_t count, std::int64_t width, M scale, T* derivative);             \
   /** -log softmax(scores)[target] of one row; with `gradient`, its derivative times `scale` there. `scratch` holds  \
       `width` numbers. */                                                                                            \
   double cross_entropy_row(const T* scores, std::int64_t width, std::int64_t target, double scale, M* scratch,       \

@@ -1,7 +1,4 @@
-// The operations of ops.h that are not matrix products: autograd around row_kernels. Work is cut into blocks of rows
-// whose size does not depend on the number of threads, and partial sums are added in the order of blocks, so neither do
-// the bits.
-#include <ATen/Parallel.h>
+// The operations of ops.h that are not matrix products: autograd around row_kernels.
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
@@ -10,47 +7,15 @@
 
 #include <algorithm>
 
-#include "core/base/error.h"
+#include "models/kernels/blocks.h"
 #include "models/kernels/ops.h"
 #include "models/kernels/row_kernels.h"
-#include "models/kernels/vector_math.h"
 
 namespace trireme::models::ops {
 namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-constexpr std::int64_t kBlockRows = 64;
-constexpr std::int64_t kBlockElements = 8192;
-
-// Calls visit(T{}) with the element type of `tensor`.
-template <class Visit>
-void with_type(const at::Tensor& tensor, Visit visit) {
-  switch (tensor.scalar_type()) {
-    case at::kFloat:
-      return visit(float{});
-    case at::kDouble:
-      return visit(double{});
-    case at::kBFloat16:
-      return visit(c10::BFloat16{});
-    default:
-      throw Error(ErrorCode::kBug, "layers compute in float32, bfloat16 or float64");
-  }
-}
-
-at::ScalarType math_type(const at::Tensor& tensor) {
-  return tensor.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-}
-
-// visit(first, last) for blocks of `size`, on all threads.
-template <class Visit>
-void for_blocks(std::int64_t count, std::int64_t size, Visit visit) {
-  at::parallel_for(0, (count + size - 1) / size, 1, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t block = first; block < last; ++block)
-      visit(block, block * size, std::min(count, (block + 1) * size));
-  });
-}
 
 // A vector's gradient, in the type of `like`: partial sums [blocks, width] added in the order of blocks.
 at::Tensor summed(const at::Tensor& parts, const at::Tensor& like) {

@@ -13,6 +13,7 @@ Attention::Attention(ParameterList& parameters, const std::string& prefix, const
       kv_heads_(config.kv_heads_or_default()),
       head_width_(config.head_width()),
       rotary_(options.rotary),
+      probabilities_(config, prefix + "probabilities"),
       query_(parameters, prefix + "query.", heads_ * head_width_, config.width, initial(config), options.bias),
       key_(parameters, prefix + "key.", kv_heads_ * head_width_, config.width, initial(config), options.bias),
       value_(parameters, prefix + "value.", kv_heads_ * head_width_, config.width, initial(config), options.bias),
@@ -31,7 +32,8 @@ at::Tensor Attention::forward(const at::Tensor& x_btc, const ForwardPass& pass) 
     k = rotary_->forward(k, offset);
   }
   if (pass.cache) std::tie(k, v) = pass.cache->extend(layer_, k, v);
-  const at::Tensor mixed = ops::causal_attention(q, k, v);
+  const auto dropped = probabilities_.mask(pass);
+  const at::Tensor mixed = dropped ? ops::causal_attention(q, k, v, *dropped) : ops::causal_attention(q, k, v);
   return output_.forward(mixed.transpose(1, 2).reshape({batch, tokens, heads_ * head_width_}));
 }
 

@@ -5,6 +5,7 @@
 
 #include "models/config.h"
 #include "models/forward_pass.h"
+#include "models/layers/dropout.h"
 #include "models/layers/linear.h"
 #include "models/layers/rotary_embedding.h"
 
@@ -20,7 +21,7 @@ class Attention {
     const RotaryEmbedding* rotary = nullptr;  ///< null: none; else it must outlive the attention
   };
 
-  /// Adds prefix + "query.", "key.", "value.", "output.", each with "weight" and, as options say, "bias".
+  /// Drops attention probabilities at site prefix + "probabilities". Adds prefix + "query.", "key.", "value.", "output.", each with "weight" and, as options say, "bias".
   Attention(ParameterList& parameters, const std::string& prefix, const ModelConfig& config, std::int64_t layer,
             const Options& options);
 
@@ -30,6 +31,7 @@ class Attention {
  private:
   std::int64_t layer_, heads_, kv_heads_, head_width_;
   const RotaryEmbedding* rotary_;
+  Dropout probabilities_;
   Linear query_, key_, value_, output_;
 };
 

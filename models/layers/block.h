@@ -6,10 +6,12 @@
 
 #include "models/generate/kv_cache.h"
 #include "models/layers/attention.h"
+#include "models/layers/dropout.h"
 
 namespace trireme::models {
 
-/// One layer of a decoder that norms what goes into its parts: x + attention(norm(x)), then x + feed_forward(norm(x)).
+/// One layer of a decoder that norms what goes into its parts: x + attention(norm(x)), then x + feed_forward(norm(x)), with
+/// dropout on what is added.
 /// Source: Xiong et al. 2020, arXiv:2002.04745 (pre-norm).
 /// @tparam Norm         RmsNorm, ...: built from (parameters, prefix, config)
 /// @tparam FeedForward  GatedFeedForward, ...: likewise
@@ -21,21 +23,26 @@ class Block {
       : name_("blocks." + std::to_string(layer) + "."),
         attention_norm_(parameters, name_ + "attention-norm.", config),
         attention_(parameters, name_ + "attention.", config, layer, options),
+        attention_dropout_(config, name_ + "attention"),
         feed_forward_norm_(parameters, name_ + "feed-forward-norm.", config),
-        feed_forward_(parameters, name_ + "feed-forward.", config) {}
+        feed_forward_(parameters, name_ + "feed-forward.", config),
+        feed_forward_dropout_(config, name_ + "feed-forward") {}
 
   /// [B, T, C] -> [B, T, C]
   at::Tensor forward(const at::Tensor& x_btc, const ForwardPass& pass) const {
-    const at::Tensor x = x_btc + attention_.forward(attention_norm_.forward(x_btc), pass);
-    return x + feed_forward_.forward(feed_forward_norm_.forward(x));
+    const at::Tensor x =
+        x_btc + attention_dropout_.forward(attention_.forward(attention_norm_.forward(x_btc), pass), pass);
+    return x + feed_forward_dropout_.forward(feed_forward_.forward(feed_forward_norm_.forward(x)), pass);
   }
 
  private:
   std::string name_;
   Norm attention_norm_;
   Attention attention_;
+  Dropout attention_dropout_;
   Norm feed_forward_norm_;
   FeedForward feed_forward_;
+  Dropout feed_forward_dropout_;
 };
 
 /// All layers of a decoder.

@@ -1,6 +1,5 @@
 #include "models/llama/llama.h"
 
-#include "core/base/error.h"
 #include "models/kernels/ops.h"
 #include "models/layers/block.h"
 #include "models/layers/feed_forward.h"
@@ -16,16 +15,14 @@ class Llama final : public Model {
       : Model(config, vocabulary),
         rotary_(config.head_width(), config.context, config.rope_base),
         embedding_(parameters_.add("embedding.weight", {vocabulary, config.width}, initial(config), Role::kTable)),
+        dropout_(config, "embedding"),
         blocks_(parameters_, config, {.rotary = &rotary_}),
         norm_(parameters_, "norm.", config),
-        head_(add_head(embedding_)) {
-    if (config.dropout != 0)
-      throw Error(ErrorCode::kUsage, "model.dropout is not available for family llama and must be 0, got ",
-                  config.dropout);
-  }
+        head_(add_head(embedding_)) {}
 
   at::Tensor forward(const at::Tensor& tokens_bt, const ForwardPass& pass) override {
-    return norm_.forward(blocks_.forward(ops::embedding(tokens_bt, embedding_.value), pass));
+    const at::Tensor x = dropout_.forward(ops::embedding(tokens_bt, embedding_.value), pass);
+    return norm_.forward(blocks_.forward(x, pass));
   }
 
   const Parameter& head() const override { return head_; }
@@ -33,6 +30,7 @@ class Llama final : public Model {
  private:
   RotaryEmbedding rotary_;
   const Parameter& embedding_;
+  Dropout dropout_;
   Blocks<RmsNorm, GatedFeedForward> blocks_;
   RmsNorm norm_;
   const Parameter& head_;

@@ -3,17 +3,14 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
-#include "core/base/error.h"
 #include "models/family_testing.h"
 #include "models/generate/kv_cache.h"
 
 namespace trireme::models {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::ThrowsMessage;
 using namespace models::testing;
 
 TEST(Llama, GroupedKeysAreCachedOnceAGroup) {
@@ -30,12 +27,6 @@ TEST(Llama, GroupedKeysAreCachedOnceAGroup) {
     const auto piece = model->forward(tokens.narrow(1, begin, 6), {.cache = &cache});
     EXPECT_TRUE(at::allclose(piece, whole.narrow(1, begin, 6), 1e-9, 1e-12)) << "tokens from " << begin;
   }
-}
-
-TEST(Llama, RefusesWhatItCannotHonourAndNamesTheKey) {
-  ModelConfig config = small_config("llama");
-  config.dropout = 0.1;
-  EXPECT_THAT([&] { build_model(config, kVocabulary); }, ThrowsMessage<Error>(HasSubstr("model.dropout")));
 }
 
 }  // namespace

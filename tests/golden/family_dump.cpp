@@ -10,6 +10,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 
 #include <cstring>
@@ -25,6 +26,7 @@
 #include "models/kernels/ops.h"
 #include "models/load.h"
 #include "models/registry.h"
+#include "train/loop/forward.h"
 #include "train/parallel/flat_parameters.h"
 #include "train/parallel/gradient_reducer.h"
 
@@ -97,6 +99,30 @@ struct Options {
   }
 };
 
+// What the dropouts of a step's first forward multiply by, over all of its samples: masks of ones.
+void add_masks(Dump& dump, const Options& options) {
+  const models::DropoutKey key{.seed = static_cast<std::uint64_t>(options.seed)};
+  const std::int64_t samples = options.micro_batches * options.micro_batch;
+  const auto add = [&](const std::string& site, std::int64_t heads, std::int64_t width) {
+    const models::DropoutMask mask(key, site, options.model.dropout);
+    at::Tensor ones = at::ones({samples, heads, options.length, width}, at::kDouble);
+    auto* row = ones.mutable_data_ptr<double>();
+    std::vector<std::uint32_t> scratch;
+    for (std::int64_t sample = 0; sample < samples; ++sample)
+      for (std::int64_t head = 0; head < heads; ++head)
+        for (std::int64_t token = 0; token < options.length; ++token, row += width)
+          mask.apply({sample, head, token}, row, width, row, scratch);
+    dump.add("masks/" + site, ones);
+  };
+  add("embedding", 1, options.model.width);
+  for (std::int64_t layer = 0; layer < options.model.layers; ++layer) {
+    const std::string block = "blocks." + std::to_string(layer) + ".";
+    add(block + "attention.probabilities", options.model.heads, options.length);
+    add(block + "attention", 1, options.model.width);
+    add(block + "feed-forward", 1, options.model.width);
+  }
+}
+
 // Weights and, over the micro-batches of one step, losses and gradients: through the trainer's own parts.
 int gradients(const Options& options) {
   const auto world = make_self_communicator();
@@ -118,19 +144,25 @@ int gradients(const Options& options) {
   }
   parameters.publish();
 
+  train::TrainConfig config;
+  config.seed = options.seed;
+  config.model = options.model;
   train::GradientReducer reducer(*world, parameters, options.micro_batches);
   const std::int64_t size = options.micro_batch * options.length;
   auto ids = read_ids(options.ids, options.micro_batches * 2 * size);
   std::vector<double> losses;
   reducer.begin_step();
   for (std::int64_t index = 0; index < options.micro_batches; ++index) {
-    std::int64_t* here = ids.data() + index * 2 * size;
-    const at::Tensor tokens = at::from_blob(here, {options.micro_batch, options.length}, at::kLong);
-    const at::Tensor targets = at::from_blob(here + size, {size}, at::kLong);
+    data::MicroBatch batch;
+    batch.index = index;
+    batch.sequences = options.micro_batch;
+    batch.length = options.length;
+    const auto here = ids.begin() + index * 2 * size;
+    batch.tokens.assign(here, here + size);
+    batch.targets.assign(here + size, here + 2 * size);
     reducer.begin(index);
-    const at::Tensor hidden = model->forward(tokens);
-    const at::Tensor loss = models::ops::next_token_loss(hidden.view({size, -1}), model->head().value, targets,
-                                                         1.0 / static_cast<double>(options.micro_batches * size));
+    const at::Tensor loss = train::loss_of(*model, batch, 1.0 / static_cast<double>(options.micro_batches * size),
+                                           train::training_pass(config, batch));
     loss.backward();
     reducer.end();
     losses.push_back(loss.item<double>());
@@ -140,6 +172,7 @@ int gradients(const Options& options) {
     if (entry.tied_begin < 0)
       dump.add("gradients/" + entry.parameter->name,
                sum.narrow(0, entry.begin, entry.count).view(entry.parameter->shape));
+  if (options.model.dropout > 0) add_masks(dump, options);
   dump.add("losses", at::tensor(losses, at::kDouble));
   dump.write(options.out);
   return kExitDone;

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -40,6 +40,7 @@ class Family:
             other wherever they may, so that no two can be mistaken for one another.
     MODULE  where their code is
     """
+    DROPOUT_CASES = {}
 
     @classmethod
     def theirs(cls, name, model):
@@ -105,6 +106,8 @@ class Gpt2(Family):
                                "norm-epsilon": 0.01}, (71, 5, 1, 17)),
         "tied, several buckets": ({"layers": 1, "width": 60, "heads": 6, "ffn": 72, "context": 101}, (5000, 3, 3, 101)),
     }
+    # Where their code has every dropout that ours has. It is held to our masks.
+    DROPOUT_CASES = {"dropout": ({"layers": 2, "width": 32, "heads": 4, "context": 64, "dropout": 0.15}, (97, 2, 3, 33))}
 
     @classmethod
     def theirs(cls, name, model):
@@ -129,12 +132,19 @@ class Gpt2(Family):
         return GPT2LMHeadModel(GPT2Config(
             vocab_size=vocabulary, n_embd=model["width"], n_layer=model["layers"], n_head=model["heads"], n_inner=model.get("ffn"),
             n_positions=model["context"], layer_norm_epsilon=model.get("norm-epsilon", 1e-5),
-            tie_word_embeddings=model.get("tie-embeddings") != "no", activation_function="gelu_new", resid_pdrop=0, embd_pdrop=0,
-            attn_pdrop=0, bos_token_id=None, eos_token_id=None, attn_implementation="eager", use_cache=False)).to(dtype)
+            tie_word_embeddings=model.get("tie-embeddings") != "no", activation_function="gelu_new", **dict.fromkeys(
+                ("resid_pdrop", "embd_pdrop", "attn_pdrop"), model.get("dropout", 0.0)), bos_token_id=None, eos_token_id=None, attn_implementation="eager", use_cache=False)).to(dtype)
 
 
 FAMILIES = {"llama": Llama, "gpt2": Gpt2}
-CASES = [(f"{key}, {name}", {"family": key} | model, sizes) for key, family in FAMILIES.items() for name, (model, sizes) in family.CASES.items()]
+
+
+def cases(kind):
+    return [(f"{key}, {name}", {"family": key} | model, sizes)
+            for key, family in FAMILIES.items() for name, (model, sizes) in getattr(family, kind).items()]
+
+
+CASES, DROPOUT_CASES = cases("CASES"), cases("DROPOUT_CASES")
 
 
 class WideTorch:
@@ -288,6 +298,22 @@ def random_ids(vocabulary, micro_batches, micro_batch, length):
     return ids
 
 
+@contextmanager
+def dropouts_replaced_by(masks):
+    """PyTorch's dropouts multiply by these masks [samples, heads or 1, tokens, channels], one a call and in order, which is ours."""
+    left = list(masks.values())
+
+    def multiply(x, p=0.5, training=True, inplace=False):
+        assert training, "a dropout that would do nothing"
+        return x * left.pop(0).view(x.shape)
+    theirs, functional.dropout = functional.dropout, multiply
+    try:
+        yield
+    finally:
+        functional.dropout = theirs
+    assert not left, f"{len(left)} of {len(masks)} masks were not asked for"
+
+
 def their_gradients(reference, ids, dtype):
     loss = loss_of(reference, ids, dtype)
     loss.backward()
@@ -296,12 +322,14 @@ def their_gradients(reference, ids, dtype):
 
 def compare_gradients(programs, precision, limit):
     dtype = DTYPES[precision]
-    for name, model, sizes in CASES:
+    for name, model, sizes in CASES + (DROPOUT_CASES if precision == "fp64" else []):
         ids = random_ids(*sizes)
         # Noise on the weights makes attention far from uniform and no norm's weights alike.
         ours = programs.gradients(model, sizes[0], ids, precision, seed=3, spread=0.2)
         weights, gradients = under("weights/", ours), comparable(under("gradients/", ours))
-        loss, theirs = their_gradients(Reference(model, sizes[0], weights, dtype), ids, dtype)
+        reference, masks = Reference(model, sizes[0], weights, dtype), under("masks/", ours)
+        with dropouts_replaced_by(masks) if masks else nullcontext():
+            loss, theirs = their_gradients(reference, ids, dtype)
         check(f"{name}: loss", {"loss": (ours["losses"].sum(), loss)}, limit)
         check(f"{name}: gradients", {key: (value, theirs[key]) for key, value in gradients.items()}, limit)
 

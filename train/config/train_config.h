@@ -143,7 +143,7 @@ struct TrainConfig {
   static constexpr auto fields() {
     using C = TrainConfig;
     return std::tuple{Field{"steps", &C::steps, "optimizer steps of the whole run", Range(1, 1e15)},
-                      Field{"seed", &C::seed, "of initial weights and the order of samples", Range(0, 9e15)},
+                      Field{"seed", &C::seed, "of initial weights, the order of samples and dropout", Range(0, 9e15)},
                       Field{"device", &C::device, "where it computes", OneOf("cpu", "cuda")},
                       Field{"threads", &C::threads,
                             "a rank; 0: what the run was started with, else OMP_NUM_THREADS, else 1", Range(0, 4096)},
