@@ -35,7 +35,10 @@ struct ModelConfig {
               Range(0, 1 << 22)},
         Field{"context", &C::context, "longest sequence, tokens", Range(1, 1 << 24)},
         Field{"tie-embeddings", &C::tie_embeddings, "one matrix for the embedding and the output"},
-        Field{"dropout", &C::dropout, "share of embeddings, of attention's probabilities and of what each block adds that is dropped while training", Range(0, 0.99)},
+        Field{"dropout", &C::dropout,
+              "share of embeddings, of attention's probabilities and of what each block adds that is dropped while "
+              "training",
+              Range(0, 0.99)},
         Field{"rope-base", &C::rope_base, "base of the rotary position angles", Range(1, 1e12)},
         Field{"norm-epsilon", &C::norm_epsilon, "added to the mean square inside a norm", Range(0, 1)}};
   }

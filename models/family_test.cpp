@@ -2,6 +2,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
 #include <gmock/gmock.h>
 
 #include "core/base/error.h"
@@ -89,12 +90,43 @@ TEST_P(Family, DropsActivationsOfTrainingAlone) {
   const auto whole = model->forward(tokens, {.dropout = DropoutKey{.seed = 1, .step = 5, .first_sample = 6}});
   EXPECT_FALSE(at::allclose(whole, plain->forward(tokens)));
   EXPECT_TRUE(model->forward(tokens).equal(plain->forward(tokens))) << "no key, no dropout";
-  EXPECT_FALSE(at::allclose(whole, model->forward(tokens, {.dropout = DropoutKey{.seed = 1, .step = 6, .first_sample = 6}})));
+  EXPECT_FALSE(
+      at::allclose(whole, model->forward(tokens, {.dropout = DropoutKey{.seed = 1, .step = 6, .first_sample = 6}})));
   for (const std::int64_t sample : {0, 1, 2})
     EXPECT_TRUE(at::allclose(model->forward(tokens.narrow(0, sample, 1),
                                             {.dropout = DropoutKey{.seed = 1, .step = 5, .first_sample = 6 + sample}}),
                              whole.narrow(0, sample, 1), 1e-9, 1e-12))
         << "sample " << sample << " in a micro-batch of its own";
+}
+
+TEST_P(Family, RecomputeChangesNoBit) {
+  for (const double dropout : {0.0, 0.2})
+    for (const auto type : {at::kFloat, at::kBFloat16}) {
+      ModelConfig config = small;
+      config.dropout = dropout;
+      const auto model = made(config, type);
+      const auto tokens = at::randint(kVocabulary, {3, 12}, at::kLong),
+                 outer = at::randn({3, 12, config.width}).to(type);
+      const auto results = [&](Recompute recompute) {
+        std::vector<at::Tensor> all;
+        for (Parameter& parameter : model->parameters().all()) {
+          parameter.value.set_requires_grad(true);
+          parameter.value.mutable_grad().reset();
+        }
+        all.push_back(model->forward(tokens, {.dropout = DropoutKey{}, .recompute = recompute}));
+        all.back().backward(outer);
+        for (Parameter& parameter : model->parameters().all())
+          if (parameter.value.grad().defined()) all.push_back(parameter.value.grad().clone());
+        return all;
+      };
+      const auto plain = results(Recompute::kNone);
+      EXPECT_GE(plain.size(), model->parameters().all().size()) << "all but the head have a gradient";
+      for (const auto recompute : {Recompute::kSelective, Recompute::kFull}) {
+        const auto again = results(recompute);
+        ASSERT_EQ(again.size(), plain.size());
+        for (std::size_t i = 0; i < plain.size(); ++i) EXPECT_TRUE(again[i].equal(plain[i])) << "result " << i;
+      }
+    }
 }
 
 TEST_P(Family, JsonGivesTheSameModelBack) {

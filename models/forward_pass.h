@@ -7,6 +7,14 @@ namespace trireme::models {
 
 class KvCache;
 
+/// What of a block stays in memory for backward, and what is computed a second time there. No bit differs.
+enum class Recompute {
+  kNone,       ///< all stays
+  kSelective,  ///< results of matrix products and attention stay; norms, activations, rotations and masks are made
+               ///< again
+  kFull,       ///< only what goes into the block stays
+};
+
 /// What a forward pass is told beside tokens and weights. The default is a plain one: positions start at 0 and see only
 /// each other, and nothing is dropped.
 struct ForwardPass {
@@ -14,6 +22,7 @@ struct ForwardPass {
   KvCache* cache = nullptr;
   /// For training: model.dropout of activations is dropped, by masks of this key. Not together with a cache.
   std::optional<DropoutKey> dropout{};
+  Recompute recompute = Recompute::kNone;
 };
 
 }  // namespace trireme::models

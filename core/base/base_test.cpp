@@ -81,7 +81,8 @@ TEST(RandomStream, BitsOfARowDependOnItsPlaceAndArePhiloxs) {
     stream.fill_bits(other.data(), other.size(), place);
     EXPECT_NE(other, whole);
   }
-  // Of place (0, lane), where bits() draws from as well: words 0 and 1 of counter 0 are the first of a group of 32 each.
+  // Of place (0, lane), where bits() draws from as well: words 0 and 1 of counter 0 are the first of a group of 32
+  // each.
   stream.fill_bits(other.data(), other.size(), {0, 5, 0});
   EXPECT_EQ(std::uint64_t{other[32]} << 32 | other[0], stream.bits(0, 5));
   EXPECT_EQ(std::uint64_t{other[128 + 32 + 3]} << 32 | other[128 + 3], stream.bits(35, 5));

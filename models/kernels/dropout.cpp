@@ -10,6 +10,7 @@
 
 #include "models/kernels/blocks.h"
 #include "models/kernels/held.h"
+#include "models/kernels/kept.h"
 #include "models/kernels/ops.h"
 
 namespace trireme::models {
@@ -101,8 +102,8 @@ struct DropoutAttention : torch::autograd::Function<DropoutAttention> {
     DropoutMask::Row at_token(std::int64_t token) const { return {row.sample, row.head, token}; }
   };
 
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                            const DropoutMask& mask) {
+  static variable_list attended(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                const DropoutMask& mask) {
     // In memory as projections leave heads, [B, T, H, D].
     at::Tensor out = at::empty({q.size(0), q.size(2), q.size(1), q.size(3)}, q.options()).transpose(1, 2);
     for (std::int64_t sample = 0; sample < q.size(0); ++sample)
@@ -110,9 +111,14 @@ struct DropoutAttention : torch::autograd::Function<DropoutAttention> {
         const Head one(q, k, v, sample, head, mask);
         out.select(0, sample).select(0, head).copy_(at::matmul(one.kept, one.v));
       }
+    return {out};
+  }
+
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const DropoutMask& mask) {
     context->save_for_backward({q, k, v});
     hold(context, mask);
-    return out;
+    return Kept::result([&] { return attended(q, k, v, mask); })[0];
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& outer) {

@@ -103,9 +103,8 @@ TEST(AttentionDropout, EqualsItsDefinitionAndItsGradients) {
 
 TEST(AttentionDropout, OfNothingEqualsAttention) {
   const auto q = at::randn({2, 4, 9, 8}), k = at::randn({2, 2, 9, 8}), v = at::randn({2, 2, 9, 8});
-  EXPECT_TRUE(
-      at::allclose(ops::causal_attention(q, k, v, DropoutMask(kKey, "site", 0)), ops::causal_attention(q, k, v), 1e-5,
-                   1e-6));
+  EXPECT_TRUE(at::allclose(ops::causal_attention(q, k, v, DropoutMask(kKey, "site", 0)), ops::causal_attention(q, k, v),
+                           1e-5, 1e-6));
 }
 
 }  // namespace

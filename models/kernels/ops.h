@@ -2,6 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 
 #include "models/kernels/dropout.h"
 
@@ -10,8 +11,8 @@
 /// autograd, and in the type of their arguments (float32, bfloat16, float64) unless they say otherwise.
 namespace trireme::models::ops {
 
-/// x [..., I], weight [O, I], bias [O] or undefined -> [..., O]
-at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {});
+/// x [..., I], weight [O, I], bias [O] or none -> [..., O]
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias = {});
 
 /// Rows of a table: ids [...] int64, table [V, C] -> [..., C]
 at::Tensor embedding(const at::Tensor& ids, const at::Tensor& table);

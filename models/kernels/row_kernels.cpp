@@ -189,8 +189,7 @@ TRIREME_INLINE void softmax_backward_row_body(const T* y, std::int64_t count, st
                                               T* derivative) {
   const M dot = lane_sum<M>(
       count, [&](std::int64_t c) __attribute__((always_inline)) { return load(y + c) * load(derivative + c); });
-  for (std::int64_t c = 0; c < count; ++c)
-    store(derivative + c, load(y + c) * (load(derivative + c) - dot) * scale);
+  for (std::int64_t c = 0; c < count; ++c) store(derivative + c, load(y + c) * (load(derivative + c) - dot) * scale);
   for (std::int64_t c = count; c < width; ++c) store(derivative + c, M(0));
 }
 

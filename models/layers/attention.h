@@ -21,7 +21,8 @@ class Attention {
     const RotaryEmbedding* rotary = nullptr;  ///< null: none; else it must outlive the attention
   };
 
-  /// Drops attention probabilities at site prefix + "probabilities". Adds prefix + "query.", "key.", "value.", "output.", each with "weight" and, as options say, "bias".
+  /// Drops attention probabilities at site prefix + "probabilities". Adds prefix + "query.", "key.", "value.",
+  /// "output.", each with "weight" and, as options say, "bias".
   Attention(ParameterList& parameters, const std::string& prefix, const ModelConfig& config, std::int64_t layer,
             const Options& options);
 

@@ -7,12 +7,12 @@
 #include "models/generate/kv_cache.h"
 #include "models/layers/attention.h"
 #include "models/layers/dropout.h"
+#include "models/layers/recompute.h"
 
 namespace trireme::models {
 
-/// One layer of a decoder that norms what goes into its parts: x + attention(norm(x)), then x + feed_forward(norm(x)), with
-/// dropout on what is added.
-/// Source: Xiong et al. 2020, arXiv:2002.04745 (pre-norm).
+/// One layer of a decoder that norms what goes into its parts: x + attention(norm(x)), then x + feed_forward(norm(x)),
+/// with dropout on what is added. Source: Xiong et al. 2020, arXiv:2002.04745 (pre-norm).
 /// @tparam Norm         RmsNorm, ...: built from (parameters, prefix, config)
 /// @tparam FeedForward  GatedFeedForward, ...: likewise
 template <class Norm, class FeedForward>
@@ -58,7 +58,8 @@ class Blocks {
   /// [B, T, C] -> [B, T, C]; the pass's cache holds the tokens from then on.
   at::Tensor forward(at::Tensor x_btc, const ForwardPass& pass) const {
     const std::int64_t tokens = x_btc.size(1);
-    for (const auto& block : blocks_) x_btc = block.forward(x_btc, pass);
+    for (const auto& block : blocks_)
+      x_btc = recomputed(pass.recompute, x_btc, [&block, pass](const at::Tensor& x) { return block.forward(x, pass); });
     if (pass.cache) pass.cache->advance(tokens);
     return x_btc;
   }

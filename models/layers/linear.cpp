@@ -11,7 +11,7 @@ Linear::Linear(ParameterList& parameters, const std::string& prefix, std::int64_
 }
 
 at::Tensor Linear::forward(const at::Tensor& x) const {
-  return ops::linear(x, weight_->value, bias_ ? bias_->value : at::Tensor());
+  return ops::linear(x, weight_->value, bias_ ? std::optional(bias_->value) : std::nullopt);
 }
 
 }  // namespace trireme::models

@@ -4,11 +4,12 @@ from trireme import Case, repeated
 
 
 class Layouts(Case):
-    def assert_same_on(self, worlds, config, threads=1):
+    def assert_same_on(self, worlds, config, threads=1, of_each=None):
+        """of_each: ranks -> more keys for that world, which may not change the run either."""
         results, logs = {}, {}
         for ranks in worlds:
             run = self.new_run()
-            results[ranks] = self.train(ranks, run, config | {"threads": threads}).json
+            results[ranks] = self.train(ranks, run, config | {"threads": threads} | (of_each or {}).get(ranks, {})).json
             logs[ranks] = repeated(run)
             self.assertEqual(len(logs[ranks]), config["steps"])
         first = worlds[0]
@@ -38,14 +39,31 @@ class Layouts(Case):
         self.assert_same_on([0, 3], {"steps": 12, "data.global-batch": 14, "data.micro-batch": 2,
                                      "model.tie-embeddings": "false", "eval.every-steps": 5})
 
+    def test_dropout_and_what_is_computed_twice_in_every_family(self):
+        for family, keys in trireme.FAMILIES.items():
+            with self.subTest(family):
+                self.assert_same_on([0, 2, 5], keys | {"steps": 8, "model.dropout": 0.1, "data.micro-batch": 2, "eval.every-steps": 5},
+                                    of_each={2: {"recompute": "selective"}, 5: {"recompute": "full"}})
+
+    def test_recompute_saves_memory(self):
+        peaks = []
+        for recompute in ("none", "selective", "full"):
+            result = self.train(0, self.new_run(), {
+                "steps": 2, "model.layers": 6, "model.width": 64, "model.context": 512, "data.sequence-length": 512,
+                "data.micro-batch": 8, "data.global-batch": 8, "schedule.warmup-steps": 0, "recompute": recompute}).json
+            peaks.append(result["peak_memory_bytes"])
+        self.assertLess(peaks[1], peaks[0] - 10e6)
+        self.assertLess(peaks[2], peaks[1] - 20e6)
+
     def test_what_changes_the_run_changes_its_hashes(self):
         """Else equal hashes would prove nothing."""
         hashes, samples = set(), set()
-        for config in ({}, {"seed": 2}, {"data.micro-batch": 2}, {"optimizer.learning-rate": 0.0101}):
+        for config in ({}, {"seed": 2}, {"data.micro-batch": 2}, {"optimizer.learning-rate": 0.0101},
+                       {"model.dropout": 0.1}, trireme.FAMILIES["gpt2"]):
             result = self.train(0, self.new_run(), config | {"steps": 5}).json
             hashes.add(result["weights_hash"])
             samples.add(result["samples_hash"])
-        self.assertEqual(len(hashes), 4)
+        self.assertEqual(len(hashes), 6)
         self.assertGreaterEqual(len(samples), 2)
 
 

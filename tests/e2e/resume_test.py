@@ -65,6 +65,17 @@ class Resume(Case):
         expected = self.train(2, whole, CONFIG | {"steps": 60, "schedule.name": "constant"})
         self.assertEqual(result.json["weights_hash"], expected.json["weights_hash"])
 
+    def test_dropout_goes_on_where_it_was_in_every_family(self):
+        for family, keys in trireme.FAMILIES.items():
+            with self.subTest(family):
+                config = keys | {"steps": 20, "schedule.name": "constant", "model.dropout": 0.1, "data.micro-batch": 2}
+                expected = self.train(0, self.new_run(), config)
+                run = self.new_run()
+                self.train(2, run, config | {"steps": 9})
+                result = self.train(3, run, config | {"recompute": "full"})
+                self.assertIn("resumed at step 9", result.stderr)
+                self.assertEqual(result.json["weights_hash"], expected.json["weights_hash"])
+
     def test_resume_never_refuses_a_run_that_has_checkpoints(self):
         before = trireme.listing(self.straight)
         for ranks in (0, 2):

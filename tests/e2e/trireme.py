@@ -163,6 +163,8 @@ SMALL = {
     "data.sequence-length": 24, "data.micro-batch": 1, "data.global-batch": 12,
     "schedule.warmup-steps": 5, "optimizer.learning-rate": 0.01, "eval.every-steps": 0,
 }
+# On top of SMALL: what each family takes.
+FAMILIES = {"llama": {"model.family": "llama"}, "gpt2": {"model.family": "gpt2", "model.kv-heads": 0}}
 
 
 def text_of(seed, words=6000):

@@ -38,7 +38,7 @@ bool may_change_on_resume(std::string_view key) {
   for (const std::string_view prefix : {"parallel.", "log.", "checkpoint.", "eval.", "recovery."})
     if (key.starts_with(prefix)) return true;
   // data.path may move: the content is checked by its hash instead.
-  return key == "steps" || key == "threads" || key == "data.path";
+  return key == "steps" || key == "threads" || key == "recompute" || key == "data.path";
 }
 
 }  // namespace trireme::train

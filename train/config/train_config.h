@@ -130,6 +130,7 @@ struct TrainConfig {
   std::int64_t seed = 1;
   std::string device = "cpu";
   std::int64_t threads = 0;
+  std::string recompute = "none";
   models::ModelConfig model;
   DataConfig data;
   OptimizerConfig optimizer;
@@ -147,6 +148,10 @@ struct TrainConfig {
                       Field{"device", &C::device, "where it computes", OneOf("cpu", "cuda")},
                       Field{"threads", &C::threads,
                             "a rank; 0: what the run was started with, else OMP_NUM_THREADS, else 1", Range(0, 4096)},
+                      Field{"recompute", &C::recompute,
+                            "what backward computes a second time instead of keeping it: selective: all but matrix "
+                            "products and attention; full: every block. No bit differs",
+                            OneOf("none", "selective", "full")},
                       Field{"model", &C::model, "shape"},
                       Field{"data", &C::data, "samples"},
                       Field{"optimizer", &C::optimizer, "update"},

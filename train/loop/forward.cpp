@@ -2,6 +2,7 @@
 
 #include <ATen/ops/from_blob.h>
 
+#include "core/base/error.h"
 #include "models/kernels/ops.h"
 
 namespace trireme::train {
@@ -15,9 +16,21 @@ at::Tensor loss_of(models::Model& model, data::MicroBatch& batch, double scale, 
                                       tensor(batch.targets).view({-1}), scale);
 }
 
+namespace {
+
+models::Recompute recompute_of(const std::string& name) {
+  if (name == "none") return models::Recompute::kNone;
+  if (name == "selective") return models::Recompute::kSelective;
+  if (name == "full") return models::Recompute::kFull;
+  throw Error(ErrorCode::kBug, "no way to recompute is called ", name);
+}
+
+}  // namespace
+
 models::ForwardPass training_pass(const TrainConfig& config, const data::MicroBatch& batch) {
-  return {.dropout = models::DropoutKey{static_cast<std::uint64_t>(config.seed), batch.step,
-                                        batch.index * batch.sequences}};
+  return {
+      .dropout = models::DropoutKey{static_cast<std::uint64_t>(config.seed), batch.step, batch.index * batch.sequences},
+      .recompute = recompute_of(config.recompute)};
 }
 
 }  // namespace trireme::train

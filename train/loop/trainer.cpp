@@ -295,8 +295,8 @@ class Trainer {
 
   // The micro-batch's part of the step's loss: its sum of losses over all of the step's tokens.
   double forward_backward(data::MicroBatch& batch) {
-    const at::Tensor loss = loss_of(*model_, batch, 1.0 / static_cast<double>(config_.tokens_per_step()),
-                                    training_pass(config_, batch));
+    const at::Tensor loss =
+        loss_of(*model_, batch, 1.0 / static_cast<double>(config_.tokens_per_step()), training_pass(config_, batch));
     loss.backward();
     return loss.item<double>();
   }

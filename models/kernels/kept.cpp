@@ -1,0 +1,17 @@
+#include "models/kernels/kept.h"
+
+#include <ATen/ops/zeros.h>
+
+namespace trireme::models {
+
+void Kept::drop_last() {
+  if (results_.empty()) return;
+  for (at::Tensor& tensor : results_.back()) tensor = at::zeros({}, tensor.options()).expand(tensor.sizes());
+}
+
+std::vector<at::Tensor> Kept::take() {
+  if (next_ == results_.size()) throw Error(ErrorCode::kBug, "a replay asks for more results than were kept");
+  return std::move(results_[next_++]);
+}
+
+}  // namespace trireme::models
