@@ -76,6 +76,23 @@ class Resume(Case):
                 self.assertIn("resumed at step 9", result.stderr)
                 self.assertEqual(result.json["weights_hash"], expected.json["weights_hash"])
 
+    def test_wsd_with_more_steps_is_the_run_that_had_them_from_the_start(self):
+        wsd = CONFIG | {"schedule.name": "wsd", "schedule.decay-steps": 20, "checkpoint.every-steps": 10}
+        whole = self.new_run()
+        expected = self.train(2, whole, wsd | {"steps": 90})
+        run = self.new_run()
+        self.train(0, run, wsd | {"steps": 60})
+        result = self.train(0, run, wsd | {"steps": 90}, "--resume=40")
+        self.assertNotIn("warning", result.stderr)
+        self.assertEqual(result.json["weights_hash"], expected.json["weights_hash"])
+        self.assertEqual(repeated(run), repeated(whole))
+
+    def test_other_learning_rates_than_planned_are_said_so(self):
+        run = self.new_run()
+        self.train(0, run, CONFIG | {"steps": 20})
+        result = self.train(0, run, CONFIG | {"steps": 30})
+        self.assertIn("steps was 20 and is 30", result.stderr)
+
     def test_resume_never_refuses_a_run_that_has_checkpoints(self):
         before = trireme.listing(self.straight)
         for ranks in (0, 2):

@@ -22,6 +22,17 @@ void validate(const TrainConfig& c) {
           c.data.sequence_length, " and ", c.model.context);
   require(c.schedule.warmup_steps <= c.steps, "schedule.warmup-steps must not exceed steps, got ",
           c.schedule.warmup_steps, " and ", c.steps);
+  if (c.schedule.name == "wsd") {
+    const std::int64_t decay = c.schedule.decay_steps_or_default(c.steps);
+    require(c.schedule.warmup_steps + decay <= c.steps,
+            "schedule.warmup-steps and schedule.decay-steps together must not exceed steps, got ",
+            c.schedule.warmup_steps, " and ", decay, " of ", c.steps);
+  } else {
+    require(c.schedule.decay_steps == 0, "schedule.decay-steps is for schedule.name wsd and must be 0 for ",
+            c.schedule.name, ", got ", c.schedule.decay_steps);
+    require(c.schedule.decay_shape == ScheduleConfig{}.decay_shape,
+            "schedule.decay-shape is for schedule.name wsd, got ", c.schedule.decay_shape, " for ", c.schedule.name);
+  }
   require(c.device == "cpu", "device ", c.device, " is not available yet; allowed: cpu");
   require(c.precision.compute != "fp16", "precision.compute fp16 is not available yet; allowed: fp32, bf16, fp64");
   const auto only_one = [](const char* key, std::int64_t value, std::int64_t only) {

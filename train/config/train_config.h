@@ -50,14 +50,23 @@ struct ScheduleConfig {
   std::string name = "cosine";
   std::int64_t warmup_steps = 100;
   double final_ratio = 0.1;
+  std::int64_t decay_steps = 0;
+  std::string decay_shape = "1-sqrt";
 
   static constexpr auto fields() {
     using C = ScheduleConfig;
     return std::tuple{
-        Field{"name", &C::name, "how the learning rate moves after warm-up", OneOf("constant", "cosine")},
+        Field{"name", &C::name, "how the learning rate moves after warm-up: see docs/guides/schedules.md",
+              OneOf("constant", "linear", "cosine", "wsd")},
         Field{"warmup-steps", &C::warmup_steps, "steps over which the learning rate rises from 0", Range(0, 1e12)},
-        Field{"final-ratio", &C::final_ratio, "last learning rate over the peak, for cosine", Range(0, 1)}};
+        Field{"final-ratio", &C::final_ratio, "last learning rate over the peak, for linear, cosine and wsd",
+              Range(0, 1)},
+        Field{"decay-steps", &C::decay_steps, "last steps, over which wsd falls; 0: a tenth of all", Range(0, 1e12)},
+        Field{"decay-shape", &C::decay_shape, "how wsd falls", OneOf("linear", "cosine", "1-sqrt")}};
   }
+
+  /// Of a run of this many steps.
+  std::int64_t decay_steps_or_default(std::int64_t steps) const { return decay_steps == 0 ? steps / 10 : decay_steps; }
 };
 
 struct PrecisionConfig {

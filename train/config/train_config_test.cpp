@@ -34,6 +34,22 @@ TEST(TrainConfig, RelationsBetweenKeysAreCheckedByName) {
           "data.sequence-length must not exceed model.context, got 1025 and 1024");
   refused([](TrainConfig& c) { c.schedule.warmup_steps = c.steps + 1; },
           "schedule.warmup-steps must not exceed steps, got 1001 and 1000");
+  refused(
+      [](TrainConfig& c) {
+        c.schedule.name = "wsd";
+        c.schedule.decay_steps = 901;
+      },
+      "schedule.warmup-steps and schedule.decay-steps together must not exceed steps, got 100 and 901 of 1000");
+  refused(
+      [](TrainConfig& c) {
+        c.schedule.name = "wsd";
+        c.schedule.warmup_steps = 901;
+      },
+      "together must not exceed steps, got 901 and 100 of 1000");
+  refused([](TrainConfig& c) { c.schedule.decay_steps = 10; },
+          "schedule.decay-steps is for schedule.name wsd and must be 0 for cosine, got 10");
+  refused([](TrainConfig& c) { c.schedule.decay_shape = "linear"; },
+          "schedule.decay-shape is for schedule.name wsd, got linear for cosine");
 }
 
 TEST(TrainConfig, WhatIsNotAvailableYetIsRefusedByName) {

@@ -156,6 +156,10 @@ class Trainer {
     if (state.fingerprint != state_.fingerprint && is_first())
       log_warning("losses and weights may differ in their last bits from here on: the run was saved with " +
                   state.fingerprint + ", this is " + state_.fingerprint);
+    if (state.planned_steps && !same_learning_rates(config_, *state.planned_steps, state.step) && is_first())
+      log_warning("steps was " + std::to_string(*state.planned_steps) + " and is " + std::to_string(config_.steps) +
+                  ": with it the learning rate of steps up to " + std::to_string(state.step) +
+                  " would have been another; see docs/guides/schedules.md");
     const std::string fingerprint = state_.fingerprint;
     state_ = std::move(state);
     state_.fingerprint = fingerprint;

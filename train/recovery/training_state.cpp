@@ -53,6 +53,7 @@ std::string to_json(const TrainingState& state, const TrainConfig& config) {
               {"tokens-per-second", state.tokens_per_second},
               {"seconds-to-first-step", state.seconds_to_first_step},
               {"peak-memory-bytes", state.peak_memory_bytes},
+              {"planned-steps", config.steps},
               {"corpus-hash", state.corpus_hash},
               {"fingerprint", state.fingerprint},
               {"config", trireme::to_json(fields_of(copy))}}
@@ -72,6 +73,8 @@ TrainingState state_from_json(const std::string& text, const std::string& origin
     object.at("tokens-per-second").get_to(state.tokens_per_second);
     object.at("seconds-to-first-step").get_to(state.seconds_to_first_step);
     object.at("peak-memory-bytes").get_to(state.peak_memory_bytes);
+    if (const auto found = object.find("planned-steps"); found != object.end())
+      state.planned_steps = found->get<std::int64_t>();
     object.at("corpus-hash").get_to(state.corpus_hash);
     object.at("fingerprint").get_to(state.fingerprint);
     return state;

@@ -24,6 +24,8 @@ struct TrainingState {
   double tokens_per_second = 0;  ///< of the part since the last start, its first three steps left out
   double seconds_to_first_step = 0;
   std::int64_t peak_memory_bytes = 0;
+  /// `steps` of the config when it was saved, which shaped the learning rates so far; nothing in older checkpoints.
+  std::optional<std::int64_t> planned_steps;
   std::string corpus_hash;  ///< content of the training split
   std::string fingerprint;  ///< what decides the bits beside the config: see machine_fingerprint()
 };
