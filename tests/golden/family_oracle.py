@@ -396,10 +396,12 @@ def make_corpus(programs, vocabulary):
 def train_with_pytorch(reference, batches, rate, epsilon, clip):
     """Records of each step like metrics.jsonl's, and the optimizer."""
     parameters = list(reference.module.parameters())
-    matrices = [parameter for parameter in parameters if parameter.dim() >= 2]
-    vectors = [parameter for parameter in parameters if parameter.dim() < 2]
-    optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}], lr=rate,
-                                  betas=(0.9, 0.95), eps=epsilon)
+    # A tied output matrix is the embedding's parameter. Hugging Face's Conv1D of GPT-2 is a matrix.
+    embeddings = {id(module.weight) for module in reference.module.modules() if isinstance(module, torch.nn.Embedding)}
+    decays = [parameter.dim() >= 2 and id(parameter) not in embeddings for parameter in parameters]
+    groups = [{"params": [parameter for parameter, own in zip(parameters, decays) if own == group], "weight_decay": 0.1 * group}
+              for group in (True, False)]
+    optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), eps=epsilon)
     schedule = get_cosine_with_min_lr_schedule_with_warmup(optimizer, WARMUP, STEPS, min_lr_rate=FINAL_RATIO)
     records = []
     for ids in batches:

@@ -34,15 +34,17 @@ struct OptimizerConfig {
 
   static constexpr auto fields() {
     using C = OptimizerConfig;
-    return std::tuple{Field{"name", &C::name, "algorithm", OneOf("adamw")},
-                      Field{"learning-rate", &C::learning_rate, "peak step size, reached after warm-up", Range(0, 10)},
-                      Field{"weight-decay", &C::weight_decay,
-                            "decoupled decay of matrices, per step, times the learning rate", Range(0, 10)},
-                      Field{"beta1", &C::beta1, "decay of the first moment", Range(0, 0.999999)},
-                      Field{"beta2", &C::beta2, "decay of the second moment", Range(0, 0.999999)},
-                      Field{"epsilon", &C::epsilon, "added to the root of the second moment", Range(1e-30, 1)},
-                      Field{"clip-norm", &C::clip_norm, "gradients of a larger norm are scaled down to it; 0: never",
-                            Range(0, 1e12)}};
+    return std::tuple{
+        Field{"name", &C::name, "algorithm", OneOf("adamw")},
+        Field{"learning-rate", &C::learning_rate, "peak step size, reached after warm-up", Range(0, 10)},
+        Field{"weight-decay", &C::weight_decay,
+              "decoupled decay, per step, times the learning rate; of matrices, not of norms, biases and embeddings",
+              Range(0, 10)},
+        Field{"beta1", &C::beta1, "decay of the first moment", Range(0, 0.999999)},
+        Field{"beta2", &C::beta2, "decay of the second moment", Range(0, 0.999999)},
+        Field{"epsilon", &C::epsilon, "added to the root of the second moment", Range(1e-30, 1)},
+        Field{"clip-norm", &C::clip_norm, "gradients of a larger norm are scaled down to it; 0: never",
+              Range(0, 1e12)}};
   }
 };
 

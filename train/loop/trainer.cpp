@@ -282,7 +282,6 @@ class Trainer {
     const double scale = clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1;
     const double rate = learning_rate(config_, state_.step + 1);
     optimizer_.update(state_.step + 1, rate, scale, gradients);
-    parameters_.publish();
 
     state_.step += 1;
     state_.tokens += config_.tokens_per_step();

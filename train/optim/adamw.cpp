@@ -1,7 +1,9 @@
 #include "train/optim/adamw.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "train/optim/flat_math.h"
@@ -12,25 +14,40 @@ AdamW::AdamW(const OptimizerConfig& config, FlatParameters& parameters)
     : config_(config),
       parameters_(parameters),
       first_(at::zeros_like(parameters.masters())),
-      second_(at::zeros_like(parameters.masters())) {}
+      second_(at::zeros_like(parameters.masters())) {
+  constexpr std::int64_t kPiece = 8192;
+  for (const auto& entry : parameters.entries()) {
+    if (entry.tied_begin >= 0) continue;
+    const double decay = entry.parameter->role == models::Role::kMatrix ? config.weight_decay : 0;
+    for (std::int64_t done = 0; done < entry.count; done += kPiece)
+      pieces_.push_back({entry.begin + done, std::min(kPiece, entry.count - done), decay});
+  }
+}
 
 void AdamW::update(std::int64_t step, double learning_rate, double gradient_scale, const at::Tensor& gradients) {
-  AdamWStep numbers{learning_rate,
-                    config_.weight_decay,
-                    config_.beta1,
-                    config_.beta2,
-                    config_.epsilon,
-                    gradient_scale,
-                    1 - std::pow(config_.beta1, static_cast<double>(step)),
-                    1 - std::pow(config_.beta2, static_cast<double>(step))};
+  const AdamWStep numbers{learning_rate,
+                          0,  // each piece's own
+                          config_.beta1,
+                          config_.beta2,
+                          config_.epsilon,
+                          gradient_scale,
+                          1 - std::pow(config_.beta1, static_cast<double>(step)),
+                          1 - std::pow(config_.beta2, static_cast<double>(step))};
   const auto run = [&]<class T>(T) {
-    for (const auto& entry : parameters_.entries()) {
-      if (entry.tied_begin >= 0) continue;
-      numbers.weight_decay = entry.parameter->shape.size() >= 2 ? config_.weight_decay : 0;
-      adamw_update(numbers, parameters_.masters().mutable_data_ptr<T>() + entry.begin,
-                   gradients.const_data_ptr<T>() + entry.begin, first_.mutable_data_ptr<T>() + entry.begin,
-                   second_.mutable_data_ptr<T>() + entry.begin, entry.count);
-    }
+    T* const weights = parameters_.masters().mutable_data_ptr<T>();
+    const T* const gradient = gradients.const_data_ptr<T>();
+    T *const first = first_.mutable_data_ptr<T>(), *const second = second_.mutable_data_ptr<T>();
+    // An update gives the same bits at any cut, so pieces may go to any thread.
+    at::parallel_for(0, static_cast<std::int64_t>(pieces_.size()), 1, [&](std::int64_t from, std::int64_t to) {
+      for (std::int64_t i = from; i < to; ++i) {
+        const Piece& piece = pieces_[static_cast<std::size_t>(i)];
+        AdamWStep mine = numbers;
+        mine.weight_decay = piece.weight_decay;
+        adamw_update(mine, weights + piece.begin, gradient + piece.begin, first + piece.begin, second + piece.begin,
+                     piece.count);
+        parameters_.publish(piece.begin, piece.count);
+      }
+    });
   };
   if (parameters_.master_type() == at::kDouble)
     run(double{});

@@ -1,17 +1,24 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "train/config/train_config.h"
 #include "train/parallel/flat_parameters.h"
 
 namespace trireme::train {
 
-/// AdamW over the whole row of weights. Matrices decay; vectors (norms, biases) do not.
-/// Source: Loshchilov and Hutter 2019, arXiv:1711.05101.
+/// AdamW over the whole row of weights. Source: Loshchilov and Hutter 2019, arXiv:1711.05101.
+///
+/// Matrices decay; norms, biases and embeddings do not. Adam gives the row of a token that is not in the batch no
+/// gradient to speak of, yet decay would shrink it at every step, and small embeddings make large gradients in the norm
+/// that follows (OLMo 2, arXiv:2501.00656). A matrix that is both embedding and output is an embedding
+/// here.
 class AdamW {
  public:
   AdamW(const OptimizerConfig& config, FlatParameters& parameters);
 
+  /// Updates the weights and what forward reads of them.
   /// @param step            counts from 1, for the bias correction
   /// @param gradient_scale  multiplies every gradient first: what clipping asks for
   void update(std::int64_t step, double learning_rate, double gradient_scale, const at::Tensor& gradients);
@@ -21,9 +28,16 @@ class AdamW {
   at::Tensor& second_moment() { return second_; }
 
  private:
+  // A stretch of the row that decays alike and stays in a core's cache while all is done to it.
+  struct Piece {
+    std::int64_t begin, count;
+    double weight_decay;
+  };
+
   const OptimizerConfig config_;
   FlatParameters& parameters_;
   at::Tensor first_, second_;
+  std::vector<Piece> pieces_;
 };
 
 }  // namespace trireme::train

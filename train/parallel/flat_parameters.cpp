@@ -48,9 +48,9 @@ void FlatParameters::initialise(std::uint64_t seed) {
   }
 }
 
-void FlatParameters::publish() {
+void FlatParameters::publish(std::int64_t begin, std::int64_t count) {
   if (rounded_.defined())
-    round_into(rounded_.mutable_data_ptr<c10::BFloat16>(), masters_.const_data_ptr<float>(), size_);
+    round_into(rounded_.mutable_data_ptr<c10::BFloat16>() + begin, masters_.const_data_ptr<float>() + begin, count);
 }
 
 at::ScalarType compute_type(const std::string& precision) {

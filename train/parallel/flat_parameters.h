@@ -37,8 +37,10 @@ class FlatParameters {
 
   /// Fills masters with initial values.
   void initialise(std::uint64_t seed);
-  /// To be called after masters changed: with bf16 compute, rounds them into what forward reads.
-  void publish();
+  /// To be called after masters changed, or those of a stretch of the row: with bf16 compute, rounds them into what
+  /// forward reads.
+  void publish() { publish(0, size_); }
+  void publish(std::int64_t begin, std::int64_t count);
 
  private:
   std::vector<Entry> entries_;
