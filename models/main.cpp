@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -32,8 +33,13 @@ void print(const Json& json) {
 std::int64_t parameters_of(const Checkpoint& checkpoint) {
   std::int64_t parameters = 0;
   for (const Checkpoint::Tensor& tensor : checkpoint.tensors())
-    if (tensor.name.starts_with("weights/")) parameters += volume(tensor.shape).value_or(0);
+    if (tensor.name.starts_with(kWeightsPrefix)) parameters += volume(tensor.shape).value_or(0);
   return parameters;
+}
+
+bool has_average(const Checkpoint& checkpoint) {
+  return std::ranges::any_of(checkpoint.tensors(),
+                             [](const auto& tensor) { return tensor.name.starts_with(kAveragePrefix); });
 }
 
 std::string scalar_text(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
@@ -43,7 +49,8 @@ void print_for_people(const Json& result) {
   std::cout << "checkpoint    " << scalar_text(result["checkpoint"]) << "\nstep          "
             << scalar_text(result["step"]) << "\ntokens        " << scalar_text(result["tokens"]) << "\nweights hash  "
             << scalar_text(result["weights_hash"]) << "\nparameters    " << parameters << " ("
-            << count_text(static_cast<double>(parameters)) << ")\nconfig\n";
+            << count_text(static_cast<double>(parameters)) << ")\nema           "
+            << (result["ema"].get<bool>() ? "kept: trireme-serve --weights ema" : "none") << "\nconfig\n";
   for (const auto& [key, value] : result["config"].items())
     std::cout << "  " << key << ": " << scalar_text(value) << "\n";
   std::cout << "tensors\n";
@@ -68,6 +75,7 @@ int inspect(const ModelOptions& options) {
                  {"tokens", training.contains("tokens") ? training["tokens"] : Json()},
                  {"weights_hash", checkpoint.weights_hash()},
                  {"parameters", parameters_of(checkpoint)},
+                 {"ema", has_average(checkpoint)},
                  {"config", Json::parse(checkpoint.model_json())},
                  {"tensors", Json::array()}};
   for (const Checkpoint::Tensor& tensor : checkpoint.tensors())

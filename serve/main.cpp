@@ -14,6 +14,7 @@ namespace {
 
 struct ServeOptions {
   std::string model;
+  std::string weights = "current";
   std::vector<std::string> prompt;
   std::int64_t max_tokens = 64;
   double temperature = 1;
@@ -27,6 +28,9 @@ struct ServeOptions {
     using C = ServeOptions;
     return std::tuple{
         Field{"model", &C::model, "a run directory, or a checkpoint in one", kRequired},
+        Field{"weights", &C::weights,
+              "current: those that training goes on from; ema: their average, for a run with optimizer.ema-decay",
+              OneOf("current", "ema")},
         Field{"prompt", &C::prompt, "text to go on from; one answer on stdout, no server", kOneEach},
         Field{"max-tokens", &C::max_tokens, "tokens of an answer", Range(1, 1 << 24)},
         Field{"temperature", &C::temperature, "divides the scores: lower is surer; 0: always the likeliest token",
@@ -47,7 +51,7 @@ int serve(const ServeOptions& options) {
   install_stop_signals();
   at::set_num_threads(static_cast<int>(options.threads));
   const models::Checkpoint checkpoint = models::open_model(options.model);
-  TextGenerator generator(checkpoint);
+  TextGenerator generator(checkpoint, options.weights == "ema" ? models::Weights::kAverage : models::Weights::kCurrent);
   const models::SamplingOptions sampling{options.temperature, options.top_k, options.top_p,
                                          static_cast<std::uint64_t>(options.seed)};
   std::string text;
@@ -63,7 +67,7 @@ int serve(const ServeOptions& options) {
                                 {"prompt_tokens", outcome.prompt_tokens},
                                 {"completion_tokens", outcome.tokens},
                                 {"finish_reason", outcome.reason},
-                                {"weights_hash", checkpoint.weights_hash()}}
+                                {"weights_hash", generator.weights_hash()}}
                      .dump()
               << std::endl;
   else

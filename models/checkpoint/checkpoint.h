@@ -31,6 +31,9 @@ struct TensorSlice {
   const void* data = nullptr;
 };
 
+/// Of the names of tensors: weights, and their moving average where training kept one.
+inline constexpr const char *kWeightsPrefix = "weights/", *kAveragePrefix = "ema/";
+
 /// Hash of named weights that does not depend on how they are split, so that a trainer, a checkpoint and a server agree
 /// on what they hold: SHA-256 over every tensor named "weights/...", in order of name: name, type, shape and the hashes
 /// of its row-major bytes in pieces of 4 MiB. Definition: docs/formats/checkpoint.md.

@@ -8,13 +8,12 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "models/generate/kv_cache.h"
-#include "models/load.h"
 
 namespace trireme::serve {
 
-TextGenerator::TextGenerator(const models::Checkpoint& checkpoint)
+TextGenerator::TextGenerator(const models::Checkpoint& checkpoint, models::Weights weights)
     : tokenizer_(data::Tokenizer::parse(checkpoint.tokenizer_json(), checkpoint.directory().string())),
-      model_(models::load_model(checkpoint)) {
+      model_(models::load_model(checkpoint, weights)) {
   if (tokenizer_.vocabulary_size() > model_->vocabulary())
     throw Error(ErrorCode::kBadInput, checkpoint.directory().string(), ": the tokenizer has ",
                 tokenizer_.vocabulary_size(), " ids, the model ", model_->vocabulary());

@@ -8,6 +8,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "models/checkpoint/checkpoint.h"
 #include "models/generate/sampler.h"
+#include "models/load.h"
 #include "models/model.h"
 
 namespace trireme::serve {
@@ -16,7 +17,10 @@ namespace trireme::serve {
 class TextGenerator {
  public:
   /// @throws Error kCorrupt, kBadInput
-  explicit TextGenerator(const models::Checkpoint& checkpoint);
+  explicit TextGenerator(const models::Checkpoint& checkpoint, models::Weights weights = models::Weights::kCurrent);
+
+  /// Of the weights that answer.
+  std::string weights_hash() const { return models::weights_hash(*model_); }
 
   struct Outcome {
     std::int64_t prompt_tokens = 0, tokens = 0;

@@ -87,6 +87,31 @@ class Resume(Case):
         self.assertEqual(result.json["weights_hash"], expected.json["weights_hash"])
         self.assertEqual(repeated(run), repeated(whole))
 
+    def test_the_average_of_the_weights_goes_on_to_the_bit(self):
+        config = CONFIG | {"steps": 60, "schedule.name": "wsd", "optimizer.ema-decay": 0.95}
+        hashes = []
+        for stops in ((), (20, 45)):
+            run = self.new_run()
+            for ranks, stop in enumerate(stops, 1):
+                job = self.start(ranks, run, config)
+                job.wait_until(lambda: last_step(run) >= stop, what=f"step {stop}")
+                job.signal(signal.SIGTERM)
+                self.assertIn(job.finish(30).status, (0, 75))
+            result = self.train(3 if stops else 0, run, config)
+            served = [trireme.run([trireme.SERVE, run, "--prompt", "The", "--weights", weights, "--max-tokens", "1", "--json"])
+                      for weights in ("current", "ema")]
+            for answer in served:
+                self.assertEqual(answer.status, 0, answer)
+            hashes.append([answer.json["weights_hash"] for answer in served])
+            self.assertEqual(hashes[-1][0], result.json["weights_hash"])
+            self.assertNotEqual(*hashes[-1])
+        self.assertEqual(*hashes)
+        refused = trireme.run([trireme.SERVE, self.straight, "--prompt", "The", "--weights", "ema"])
+        self.assertEqual((refused.status, len(refused.lines)), (1, 1), refused)
+        self.assertIn("optimizer.ema-decay 0", refused.stderr)
+        refused = self.train(0, self.straight, CONFIG | {"steps": STEPS + 1, "optimizer.ema-decay": 0.9}, status=2)
+        self.assertIn("optimizer.ema-decay", refused.stderr)
+
     def test_other_learning_rates_than_planned_are_said_so(self):
         run = self.new_run()
         self.train(0, run, CONFIG | {"steps": 20})

@@ -31,6 +31,7 @@ struct OptimizerConfig {
   double beta2 = 0.95;
   double epsilon = 1e-8;
   double clip_norm = 1;
+  double ema_decay = 0;
 
   static constexpr auto fields() {
     using C = OptimizerConfig;
@@ -43,8 +44,10 @@ struct OptimizerConfig {
         Field{"beta1", &C::beta1, "decay of the first moment", Range(0, 0.999999)},
         Field{"beta2", &C::beta2, "decay of the second moment", Range(0, 0.999999)},
         Field{"epsilon", &C::epsilon, "added to the root of the second moment", Range(1e-30, 1)},
-        Field{"clip-norm", &C::clip_norm, "gradients of a larger norm are scaled down to it; 0: never",
-              Range(0, 1e12)}};
+        Field{"clip-norm", &C::clip_norm, "gradients of a larger norm are scaled down to it; 0: never", Range(0, 1e12)},
+        Field{"ema-decay", &C::ema_decay,
+              "share of the weights' moving average that a step leaves in it; 0: no average is kept",
+              Range(0, 0.9999999)}};
   }
 };
 

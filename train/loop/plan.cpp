@@ -40,7 +40,9 @@ std::string training_plan(Communicator& world, const TrainConfig& config) {
   }
   out << "\n"
       << "memory       a rank, activations apart: weights " << bytes_text(size * (master + rounded)) << ", moments "
-      << bytes_text(2 * size * master) << ", gradients " << bytes_text(buffers * size * master) << "\n";
+      << bytes_text(2 * size * master)
+      << (config.optimizer.ema_decay > 0 ? ", average " + bytes_text(size * master) : "") << ", gradients "
+      << bytes_text(buffers * size * master) << "\n";
   return out.str();
 }
 

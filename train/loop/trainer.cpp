@@ -308,11 +308,18 @@ class Trainer {
     const EvaluationResult result = evaluation_->run(world_, *model_);
     state_.eval_loss = result.loss;
     state_.eval_bits_per_byte = result.bits_per_byte;
-    files.event("eval", state_.step,
-                {{"eval_loss", *state_.eval_loss}, {"eval_bits_per_byte", *state_.eval_bits_per_byte}});
-    char text[160];
-    std::snprintf(text, sizeof text, "step %lld: validation loss %.4f nats a token, %.4f bits a byte",
-                  static_cast<long long>(state_.step), *state_.eval_loss, *state_.eval_bits_per_byte);
+    json details = {{"eval_loss", result.loss}, {"eval_bits_per_byte", result.bits_per_byte}};
+    char text[200];
+    const int used = std::snprintf(text, sizeof text, "step %lld: validation loss %.4f nats a token, %.4f bits a byte",
+                                   static_cast<long long>(state_.step), result.loss, result.bits_per_byte);
+    if (optimizer_.average().defined()) {
+      const AdamW::AverageInPlace in_place(optimizer_);
+      const EvaluationResult average = evaluation_->run(world_, *model_);
+      details.update({{"ema_eval_loss", average.loss}, {"ema_eval_bits_per_byte", average.bits_per_byte}});
+      std::snprintf(text + used, sizeof text - static_cast<std::size_t>(used), "; averaged weights: %.4f and %.4f",
+                    average.loss, average.bits_per_byte);
+    }
+    files.event("eval", state_.step, details);
     console.line(text);
   }
 

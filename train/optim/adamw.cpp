@@ -15,6 +15,7 @@ AdamW::AdamW(const OptimizerConfig& config, FlatParameters& parameters)
       parameters_(parameters),
       first_(at::zeros_like(parameters.masters())),
       second_(at::zeros_like(parameters.masters())) {
+  if (config.ema_decay > 0) average_ = at::zeros_like(parameters.masters());
   constexpr std::int64_t kPiece = 8192;
   for (const auto& entry : parameters.entries()) {
     if (entry.tied_begin >= 0) continue;
@@ -33,7 +34,10 @@ void AdamW::update(std::int64_t step, double learning_rate, double gradient_scal
                           gradient_scale,
                           1 - std::pow(config_.beta1, static_cast<double>(step)),
                           1 - std::pow(config_.beta2, static_cast<double>(step))};
+  const auto n = static_cast<double>(step);
+  const double share = 1 - std::min(config_.ema_decay, (n - 1) / (n + 8));
   const auto run = [&]<class T>(T) {
+    T* const average = average_.defined() ? average_.mutable_data_ptr<T>() : nullptr;
     T* const weights = parameters_.masters().mutable_data_ptr<T>();
     const T* const gradient = gradients.const_data_ptr<T>();
     T *const first = first_.mutable_data_ptr<T>(), *const second = second_.mutable_data_ptr<T>();
@@ -45,6 +49,7 @@ void AdamW::update(std::int64_t step, double learning_rate, double gradient_scal
         mine.weight_decay = piece.weight_decay;
         adamw_update(mine, weights + piece.begin, gradient + piece.begin, first + piece.begin, second + piece.begin,
                      piece.count);
+        if (average) average_into(average + piece.begin, weights + piece.begin, share, piece.count);
         parameters_.publish(piece.begin, piece.count);
       }
     });
@@ -53,6 +58,18 @@ void AdamW::update(std::int64_t step, double learning_rate, double gradient_scal
     run(double{});
   else
     run(float{});
+}
+
+void AdamW::swap_average() {
+  const auto swap = [&]<class T>(T) {
+    T* const weights = parameters_.masters().mutable_data_ptr<T>();
+    std::swap_ranges(weights, weights + parameters_.size(), average_.mutable_data_ptr<T>());
+  };
+  if (parameters_.master_type() == at::kDouble)
+    swap(double{});
+  else
+    swap(float{});
+  parameters_.publish();
 }
 
 }  // namespace trireme::train

@@ -8,12 +8,17 @@
 
 namespace trireme::train {
 
-/// AdamW over the whole row of weights. Source: Loshchilov and Hutter 2019, arXiv:1711.05101.
+/// AdamW over the whole row of weights, and where ema-decay asks for it the weights' moving average.
+/// Source: Loshchilov and Hutter 2019, arXiv:1711.05101.
 ///
 /// Matrices decay; norms, biases and embeddings do not. Adam gives the row of a token that is not in the batch no
 /// gradient to speak of, yet decay would shrink it at every step, and small embeddings make large gradients in the norm
 /// that follows (OLMo 2, arXiv:2501.00656). A matrix that is both embedding and output is an embedding
 /// here.
+///
+/// The average is as wide as the masters. Step n leaves min(ema-decay, (n - 1) / (n + 8)) of it and adds the rest from
+/// the weights: it forgets the initial weights within some steps, however slow it is later (so do TensorFlow's
+/// averages).
 class AdamW {
  public:
   AdamW(const OptimizerConfig& config, FlatParameters& parameters);
@@ -26,8 +31,24 @@ class AdamW {
   /// Rows like the masters'.
   at::Tensor& first_moment() { return first_; }
   at::Tensor& second_moment() { return second_; }
+  /// The moving average of the weights, likewise; undefined when none is kept.
+  at::Tensor& average() { return average_; }
+
+  /// For as long as it lives the masters, and what forward reads, are the average. One that is kept is needed.
+  class AverageInPlace {
+   public:
+    explicit AverageInPlace(AdamW& optimizer) : optimizer_(optimizer) { optimizer_.swap_average(); }
+    ~AverageInPlace() { optimizer_.swap_average(); }
+    AverageInPlace(const AverageInPlace&) = delete;
+    AverageInPlace& operator=(const AverageInPlace&) = delete;
+
+   private:
+    AdamW& optimizer_;
+  };
 
  private:
+  void swap_average();
+
   // A stretch of the row that decays alike and stays in a core's cache while all is done to it.
   struct Piece {
     std::int64_t begin, count;
@@ -36,7 +57,7 @@ class AdamW {
 
   const OptimizerConfig config_;
   FlatParameters& parameters_;
-  at::Tensor first_, second_;
+  at::Tensor first_, second_, average_;
   std::vector<Piece> pieces_;
 };
 

@@ -68,6 +68,16 @@ TRIREME_CLONES void round_into(c10::BFloat16* __restrict out, const float* __res
   for (std::int64_t i = 0; i < count; ++i) models::store(out + i, x[i]);
 }
 
+TRIREME_CLONES void average_into(float* __restrict average, const float* __restrict x, double share,
+                                 std::int64_t count) {
+  const auto part = static_cast<float>(share);
+  for (std::int64_t i = 0; i < count; ++i) average[i] += part * (x[i] - average[i]);
+}
+TRIREME_CLONES void average_into(double* __restrict average, const double* __restrict x, double share,
+                                 std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) average[i] += share * (x[i] - average[i]);
+}
+
 TRIREME_CLONES double sum_of_squares(const float* x, std::int64_t count) { return squares(x, count); }
 TRIREME_CLONES double sum_of_squares(const double* x, std::int64_t count) { return squares(x, count); }
 

@@ -17,6 +17,10 @@ void add_into(float* out, const c10::BFloat16* x, std::int64_t count);
 /// bfloat16 by round to nearest even; NaN stays NaN.
 void round_into(c10::BFloat16* out, const float* x, std::int64_t count);
 
+/// average += share * (x - average)
+void average_into(float* average, const float* x, double share, std::int64_t count);
+void average_into(double* average, const double* x, double share, std::int64_t count);
+
 /// Sum of squares in float64, in 16 fixed lanes that are added pairwise at the end. For blocks of a gradient norm.
 double sum_of_squares(const float* x, std::int64_t count);
 double sum_of_squares(const double* x, std::int64_t count);

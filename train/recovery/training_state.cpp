@@ -14,15 +14,17 @@ namespace {
 
 using nlohmann::json;
 
-// The three rows that a checkpoint holds, each under names of its own.
+// The rows that a checkpoint holds, each under names of its own.
 struct Row {
   const char* prefix;
   at::Tensor* tensor;
 };
 std::vector<Row> rows_of(FlatParameters& parameters, AdamW& optimizer) {
-  return {{"weights/", &parameters.masters()},
-          {"optimizer/first-moment/", &optimizer.first_moment()},
-          {"optimizer/second-moment/", &optimizer.second_moment()}};
+  std::vector<Row> rows = {{"weights/", &parameters.masters()},
+                           {"optimizer/first-moment/", &optimizer.first_moment()},
+                           {"optimizer/second-moment/", &optimizer.second_moment()}};
+  if (optimizer.average().defined()) rows.push_back({models::kAveragePrefix, &optimizer.average()});
+  return rows;
 }
 
 models::StoredType stored_type(const FlatParameters& parameters) {

@@ -37,13 +37,15 @@ TrainingState state_from_json(const std::string& json, const std::string& origin
 /// Threads, vector instructions and library versions: with another one the same config gives other bits.
 std::string machine_fingerprint(std::int64_t threads);
 
-/// Writes weights, moments and state as checkpoint `state.step` of `run`; each rank writes a share of the tensors.
+/// Writes weights, moments, the weights' average if one is kept, and state as checkpoint `state.step` of `run`; each
+/// rank writes a share of the tensors.
 /// @returns the weights' hash. @throws Error kIo, kPeerLost
 std::string save_checkpoint(Communicator& world, const std::filesystem::path& run, const TrainingState& state,
                             const TrainConfig& config, const std::string& model_json, const std::string& tokenizer_json,
                             FlatParameters& parameters, AdamW& optimizer);
 
-/// Reads weights and moments back. @throws Error kCorrupt, kNotFound, kBadInput when it is another model's checkpoint
+/// Reads all of it but the state back. @throws Error kCorrupt, kNotFound, kBadInput when it is another model's
+/// checkpoint
 void load_tensors(const models::Checkpoint& checkpoint, FlatParameters& parameters, AdamW& optimizer);
 
 }  // namespace trireme::train

@@ -1,5 +1,6 @@
 #include "train/recovery/training_state.h"
 
+#include <ATen/TensorOperators.h>
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/comm/thread_communicator.h"
+#include "models/load.h"
 #include "models/registry.h"
 
 namespace trireme::train {
@@ -75,8 +77,8 @@ TEST(TrainingState, WhatIsMissingOrOfAnotherTypeIsCorruptAndNamesTheCheckpoint) 
 
 // A model with its rows of weights and moments, as a trainer has it.
 struct Rows {
-  explicit Rows(const models::ModelConfig& config, at::ScalarType type = at::kFloat)
-      : model(models::build_model(config, 40)), parameters(model->parameters(), type), optimizer({}, parameters) {}
+  explicit Rows(const models::ModelConfig& config, at::ScalarType type = at::kFloat, const OptimizerConfig& more = {})
+      : model(models::build_model(config, 40)), parameters(model->parameters(), type), optimizer(more, parameters) {}
   std::unique_ptr<models::Model> model;
   FlatParameters parameters;
   AdamW optimizer;
@@ -97,11 +99,12 @@ class SavedTraining : public ::testing::Test {
   ~SavedTraining() override { std::filesystem::remove_all(run_); }
 
   // Saves step 200 from this many ranks; all hold the same numbers, as in training.
-  std::string save(int ranks, const models::ModelConfig& config) {
+  std::string save(int ranks, const models::ModelConfig& config, const OptimizerConfig& optimizer = {}) {
     std::string hash;
     run_on_threads(ranks, [&](Communicator& world) {
-      Rows rows(config);
+      Rows rows(config, at::kFloat, optimizer);
       rows.parameters.initialise(1);
+      if (rows.optimizer.average().defined()) rows.optimizer.average().copy_(rows.parameters.masters() * 2);
       rows.optimizer.first_moment().fill_(0.25);
       rows.optimizer.second_moment().fill_(0.5);
       const std::string text = save_checkpoint(world, run_, sample(), TrainConfig{}, models::model_json(config, 40),
@@ -132,6 +135,28 @@ TEST_F(SavedTraining, AnyNumberOfRanksSavesTheSameWeights) {
   const auto& entry = rows.parameters.entries()[0];
   EXPECT_EQ(rows.optimizer.first_moment()[entry.begin].item<float>(), 0.25F);
   EXPECT_EQ(rows.optimizer.second_moment()[entry.begin].item<float>(), 0.5F);
+}
+
+TEST_F(SavedTraining, TheAverageOfTheWeightsIsKeptAndCanBeUsedForInference) {
+  const std::string without = save(1, small());
+  EXPECT_THAT([&] { models::load_model(open(), models::Weights::kAverage); },
+              ThrowsMessage<Error>(HasSubstr("holds no average of its weights")));
+  OptimizerConfig config;
+  config.ema_decay = 0.99;
+  EXPECT_EQ(save(3, small(), config), without) << "it is no part of the weights' hash";
+  const models::Checkpoint checkpoint = open();
+  EXPECT_TRUE(checkpoint.verify().empty());
+  Rows rows(small(), at::kFloat, config), none(small());
+  load_tensors(checkpoint, rows.parameters, rows.optimizer);
+  EXPECT_TRUE(rows.optimizer.average().equal(rows.parameters.masters() * 2));
+  EXPECT_THAT([&] { load_tensors(checkpoint, none.parameters, none.optimizer); },
+              ThrowsMessage<Error>(HasSubstr("tensors")));
+
+  const auto weights = models::load_model(checkpoint),
+             average = models::load_model(checkpoint, models::Weights::kAverage);
+  EXPECT_TRUE(average->head().value.equal(weights->head().value * 2));
+  EXPECT_EQ(models::weights_hash(*weights), checkpoint.weights_hash());
+  EXPECT_NE(models::weights_hash(*average), checkpoint.weights_hash());
 }
 
 TEST_F(SavedTraining, AnotherModelsCheckpointIsRefused) {
