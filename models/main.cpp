@@ -14,13 +14,26 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-struct ModelOptions {
+struct VerifyOptions {
   std::string model;
   bool json = false;
 
   static constexpr auto fields() {
-    using C = ModelOptions;
+    using C = VerifyOptions;
     return std::tuple{Field{"model", &C::model, "a checkpoint directory or a run", kRequired},
+                      Field{"json", &C::json, "the result as one JSON object on one line"}};
+  }
+};
+
+struct InspectOptions {
+  std::string model;
+  std::string step = "newest";
+  bool json = false;
+
+  static constexpr auto fields() {
+    using C = InspectOptions;
+    return std::tuple{Field{"model", &C::model, "a checkpoint directory or a run", kRequired},
+                      Field{"step", &C::step, "of a run: newest, best (lowest validation loss) or a step"},
                       Field{"json", &C::json, "the result as one JSON object on one line"}};
   }
 };
@@ -47,8 +60,12 @@ std::string scalar_text(const Json& value) { return value.is_string() ? value.ge
 void print_for_people(const Json& result) {
   const auto parameters = result["parameters"].get<std::int64_t>();
   std::cout << "checkpoint    " << scalar_text(result["checkpoint"]) << "\nstep          "
-            << scalar_text(result["step"]) << "\ntokens        " << scalar_text(result["tokens"]) << "\nweights hash  "
-            << scalar_text(result["weights_hash"]) << "\nparameters    " << parameters << " ("
+            << scalar_text(result["step"]) << "\ntokens        " << scalar_text(result["tokens"]) << "\neval loss     "
+            << (result["eval_loss"].is_null() ? "none of this step" : scalar_text(result["eval_loss"]));
+  if (const Json& best = result["best"]; !best.is_null())
+    std::cout << "\nbest          step " << scalar_text(best["step"]) << ", eval loss "
+              << scalar_text(best["eval_loss"]);
+  std::cout << "\nweights hash  " << scalar_text(result["weights_hash"]) << "\nparameters    " << parameters << " ("
             << count_text(static_cast<double>(parameters)) << ")\nema           "
             << (result["ema"].get<bool>() ? "kept: trireme-serve --weights ema" : "none") << "\nconfig\n";
   for (const auto& [key, value] : result["config"].items())
@@ -67,17 +84,23 @@ void print_for_people(const Json& result) {
   }
 }
 
-int inspect(const ModelOptions& options) {
-  const Checkpoint checkpoint = open_model(options.model);
+int inspect(const InspectOptions& options) {
+  const Checkpoint checkpoint = open_model(options.model, options.step);
   const Json training = Json::parse(checkpoint.training_json());
   Json result = {{"checkpoint", checkpoint.directory().string()},
                  {"step", training.contains("step") ? training["step"] : Json()},
                  {"tokens", training.contains("tokens") ? training["tokens"] : Json()},
+                 {"eval_loss", nullptr},
+                 {"best", nullptr},
                  {"weights_hash", checkpoint.weights_hash()},
                  {"parameters", parameters_of(checkpoint)},
                  {"ema", has_average(checkpoint)},
                  {"config", Json::parse(checkpoint.model_json())},
                  {"tensors", Json::array()}};
+  if (const auto loss = evaluated_loss(checkpoint)) result["eval_loss"] = *loss;
+  // Only a run has steps to choose from.
+  if (const auto best = best_checkpoints(options.model); !best.empty())
+    result["best"] = {{"step", best[0].step}, {"eval_loss", best[0].loss}};
   for (const Checkpoint::Tensor& tensor : checkpoint.tensors())
     result["tensors"].push_back({{"name", tensor.name}, {"type", type_name(tensor.type)}, {"shape", tensor.shape}});
   if (options.json)
@@ -87,7 +110,7 @@ int inspect(const ModelOptions& options) {
   return kExitDone;
 }
 
-int verify(const ModelOptions& options) {
+int verify(const VerifyOptions& options) {
   Json checkpoints = Json::array(), problems = Json::array();
   for (const fs::path& directory : checkpoint_directories(options.model)) {
     const std::vector<std::string> found = verify_checkpoint(directory);
@@ -121,7 +144,8 @@ int refuse(const std::string& command) {
 }
 
 int run(int argc, char** argv) {
-  ModelOptions inspect_options, verify_options;
+  InspectOptions inspect_options;
+  VerifyOptions verify_options;
   PathsOptions export_options, import_options;
   const Program program{
       .name = "trireme-model",

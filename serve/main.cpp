@@ -14,6 +14,7 @@ namespace {
 
 struct ServeOptions {
   std::string model;
+  std::string step = "newest";
   std::string weights = "current";
   std::vector<std::string> prompt;
   std::int64_t max_tokens = 64;
@@ -28,6 +29,7 @@ struct ServeOptions {
     using C = ServeOptions;
     return std::tuple{
         Field{"model", &C::model, "a run directory, or a checkpoint in one", kRequired},
+        Field{"step", &C::step, "of a run: newest, best (lowest validation loss) or a step"},
         Field{"weights", &C::weights,
               "current: those that training goes on from; ema: their average, for a run with optimizer.ema-decay",
               OneOf("current", "ema")},
@@ -50,7 +52,7 @@ int serve(const ServeOptions& options) {
     throw Error(ErrorCode::kUsage, "--prompt is given ", options.prompt.size(), " times; one is allowed");
   install_stop_signals();
   at::set_num_threads(static_cast<int>(options.threads));
-  const models::Checkpoint checkpoint = models::open_model(options.model);
+  const models::Checkpoint checkpoint = models::open_model(options.model, options.step);
   TextGenerator generator(checkpoint, options.weights == "ema" ? models::Weights::kAverage : models::Weights::kCurrent);
   const models::SamplingOptions sampling{options.temperature, options.top_k, options.top_p,
                                          static_cast<std::uint64_t>(options.seed)};

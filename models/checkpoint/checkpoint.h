@@ -129,13 +129,26 @@ std::vector<std::string> verify_checkpoint(const std::filesystem::path& director
 std::vector<std::int64_t> checkpoint_steps(const std::filesystem::path& run);
 /// run/checkpoints/step-00000200
 std::filesystem::path checkpoint_path(const std::filesystem::path& run, std::int64_t step);
-/// Removes all but the newest `keep` (0: all stay) and what crashed saves left behind. Only checkpoints that open
-/// count, so that damaged ones never push out the last that can be used. Call it while no save of this run is under
-/// way. What cannot be removed is named in a warning.
-void prune_checkpoints(const std::filesystem::path& run, std::int64_t keep);
+
+/// The validation loss of exactly these weights, as the trainer wrote it into the checkpoint; nothing when it did not
+/// evaluate at this step.
+std::optional<double> evaluated_loss(const Checkpoint& checkpoint);
+struct EvaluatedStep {
+  std::int64_t step;
+  double loss;
+};
+/// The evaluated checkpoints of a run, lowest loss first, of equal ones the newest. Those that do not open are left
+/// out.
+std::vector<EvaluatedStep> best_checkpoints(const std::filesystem::path& run);
+
+/// Removes all but the newest `keep` (0: all stay) and the best `keep_best`, and what crashed saves left behind. Only
+/// checkpoints that open count, so that damaged ones never push out the last that can be used. Call it while no save of
+/// this run is under way. What cannot be removed is named in a warning.
+void prune_checkpoints(const std::filesystem::path& run, std::int64_t keep, std::int64_t keep_best = 0);
 /// Removes the checkpoints of later steps, newest first, for a run that goes on from `step` by choice: left there, the
-/// next start would take up the timeline that was given up. What cannot be removed is named in a warning.
-void remove_checkpoints_after(const std::filesystem::path& run, std::int64_t step);
+/// next start would take up the timeline that was given up. Those among the best `keep_best` are not deleted but get
+/// another name ("step-00000100.left-1700000000"). What cannot be removed is named in a warning.
+void remove_checkpoints_after(const std::filesystem::path& run, std::int64_t step, std::int64_t keep_best = 0);
 
 /// The checkpoints that MODEL names: that directory itself, or those of a run, oldest first, sound or not.
 /// @throws Error kNotFound when it is neither
@@ -155,7 +168,8 @@ void set_aside_checkpoints_after(const std::filesystem::path& run, std::int64_t 
 /// named in a warning and passed over. Sound means that every byte of every file was read and holds, since a reader
 /// that meets damage later can no longer choose another. Of many ranks let one choose and tell the others the
 /// directory.
-/// @throws Error kNotFound, kCorrupt, with what was looked at
-Checkpoint open_model(const std::filesystem::path& model);
+/// @param step  of a run: "newest", "best" (the lowest validation loss) or a step; the first two pass over damage
+/// @throws Error kNotFound, kCorrupt, with what was looked at; kUsage for another `step`
+Checkpoint open_model(const std::filesystem::path& model, const std::string& step = "newest");
 
 }  // namespace trireme::models

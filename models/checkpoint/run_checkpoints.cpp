@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
@@ -37,13 +39,27 @@ bool is_checkpoint(const fs::path& model) {
   return fs::exists(model / kManifestFile) || step_of(name.string());
 }
 
-bool opens(const fs::path& directory) {
+std::optional<Checkpoint> opened(const fs::path& directory) {
   try {
-    Checkpoint::open(directory);
-    return true;
+    return Checkpoint::open(directory);
   } catch (const Error&) {
-    return false;
+    return std::nullopt;
   }
+}
+
+bool is_among(std::int64_t step, const std::vector<EvaluatedStep>& best, std::int64_t count) {
+  const auto end = best.begin() + std::min(count, static_cast<std::int64_t>(best.size()));
+  return std::any_of(best.begin(), end, [&](const EvaluatedStep& one) { return one.step == step; });
+}
+
+// "step-00000100" becomes "step-00000100.MARK-1700000000".
+fs::path set_aside(const fs::path& directory, const char* mark) {
+  fs::path aside = directory;
+  aside += std::string(".") + mark + "-" + std::to_string(std::time(nullptr));
+  std::error_code error;
+  fs::rename(directory, aside, error);
+  if (error) throw Error(ErrorCode::kIo, "cannot set ", directory.string(), " aside: ", error.message());
+  return aside;
 }
 
 // Under another name first: a crash in the middle must not leave half a checkpoint under the name of a whole one.
@@ -55,6 +71,14 @@ void remove_checkpoint(const fs::path& directory) {
   if (!error) fs::rename(directory, aside, error);
   if (!error) fs::remove_all(aside, error);
   if (error) log_warning("cannot remove " + directory.string() + ": " + error.message());
+}
+
+std::int64_t step_number(const std::string& text) {
+  std::int64_t step = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), step);
+  if (text.empty() || result.ec != std::errc() || result.ptr != text.data() + text.size() || step < 0)
+    throw Error(ErrorCode::kUsage, "--step must be newest, best or a step, got '", text, "'");
+  return step;
 }
 
 bool is_left_behind(const std::string& name) {
@@ -78,16 +102,39 @@ std::vector<std::int64_t> checkpoint_steps(const fs::path& run) {
   return steps;
 }
 
-void prune_checkpoints(const fs::path& run, std::int64_t keep) {
+std::optional<double> evaluated_loss(const Checkpoint& checkpoint) {
+  const auto training = nlohmann::json::parse(checkpoint.training_json(), nullptr, /*allow_exceptions=*/false);
+  const auto member = [&](const char* key) {
+    return training.is_object() ? training.value(key, nlohmann::json()) : nlohmann::json();
+  };
+  const nlohmann::json step = member("step"), evaluated = member("eval-step"), loss = member("eval-loss");
+  if (!step.is_number_integer() || !evaluated.is_number_integer() || step != evaluated || !loss.is_number())
+    return std::nullopt;
+  return loss.get<double>();
+}
+
+std::vector<EvaluatedStep> best_checkpoints(const fs::path& run) {
+  std::vector<EvaluatedStep> found;
+  for (const std::int64_t step : checkpoint_steps(run))
+    if (const auto checkpoint = opened(checkpoint_path(run, step)))
+      if (const auto loss = evaluated_loss(*checkpoint)) found.push_back({step, *loss});
+  std::sort(found.begin(), found.end(), [](const EvaluatedStep& a, const EvaluatedStep& b) {
+    return a.loss != b.loss ? a.loss < b.loss : a.step > b.step;
+  });
+  return found;
+}
+
+void prune_checkpoints(const fs::path& run, std::int64_t keep, std::int64_t keep_best) {
   if (keep > 0) {
+    const std::vector<EvaluatedStep> best = keep_best > 0 ? best_checkpoints(run) : std::vector<EvaluatedStep>();
     const std::vector<std::int64_t> steps = checkpoint_steps(run);
     std::int64_t kept = 0;
     for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
       const fs::path directory = checkpoint_path(run, *step);
-      if (kept == keep)
+      if (kept < keep)
+        kept += opened(directory).has_value();
+      else if (!is_among(*step, best, keep_best))
         remove_checkpoint(directory);
-      else if (opens(directory))
-        ++kept;
     }
   }
   std::error_code error;
@@ -99,22 +146,23 @@ void prune_checkpoints(const fs::path& run, std::int64_t keep) {
   }
 }
 
-void remove_checkpoints_after(const fs::path& run, std::int64_t step) {
+void remove_checkpoints_after(const fs::path& run, std::int64_t step, std::int64_t keep_best) {
+  const std::vector<EvaluatedStep> best = keep_best > 0 ? best_checkpoints(run) : std::vector<EvaluatedStep>();
   const std::vector<std::int64_t> steps = checkpoint_steps(run);
-  for (auto later = steps.rbegin(); later != steps.rend() && *later > step; ++later)
-    remove_checkpoint(checkpoint_path(run, *later));
+  for (auto later = steps.rbegin(); later != steps.rend() && *later > step; ++later) {
+    const fs::path directory = checkpoint_path(run, *later);
+    if (is_among(*later, best, keep_best))
+      log_warning("the run leaves one of its best checkpoints behind; it is kept as " +
+                  set_aside(directory, "left").string());
+    else
+      remove_checkpoint(directory);
+  }
 }
 
 void set_aside_checkpoints_after(const fs::path& run, std::int64_t step) {
   for (const std::int64_t later : checkpoint_steps(run)) {
     if (later <= step) continue;
-    const fs::path directory = checkpoint_path(run, later);
-    fs::path aside = directory;
-    aside += ".damaged-" + std::to_string(std::time(nullptr));
-    std::error_code error;
-    fs::rename(directory, aside, error);
-    if (error) throw Error(ErrorCode::kIo, "cannot set the damaged ", directory.string(), " aside: ", error.message());
-    log_warning("the damaged checkpoint is kept as " + aside.string());
+    log_warning("the damaged checkpoint is kept as " + set_aside(checkpoint_path(run, later), "damaged").string());
   }
 }
 
@@ -137,15 +185,31 @@ std::vector<std::string> check_files(const fs::path& checkpoint) {
   }
 }
 
-Checkpoint open_model(const fs::path& model) {
-  const std::vector<fs::path> directories = checkpoint_directories(model);
-  if (is_checkpoint(model)) return Checkpoint::open(model);
+Checkpoint open_model(const fs::path& model, const std::string& step) {
+  std::vector<fs::path> directories = checkpoint_directories(model);
+  if (is_checkpoint(model)) {
+    if (step != "newest")
+      throw Error(ErrorCode::kUsage, "--step ", step, " chooses a checkpoint of a run; ", model.string(),
+                  " is one itself");
+    return Checkpoint::open(model);
+  }
+  std::reverse(directories.begin(), directories.end());
+  if (step == "best") {
+    directories.clear();
+    for (const EvaluatedStep& one : best_checkpoints(model)) directories.push_back(checkpoint_path(model, one.step));
+    if (directories.empty())
+      throw Error(ErrorCode::kNotFound, "no checkpoint of ", model.string(), " was saved in a step with an evaluation");
+  } else if (step != "newest") {
+    const fs::path wanted = checkpoint_path(model, step_number(step));
+    if (!fs::exists(wanted)) throw Error(ErrorCode::kNotFound, "no ", wanted.string());
+    return Checkpoint::open(wanted);
+  }
   std::vector<std::string> faults;
-  for (auto directory = directories.rbegin(); directory != directories.rend(); ++directory) {
-    const std::string name = directory->filename().string();
+  for (const fs::path& directory : directories) {
+    const std::string name = directory.filename().string();
     try {
-      const std::vector<std::string> found = check_files(*directory);
-      if (found.empty()) return Checkpoint::open(*directory);
+      const std::vector<std::string> found = check_files(directory);
+      if (found.empty()) return Checkpoint::open(directory);
       faults.push_back(name + ": " + join(found, "; "));
     } catch (const Error& error) {
       faults.push_back(name + ": " + error.what());

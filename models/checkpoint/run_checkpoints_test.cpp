@@ -21,6 +21,13 @@ auto throws(ErrorCode code, const std::string& message) {
 class RunCheckpoints : public testing::Test {
  protected:
   void save(std::int64_t step) { save_rows(checkpoint_path(run(), step), small_model(), 1); }
+  // As the trainer does after an evaluation at `evaluated`.
+  void save(std::int64_t step, double loss, std::int64_t evaluated) {
+    save_rows(checkpoint_path(run(), step), small_model(), 1,
+              "{\"step\": " + std::to_string(step) + ", \"eval-step\": " + std::to_string(evaluated) +
+                  ", \"eval-loss\": " + std::to_string(loss) + "}");
+  }
+  void save(std::int64_t step, double loss) { save(step, loss, step); }
   void damage(std::int64_t step, const std::string& file) {
     const fs::path path = checkpoint_path(run(), step) / file;
     std::string bytes = content_of(path);
@@ -60,6 +67,73 @@ TEST_F(RunCheckpoints, PruneKeepsTheNewestAndRemovesWhatCrashesLeft) {
   prune_checkpoints(run(), 2);
   EXPECT_THAT(checkpoint_steps(run()), ElementsAre(20, 30));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 3);
+}
+
+TEST_F(RunCheckpoints, TheBestIsWhoseOwnStepHasTheLowestLoss) {
+  EXPECT_THAT(best_checkpoints(run()), IsEmpty());
+  save(10, 3.5);
+  save(20, 3.25);
+  save(30, 3.0, 20);  // the newest evaluation was ten steps before
+  save(40, 3.25);
+  save(50);
+  save(60, 1.0);
+  cut(60, "manifest.json");
+  std::vector<std::int64_t> steps;
+  for (const EvaluatedStep& one : best_checkpoints(run())) steps.push_back(one.step);
+  EXPECT_THAT(steps, ElementsAre(40, 20, 10)) << "of equal ones the newest";
+  EXPECT_EQ(evaluated_loss(Checkpoint::open(checkpoint_path(run(), 20))), 3.25);
+  EXPECT_EQ(evaluated_loss(Checkpoint::open(checkpoint_path(run(), 30))), std::nullopt);
+}
+
+TEST_F(RunCheckpoints, PruneKeepsTheBestBesideTheNewest) {
+  save(10, 3);
+  save(20, 2);
+  save(30, 2.5);
+  save(40, 4);
+  save(50);
+  prune_checkpoints(run(), 1, 2);
+  EXPECT_THAT(checkpoint_steps(run()), ElementsAre(20, 30, 50));
+  prune_checkpoints(run(), 2, 1);
+  EXPECT_THAT(checkpoint_steps(run()), ElementsAre(20, 30, 50)) << "30 is of the newest two";
+  prune_checkpoints(run(), 1, 1);
+  EXPECT_THAT(checkpoint_steps(run()), ElementsAre(20, 50));
+  prune_checkpoints(run(), 1, 9);
+  EXPECT_THAT(checkpoint_steps(run()), ElementsAre(20, 50));
+}
+
+TEST_F(RunCheckpoints, ARunThatGoesBackKeepsItsBestUnderAnotherName) {
+  save(10, 3);
+  save(20, 2);
+  save(30, 2.5);
+  remove_checkpoints_after(run(), 10, 1);
+  EXPECT_THAT(checkpoint_steps(run()), ElementsAre(10));
+  std::vector<fs::path> left;
+  for (const auto& entry : fs::directory_iterator(run() / "checkpoints")) left.push_back(entry.path());
+  ASSERT_EQ(left.size(), 2u);
+  const fs::path aside = left[left[0] == checkpoint_path(run(), 10)];
+  EXPECT_THAT(aside.filename().string(), testing::StartsWith("step-00000020.left-"));
+  EXPECT_EQ(evaluated_loss(open_model(aside)), 2);
+  prune_checkpoints(run(), 1, 1);
+  EXPECT_TRUE(fs::exists(aside));
+}
+
+TEST_F(RunCheckpoints, OpensTheBestOrAnyStep) {
+  save(10, 2);
+  save(20, 3);
+  EXPECT_EQ(open_model(run(), "best").directory(), checkpoint_path(run(), 10));
+  EXPECT_EQ(open_model(run(), "newest").directory(), checkpoint_path(run(), 20));
+  EXPECT_EQ(open_model(run(), "10").directory(), checkpoint_path(run(), 10));
+  EXPECT_THAT([&] { open_model(run(), "30"); }, throws(ErrorCode::kNotFound, "step-00000030"));
+  for (const char* step : {"", "worst", "-1", "1x", "99999999999999999999"})
+    EXPECT_THAT([&] { open_model(run(), step); }, throws(ErrorCode::kUsage, "newest, best or a step")) << step;
+  EXPECT_THAT([&] { open_model(checkpoint_path(run(), 10), "best"); }, throws(ErrorCode::kUsage, "is one itself"));
+  damage(10, "rank-00000.h5");
+  EXPECT_EQ(open_model(run(), "best").directory(), checkpoint_path(run(), 20)) << "the next best is sound";
+}
+
+TEST_F(RunCheckpoints, BestOfARunThatNeverEvaluatedIsNotFound) {
+  save(10);
+  EXPECT_THAT([&] { open_model(run(), "best"); }, throws(ErrorCode::kNotFound, "evaluation"));
 }
 
 TEST_F(RunCheckpoints, PruneDoesNotCountDamagedOnes) {

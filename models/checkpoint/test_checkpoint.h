@@ -109,10 +109,12 @@ inline std::vector<WholeTensor> small_model() {
 }
 
 /// Saves `tensors` from `ranks` ranks, each holding its rows.
-inline void save_rows(const std::filesystem::path& directory, const std::vector<WholeTensor>& tensors, int ranks) {
+inline void save_rows(const std::filesystem::path& directory, const std::vector<WholeTensor>& tensors, int ranks,
+                      const std::string& training_json = "") {
   run_on_threads(ranks, [&](Communicator& world) {
     Share share;
     share.content = texts(tensors);
+    if (!training_json.empty()) share.content.training_json = training_json;
     for (const WholeTensor& tensor : tensors) {
       if (tensor.shape.empty() && world.rank() > 0) continue;
       share.add(tensor, part_of(tensor, 0, world.rank(), ranks));
