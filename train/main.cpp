@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "core/comm/job.h"
 #include "core/config/command.h"
 #include "models/checkpoint/checkpoint.h"
@@ -21,6 +22,7 @@ struct TrainOptions {
   std::string run;
   std::string config;
   std::string resume = "auto";
+  std::string time_limit;
   bool json = false;
   bool dry_run = false;
   bool print_config = false;
@@ -31,6 +33,9 @@ struct TrainOptions {
                       Field{"config", &C::config, "YAML file of config keys"},
                       Field{"resume", &C::resume,
                             "auto, never, or the step of the checkpoint to go on from; later ones are then removed"},
+                      Field{"time-limit", &C::time_limit,
+                            "save and stop in time to end within this, from the start of the process: 90, 90s, 45m, "
+                            "1h30m, 2d; the exit status is then 75"},
                       Field{"json", &C::json, "the result as one JSON object on stdout"},
                       Field{"dry-run", &C::dry_run, "print the plan (sizes, shares, memory) and train nothing"},
                       Field{"print-config", &C::print_config, "print the merged config as YAML and train nothing"}};
@@ -91,6 +96,10 @@ void print(const Communicator& world, const std::string& text) {
 int run(Communicator& world, const TrainOptions& options, const Assignments& flags) {
   if (options.resume != "auto" && options.resume != "never" && !is_step(options.resume))
     throw Error(ErrorCode::kUsage, "--resume must be auto, never or a step, got '", options.resume, "'");
+  TrainingStart start{options.resume, parse_duration(options.time_limit)};
+  if (!options.time_limit.empty() && !(start.time_limit > 0))
+    throw Error(ErrorCode::kUsage, "--time-limit must be a duration above 0 such as 90, 90s, 45m or 1h30m, got '",
+                options.time_limit, "'");
   TrainConfig config = merged_config(options, flags);
   config.threads = threads_of(config);
   if (options.print_config) {
@@ -104,7 +113,7 @@ int run(Communicator& world, const TrainOptions& options, const Assignments& fla
     return kExitDone;
   }
   if (options.run.empty()) throw Error(ErrorCode::kUsage, "--run is required: the directory of the run");
-  const TrainingResult result = train(world, config, options.run, options.resume);
+  const TrainingResult result = train(world, config, options.run, start);
   if (options.json) print(world, result.json + "\n");
   return result.complete ? kExitDone : kExitResumable;
 }

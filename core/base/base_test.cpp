@@ -94,6 +94,11 @@ TEST(Text, NumbersAreShortAndReadBack) {
   EXPECT_EQ(count_text(999), "999");
   EXPECT_EQ(bytes_text(1536), "1.5 KiB");
   EXPECT_EQ(duration_text(3661), "1h01m");
+  for (const auto& [text, seconds] : std::vector<std::pair<const char*, double>>{
+           {"90", 90}, {"90s", 90}, {"45m", 2700}, {"1h30m", 5400}, {"2d", 172800}, {"1d2h3m4s", 93784}, {"0", 0}})
+    EXPECT_EQ(parse_duration(text), seconds) << text;
+  for (const char* text : {"", "s", "1x", "1h30", "30m1h", "1m1m", "-1", "1.5h", " 1", "99999999999999999999", "1e3"})
+    EXPECT_EQ(parse_duration(text), std::nullopt) << text;
 }
 
 TEST(Text, NearestNameIsFoundAlsoWithoutItsGroup) {

@@ -73,6 +73,26 @@ std::string duration_text(double seconds) {
   return printf_text("%ldd%02ldh", whole / 86400, whole / 3600 % 24);
 }
 
+std::optional<double> parse_duration(std::string_view text) {
+  constexpr std::array<std::pair<char, double>, 4> kUnits = {{{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}}};
+  double seconds = 0;
+  auto unit = kUnits.begin();  // larger ones come first
+  const bool bare = text.find_first_not_of("0123456789") == std::string_view::npos;
+  do {
+    std::int64_t number = 0;
+    const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+    // A year is beyond any limit of a job, and far from overflow.
+    if (result.ec != std::errc() || number < 0 || number > 31'536'000) return std::nullopt;
+    text.remove_prefix(static_cast<std::size_t>(result.ptr - text.data()));
+    if (bare) return static_cast<double>(number);
+    unit = std::find_if(unit, kUnits.end(), [&](const auto& one) { return !text.empty() && one.first == text[0]; });
+    if (unit == kUnits.end()) return std::nullopt;
+    seconds += static_cast<double>(number) * (unit++)->second;
+    text.remove_prefix(1);
+  } while (!text.empty());
+  return seconds;
+}
+
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {
   std::string text;
   for (std::size_t i = 0; i < parts.size(); ++i) {

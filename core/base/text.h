@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,9 @@ std::string count_text(double value);
 std::string bytes_text(double bytes);
 /// 3661 s -> "1h01m"
 std::string duration_text(double seconds);
+
+/// "90", "90s", "45m", "1h30m" or "2d" -> seconds; nothing for any other text.
+std::optional<double> parse_duration(std::string_view text);
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 

@@ -33,6 +33,8 @@ void validate(const TrainConfig& c) {
     require(c.schedule.decay_shape == ScheduleConfig{}.decay_shape,
             "schedule.decay-shape is for schedule.name wsd, got ", c.schedule.decay_shape, " for ", c.schedule.name);
   }
+  require(c.checkpoint.keep_best == 0 || c.eval.every_steps > 0,
+          "checkpoint.keep-best needs evaluations and must be 0 for eval.every-steps 0, got ", c.checkpoint.keep_best);
   require(c.device == "cpu", "device ", c.device, " is not available yet; allowed: cpu");
   require(c.precision.compute != "fp16", "precision.compute fp16 is not available yet; allowed: fp32, bf16, fp64");
   const auto only_one = [](const char* key, std::int64_t value, std::int64_t only) {

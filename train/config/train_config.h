@@ -106,6 +106,7 @@ struct CheckpointConfig {
   std::int64_t every_steps = 1000;
   double every_seconds = 0;
   std::int64_t keep = 3;
+  std::int64_t keep_best = 0;
 
   static constexpr auto fields() {
     using C = CheckpointConfig;
@@ -113,7 +114,10 @@ struct CheckpointConfig {
         Field{"every-steps", &C::every_steps, "steps between checkpoints; 0: only the last step", Range(0, 1e15)},
         Field{"every-seconds", &C::every_seconds, "seconds between checkpoints, beside every-steps; 0: off",
               Range(0, 1e9)},
-        Field{"keep", &C::keep, "newest checkpoints that stay; 0: all", Range(0, 1e9)}};
+        Field{"keep", &C::keep, "newest checkpoints that stay; 0: all", Range(0, 1e9)},
+        Field{"keep-best", &C::keep_best,
+              "checkpoints of lowest validation loss that stay beside them; steps that become one are saved",
+              Range(0, 1e9)}};
   }
 };
 

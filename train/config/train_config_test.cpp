@@ -48,6 +48,12 @@ TEST(TrainConfig, RelationsBetweenKeysAreCheckedByName) {
       "together must not exceed steps, got 901 and 100 of 1000");
   refused([](TrainConfig& c) { c.schedule.decay_steps = 10; },
           "schedule.decay-steps is for schedule.name wsd and must be 0 for cosine, got 10");
+  refused(
+      [](TrainConfig& c) {
+        c.checkpoint.keep_best = 2;
+        c.eval.every_steps = 0;
+      },
+      "checkpoint.keep-best needs evaluations and must be 0 for eval.every-steps 0, got 2");
   refused([](TrainConfig& c) { c.schedule.decay_shape = "linear"; },
           "schedule.decay-shape is for schedule.name wsd, got linear for cosine");
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -12,6 +13,7 @@
 namespace trireme::train {
 
 struct EvaluationResult {
+  std::int64_t stopped = 0;  ///< StopReason; then there is nothing else
   double loss = 0;           ///< nats a token
   double bits_per_byte = 0;  ///< of text
 };
@@ -24,7 +26,8 @@ class Evaluation {
   Evaluation(const std::filesystem::path& corpus, std::int64_t sequence_length, std::int64_t micro_batch);
 
   /// Called by all ranks.
-  EvaluationResult run(Communicator& world, models::Model& model) const;
+  /// @param stop  this rank's StopReason, asked before each batch; any rank's ends the evaluation on all
+  EvaluationResult run(Communicator& world, models::Model& model, const std::function<std::int64_t()>& stop) const;
   const std::string& content_hash() const { return corpus_.content_hash(); }
 
  private:

@@ -48,10 +48,10 @@ Reopened reopen(const fs::path& path, std::int64_t step) {
 
 }  // namespace
 
-RunFiles::RunFiles(const std::filesystem::path& run, std::int64_t step, bool writes) {
+RunFiles::RunFiles(const std::filesystem::path& run, std::int64_t step, bool writes, bool has_record) {
   if (!writes) return;
   const std::int64_t kept = step == 0 ? -1 : step;
-  metrics_ = reopen(run / "metrics.jsonl", kept).file;
+  metrics_ = reopen(run / "metrics.jsonl", has_record ? kept : kept - 1).file;
   const Reopened events = reopen(run / "events.jsonl", kept);
   events_ = events.file;
   ended_ = events.last.is_object() && events.last.value("event", json()) == "end";
@@ -75,7 +75,7 @@ void RunFiles::append(int file, const std::string& name, const json& record) {
   }
 }
 
-void RunFiles::metrics(const StepRecord& r) {
+json to_json(const StepRecord& r) {
   json record = {{"step", r.step},
                  {"tokens", r.tokens},
                  {"loss", r.loss},
@@ -89,8 +89,29 @@ void RunFiles::metrics(const StepRecord& r) {
                  {"memory_bytes", r.memory_bytes},
                  {"samples_hash", r.samples_hash}};
   if (r.has_eval) record["eval_loss"] = r.eval_loss;
-  append(metrics_, "metrics.jsonl", record);
+  return record;
 }
+
+StepRecord record_from_json(const json& record) {
+  StepRecord r;
+  record.at("step").get_to(r.step);
+  record.at("tokens").get_to(r.tokens);
+  record.at("loss").get_to(r.loss);
+  record.at("grad_norm").get_to(r.grad_norm);
+  record.at("learning_rate").get_to(r.learning_rate);
+  record.at("tokens_per_second").get_to(r.tokens_per_second);
+  record.at("mfu").get_to(r.mfu);
+  record.at("step_ms").get_to(r.step_ms);
+  record.at("data_wait_ms").get_to(r.data_wait_ms);
+  record.at("checkpoint_stall_ms").get_to(r.checkpoint_stall_ms);
+  record.at("memory_bytes").get_to(r.memory_bytes);
+  record.at("samples_hash").get_to(r.samples_hash);
+  r.has_eval = record.contains("eval_loss");
+  if (r.has_eval) record.at("eval_loss").get_to(r.eval_loss);
+  return r;
+}
+
+void RunFiles::metrics(const StepRecord& record) { append(metrics_, "metrics.jsonl", to_json(record)); }
 
 void RunFiles::event(const std::string& name, std::int64_t step, const json& details) {
   const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();

@@ -17,6 +17,9 @@ struct StepRecord {
   std::int64_t memory_bytes = 0;  ///< resident, over all ranks
   std::string samples_hash;
 };
+/// As in metrics.jsonl, and back. @throws nlohmann::json::exception
+nlohmann::json to_json(const StepRecord& record);
+StepRecord record_from_json(const nlohmann::json& json);
 
 /// The two logs of a run. They belong to rank 0; on other ranks, an object that writes nothing.
 ///
@@ -25,8 +28,9 @@ struct StepRecord {
 /// open. A line cut short by a crash is dropped as well.
 class RunFiles {
  public:
+  /// @param has_record  false when the step's own record is still to come: one that is there goes as well
   /// @throws Error kIo
-  RunFiles(const std::filesystem::path& run, std::int64_t step, bool writes);
+  RunFiles(const std::filesystem::path& run, std::int64_t step, bool writes, bool has_record = true);
   ~RunFiles();
   RunFiles(const RunFiles&) = delete;
   RunFiles& operator=(const RunFiles&) = delete;

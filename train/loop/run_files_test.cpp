@@ -44,6 +44,14 @@ class RunFilesTest : public ::testing::Test {
   const fs::path run_;
 };
 
+TEST_F(RunFilesTest, AStepWhoseRecordIsStillToComeLosesTheOneThatIsThere) {
+  put("metrics.jsonl", "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n");
+  put("events.jsonl", "{\"step\":2}\n{\"step\":3}\n");
+  RunFiles files(run_, 2, true, /*has_record=*/false);
+  EXPECT_THAT(steps("metrics.jsonl"), ElementsAre(1));
+  EXPECT_THAT(steps("events.jsonl"), ElementsAre(2));
+}
+
 TEST_F(RunFilesTest, ARecordHoldsTheMembersThatRunMdNames) {
   RunFiles files(run_, 0, true);
   StepRecord with = record(1);

@@ -12,10 +12,13 @@ struct LeafReport {
   std::uint64_t samples = 0;  ///< hash of what was read
 };
 
+/// Why a run stops before its end: bits, since ranks may have several.
+enum StopReason : std::int64_t { kNone = 0, kSignal = 1, kTimeLimit = 2 };
+
 /// What a rank has to say at the end of a step, and, once exchanged, what all have said.
 struct StepReport {
-  std::int64_t abandoned = 0;       ///< a stop was asked for while micro-batches were left; any rank's
-  std::int64_t stop = 0;            ///< stop after this step; any rank's
+  std::int64_t abandoned = 0;       ///< StopReason, seen while micro-batches were left; any rank's
+  std::int64_t stop = 0;            ///< StopReason to stop after this step; any rank's
   std::int64_t save_due = 0;        ///< by the clock; rank 0's, so that one clock decides
   std::int64_t resident_bytes = 0;  ///< now; the ranks' sum
   std::int64_t peak_bytes = 0;      ///< at any time; the ranks' sum

@@ -21,6 +21,7 @@
 #include "models/checkpoint/checkpoint.h"
 #include "models/registry.h"
 #include "train/loop/console.h"
+#include "train/loop/deadline.h"
 #include "train/loop/evaluation.h"
 #include "train/loop/forward.h"
 #include "train/loop/peak.h"
@@ -44,7 +45,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 class Trainer {
  public:
-  Trainer(Communicator& world, const TrainConfig& config, std::filesystem::path run)
+  Trainer(Communicator& world, const TrainConfig& config, std::filesystem::path run, std::optional<double> time_limit)
       : world_(world),
         config_(config),
         run_(std::move(run)),
@@ -53,7 +54,8 @@ class Trainer {
         order_(static_cast<std::uint64_t>(config.seed), corpus_.tokens(), config.data.sequence_length),
         parameters_(model_->parameters(), compute_type(config.precision.compute)),
         reducer_(world, parameters_, config.micro_batches()),
-        optimizer_(config.optimizer, parameters_) {
+        optimizer_(config.optimizer, parameters_),
+        deadline_(time_limit, checkpoint_bytes(parameters_, optimizer_)) {
     state_.corpus_hash = corpus_.content_hash();
     state_.fingerprint = machine_fingerprint(at::get_num_threads());
     open_validation();
@@ -71,8 +73,9 @@ class Trainer {
       TrainConfig copy = config_;
       write_file_atomically(run_ / "config.yaml", to_yaml(fields_of(copy)));
     }
-    RunFiles files(run_, state_.step, is_first());
-    if (state_.step == config_.steps) {
+    note_best_checkpoints();
+    RunFiles files(run_, state_.step, is_first(), /*has_record=*/!state_.unfinished);
+    if (state_.step == config_.steps && !state_.unfinished) {
       // Complete. A crash right behind the last checkpoint may have left the end out of the log.
       end(files);
       return result(true);
@@ -128,7 +131,9 @@ class Trainer {
 
   // Leaves state, weights and moments as after the step that the run goes on from.
   void resume_from(const std::string& resume) {
-    if (restore_run(world_, run_, resume, [&](const models::Checkpoint& checkpoint) { restore(checkpoint); })) return;
+    if (restore_run(world_, run_, resume, config_.checkpoint.keep_best,
+                    [&](const models::Checkpoint& checkpoint) { restore(checkpoint); }))
+      return;
     state_ = fresh_state();
     parameters_.initialise(static_cast<std::uint64_t>(config_.seed));
     parameters_.publish();
@@ -178,19 +183,25 @@ class Trainer {
     plan.last_step = config_.steps;
     data::Loader loader(corpus_, order_, config_.data.sequence_length, plan);
 
-    auto last_save = Clock::now();
+    last_save_ = Clock::now();
+    if (state_.unfinished) {
+      // The evaluation of this step was stopped, and its checkpoint says so: it is saved again.
+      const StepRecord record = *std::exchange(state_.unfinished, std::nullopt);
+      saved_step_ = -1;
+      if (const std::int64_t reason = finish_step(record, /*save_due=*/true, kNone, files, console))
+        return stopped(reason, files, console);
+    }
     double rate_seconds = 0;
     std::int64_t rate_steps = 0, session_steps = 0;
     while (state_.step < config_.steps) {
       const auto start = Clock::now();
-      const StepOutcome outcome = step(loader, seconds_since(last_save));
+      const StepOutcome outcome = step(loader);
       if (outcome.abandoned) {
-        console.line("stopping on request, in the middle of step " + std::to_string(state_.step + 1));
-        if (state_.step > 0) save(files, console);
-        files.sync();
-        return result(false);
+        if (state_.step > 0) save(files);
+        return stopped(outcome.abandoned, files, console);
       }
       const double seconds = seconds_since(start);
+      deadline_.step_took(seconds);
       if (++session_steps == 1) state_.seconds_to_first_step = process_seconds();
       if (session_steps > 3) rate_seconds += seconds, ++rate_steps;
       // A run too short to leave three steps out states the rate of its last one.
@@ -202,48 +213,65 @@ class Trainer {
       record.step_ms = 1000 * seconds;
       record.mfu =
           record.tokens_per_second * model_->training_flops_per_token(config_.data.sequence_length) / peak_flops_;
-      const bool is_last = state_.step == config_.steps;
-      if (evaluation_ && (is_last || state_.step % config_.eval.every_steps == 0)) {
-        evaluate(files, console);
-        record.has_eval = true;
-        record.eval_loss = *state_.eval_loss;
-      }
       const bool by_steps = config_.checkpoint.every_steps > 0 && state_.step % config_.checkpoint.every_steps == 0;
-      // The record goes first: a checkpoint must never be ahead of the log that leads to it.
-      if (is_last || record.has_eval || state_.step % config_.log.every_steps == 0) {
-        record.checkpoint_stall_ms = std::exchange(stall_ms_, 0);
-        files.metrics(record);
-      }
-      console.step(record);
-      if (is_last || by_steps || outcome.save_due || outcome.stop) {
-        save(files, console);
-        last_save = Clock::now();
-      }
-      if (outcome.stop && !is_last) {
-        console.line("stopping on request after step " + std::to_string(state_.step));
-        files.sync();
-        return result(false);
-      }
+      if (const std::int64_t reason = finish_step(record, by_steps || outcome.save_due, outcome.stop, files, console))
+        return stopped(reason, files, console);
     }
     end(files);
+    console.line("checkpoint of step " + std::to_string(state_.step) + " is durable");
     return result(true);
   }
 
+  // Evaluates, logs and saves what is due after a step. Returns the StopReason for which the run ends here.
+  std::int64_t finish_step(StepRecord record, bool save_due, std::int64_t stop, RunFiles& files, Console& console) {
+    const bool is_last = state_.step == config_.steps;
+    if (evaluation_ && (is_last || state_.step % config_.eval.every_steps == 0)) {
+      if (const std::int64_t reason = evaluate(record, files, console)) {
+        state_.unfinished = record;
+        saved_step_ = -1;
+        save(files);
+        return reason;
+      }
+      save_due = save_due || is_among_best(record.eval_loss);
+    }
+    // The record goes first: a checkpoint must never be ahead of the log that leads to it.
+    if (is_last || record.has_eval || state_.step % config_.log.every_steps == 0) {
+      record.checkpoint_stall_ms = std::exchange(stall_ms_, 0);
+      files.metrics(record);
+    }
+    console.step(record);
+    if (is_last || save_due || stop) save(files);
+    return is_last ? kNone : stop;
+  }
+
+  TrainingResult stopped(std::int64_t reason, RunFiles& files, Console& console) {
+    const bool by_signal = reason & kSignal;
+    files.event("stopped", state_.step, {{"reason", by_signal ? "signal" : "time-limit"}});
+    files.sync();
+    console.line((by_signal ? "stopping on request" : "stopping for the time limit") + std::string(": step ") +
+                 std::to_string(state_.step) + (state_.step > 0 ? " is saved" : " has nothing to save"));
+    return result(false);
+  }
+
+  // This rank's StopReason. The time limit is rank 0's to see: one clock decides.
+  std::int64_t stop_reason() const {
+    return (stop_requested() ? kSignal : kNone) |
+           (is_first() && deadline_.passed(process_seconds()) ? kTimeLimit : kNone);
+  }
+
   struct StepOutcome {
-    bool abandoned = false, stop = false, save_due = false;
+    std::int64_t abandoned = kNone, stop = kNone;
+    bool save_due = false;
     StepRecord record;
   };
 
-  StepOutcome step(data::Loader& loader, double seconds_since_save) {
+  StepOutcome step(data::Loader& loader) {
     const auto [first, last] = reducer_.share();
     StepReport report;
     std::vector<LeafReport> leaves;
     reducer_.begin_step();
     for (std::int64_t index = first; index < last; ++index) {
-      if (stop_requested()) {
-        report.abandoned = 1;
-        break;
-      }
+      if ((report.abandoned = stop_reason())) break;
       world_.check();
       const auto wait = Clock::now();
       data::MicroBatch batch = loader.next();
@@ -253,8 +281,10 @@ class Trainer {
       reducer_.end();
     }
     at::Tensor& gradients = reducer_.finish();
-    report.stop = stop_requested();
-    report.save_due = config_.checkpoint.every_seconds > 0 && seconds_since_save >= config_.checkpoint.every_seconds;
+    report.stop = stop_reason();
+    if (is_first() && deadline_.passes_in_next_step(process_seconds())) report.stop |= kTimeLimit;
+    report.save_due =
+        config_.checkpoint.every_seconds > 0 && seconds_since(last_save_) >= config_.checkpoint.every_seconds;
     report.resident_bytes = resident_bytes();
     report.peak_bytes = peak_resident_bytes();
     leaves = exchange(world_, config_.micro_batches(), report, std::move(leaves));
@@ -304,39 +334,67 @@ class Trainer {
     return loss.item<double>();
   }
 
-  void evaluate(RunFiles& files, Console& console) {
-    const EvaluationResult result = evaluation_->run(world_, *model_);
-    state_.eval_loss = result.loss;
-    state_.eval_bits_per_byte = result.bits_per_byte;
+  // Returns the StopReason that ended it early; then nothing of it is kept.
+  std::int64_t evaluate(StepRecord& record, RunFiles& files, Console& console) {
+    const auto stop = [this] { return stop_reason(); };
+    const EvaluationResult result = evaluation_->run(world_, *model_, stop);
+    if (result.stopped) return result.stopped;
     json details = {{"eval_loss", result.loss}, {"eval_bits_per_byte", result.bits_per_byte}};
     char text[200];
     const int used = std::snprintf(text, sizeof text, "step %lld: validation loss %.4f nats a token, %.4f bits a byte",
                                    static_cast<long long>(state_.step), result.loss, result.bits_per_byte);
     if (optimizer_.average().defined()) {
       const AdamW::AverageInPlace in_place(optimizer_);
-      const EvaluationResult average = evaluation_->run(world_, *model_);
+      const EvaluationResult average = evaluation_->run(world_, *model_, stop);
+      if (average.stopped) return average.stopped;
       details.update({{"ema_eval_loss", average.loss}, {"ema_eval_bits_per_byte", average.bits_per_byte}});
       std::snprintf(text + used, sizeof text - static_cast<std::size_t>(used), "; averaged weights: %.4f and %.4f",
                     average.loss, average.bits_per_byte);
     }
+    state_.eval_loss = record.eval_loss = result.loss;
+    state_.eval_bits_per_byte = result.bits_per_byte;
+    state_.eval_step = state_.step;
+    record.has_eval = true;
     files.event("eval", state_.step, details);
     console.line(text);
+    return kNone;
   }
 
-  void save(RunFiles& files, Console& console) {
+  void save(RunFiles& files) {
+    last_save_ = Clock::now();
     if (saved_step_ == state_.step) return;
-    const auto start = Clock::now();
     files.event("checkpoint-requested", state_.step);
     files.sync();
     weights_hash_ =
         save_checkpoint(world_, run_, state_, config_, models::model_json(config_.model, corpus_.vocabulary_size()),
                         corpus_.tokenizer_json(), parameters_, optimizer_);
     saved_step_ = state_.step;
-    if (is_first()) models::prune_checkpoints(run_, config_.checkpoint.keep);
-    stall_ms_ += 1000 * seconds_since(start);
-    files.event("checkpoint-durable", state_.step, {{"weights_hash", weights_hash_}});
-    if (state_.step == config_.steps || stop_requested())
-      console.line("checkpoint of step " + std::to_string(state_.step) + " is durable");
+    if (is_first()) models::prune_checkpoints(run_, config_.checkpoint.keep, config_.checkpoint.keep_best);
+    const double seconds = seconds_since(last_save_);
+    stall_ms_ += 1000 * seconds;
+    deadline_.save_took(seconds);
+    json details = {{"weights_hash", weights_hash_}};
+    if (state_.eval_step == state_.step && std::isfinite(*state_.eval_loss)) {
+      details["eval_loss"] = *state_.eval_loss;
+      details["best"] = best_losses_.empty() || *state_.eval_loss <= best_losses_.front();
+      best_losses_.insert(std::ranges::upper_bound(best_losses_, *state_.eval_loss), *state_.eval_loss);
+    }
+    files.event("checkpoint-durable", state_.step, details);
+  }
+
+  // Reads what later decides on all ranks whether a step is one of the best, on one of them.
+  void note_best_checkpoints() {
+    std::string mine;
+    if (is_first())
+      for (const models::EvaluatedStep& one : models::best_checkpoints(run_)) mine += to_text(one.loss) + " ";
+    std::istringstream losses(world_.all_gather_text(mine)[0]);
+    for (double loss = 0; losses >> loss;) best_losses_.push_back(loss);
+  }
+
+  // Whether a checkpoint with this loss would be kept for it.
+  bool is_among_best(double loss) const {
+    const auto better = std::ranges::upper_bound(best_losses_, loss) - best_losses_.begin();
+    return std::isfinite(loss) && better < config_.checkpoint.keep_best;
   }
 
   TrainingResult result(bool complete) const {
@@ -367,7 +425,10 @@ class Trainer {
   GradientReducer reducer_;
   AdamW optimizer_;
   TrainingState state_;
+  Deadline deadline_;
+  std::vector<double> best_losses_;  // of the evaluated checkpoints, lowest first
   std::string weights_hash_;
+  Clock::time_point last_save_ = Clock::now();
   std::int64_t saved_step_ = -1;
   double peak_flops_ = 1, stall_ms_ = 0;
 };
@@ -375,8 +436,8 @@ class Trainer {
 }  // namespace
 
 TrainingResult train(Communicator& world, const TrainConfig& config, const std::filesystem::path& run,
-                     const std::string& resume) {
-  return Trainer(world, config, run).train(resume);
+                     const TrainingStart& start) {
+  return Trainer(world, config, run, start.time_limit).train(start.resume);
 }
 
 }  // namespace trireme::train

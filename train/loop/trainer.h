@@ -1,6 +1,6 @@
 #pragma once
 #include <filesystem>
-#include <memory>
+#include <optional>
 #include <string>
 
 #include "core/comm/communicator.h"
@@ -14,12 +14,18 @@ struct TrainingResult {
   std::string json;       ///< one object on one line
 };
 
-/// Trains `config` in the directory `run` until its last step, or until a stop is asked for.
-///
-/// @param resume  "auto": from the newest sound checkpoint if there is one; "never": the run must have none; a number:
-///                from the checkpoint of that step
+/// What one start of a run is told, beside the run's config.
+struct TrainingStart {
+  /// "auto": from the newest sound checkpoint if there is one; "never": the run must have none; a number: from the
+  /// checkpoint of that step
+  std::string resume = "auto";
+  /// Seconds from the start of the process in which this start is to save and end; see Deadline.
+  std::optional<double> time_limit;
+};
+
+/// Trains `config` in the directory `run` until its last step, until a stop is asked for or the time limit is near.
 /// @throws Error  kUsage, kBadInput, kCorrupt, kIo, kNumeric, kPeerLost
 TrainingResult train(Communicator& world, const TrainConfig& config, const std::filesystem::path& run,
-                     const std::string& resume);
+                     const TrainingStart& start);
 
 }  // namespace trireme::train

@@ -8,7 +8,7 @@
 namespace trireme::train {
 
 bool restore_run(Communicator& world, const std::filesystem::path& run, const std::string& resume,
-                 const std::function<void(const models::Checkpoint&)>& restore) {
+                 std::int64_t keep_best, const std::function<void(const models::Checkpoint&)>& restore) {
   const bool is_first = world.rank() == 0;
   const std::vector<std::int64_t> steps = models::checkpoint_steps(run);
   if (resume == "never" && !steps.empty())
@@ -20,7 +20,7 @@ bool restore_run(Communicator& world, const std::filesystem::path& run, const st
       throw Error(ErrorCode::kUsage, "--resume=", resume, ": ", run.string(), " has no checkpoint of that step");
     restore(models::Checkpoint::open(models::checkpoint_path(run, wanted)));
     world.barrier();  // every rank has it: the later ones are of a timeline that the run leaves here
-    if (is_first) models::remove_checkpoints_after(run, wanted);
+    if (is_first) models::remove_checkpoints_after(run, wanted, keep_best);
     return true;
   }
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {

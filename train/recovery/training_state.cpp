@@ -46,20 +46,22 @@ std::optional<double> number_or_none(const json& object, const char* key) {
 
 std::string to_json(const TrainingState& state, const TrainConfig& config) {
   TrainConfig copy = config;
-  return json{{"step", state.step},
+  json object{{"step", state.step},
               {"tokens", state.tokens},
               {"samples-hash", state.samples_hash},
               {"loss", state.loss},
               {"eval-loss", optional_number(state.eval_loss)},
               {"eval-bits-per-byte", optional_number(state.eval_bits_per_byte)},
+              {"eval-step", state.eval_step ? json(*state.eval_step) : json(nullptr)},
               {"tokens-per-second", state.tokens_per_second},
               {"seconds-to-first-step", state.seconds_to_first_step},
               {"peak-memory-bytes", state.peak_memory_bytes},
               {"planned-steps", config.steps},
               {"corpus-hash", state.corpus_hash},
               {"fingerprint", state.fingerprint},
-              {"config", trireme::to_json(fields_of(copy))}}
-      .dump(-1, ' ', false, json::error_handler_t::replace);  // paths may hold any bytes
+              {"config", trireme::to_json(fields_of(copy))}};
+  if (state.unfinished) object["unfinished"] = to_json(*state.unfinished);
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);  // paths may hold any bytes
 }
 
 TrainingState state_from_json(const std::string& text, const std::string& origin) {
@@ -75,6 +77,10 @@ TrainingState state_from_json(const std::string& text, const std::string& origin
     object.at("tokens-per-second").get_to(state.tokens_per_second);
     object.at("seconds-to-first-step").get_to(state.seconds_to_first_step);
     object.at("peak-memory-bytes").get_to(state.peak_memory_bytes);
+    if (const auto found = object.find("eval-step"); found != object.end() && !found->is_null())
+      state.eval_step = found->get<std::int64_t>();
+    if (const auto found = object.find("unfinished"); found != object.end())
+      state.unfinished = record_from_json(*found);
     if (const auto found = object.find("planned-steps"); found != object.end())
       state.planned_steps = found->get<std::int64_t>();
     object.at("corpus-hash").get_to(state.corpus_hash);
@@ -127,6 +133,12 @@ std::string save_checkpoint(Communicator& world, const std::filesystem::path& ru
   content.weights_hash = hash.hex();
   models::write_checkpoint(world, models::checkpoint_path(run, state.step), content);
   return content.weights_hash;
+}
+
+std::int64_t checkpoint_bytes(FlatParameters& parameters, AdamW& optimizer) {
+  std::int64_t bytes = 0;
+  for (const Row& row : rows_of(parameters, optimizer)) bytes += static_cast<std::int64_t>(row.tensor->nbytes());
+  return bytes;
 }
 
 void load_tensors(const models::Checkpoint& checkpoint, FlatParameters& parameters, AdamW& optimizer) {

@@ -6,6 +6,7 @@
 #include "core/comm/communicator.h"
 #include "models/checkpoint/checkpoint.h"
 #include "train/config/train_config.h"
+#include "train/loop/run_files.h"
 #include "train/optim/adamw.h"
 #include "train/parallel/flat_parameters.h"
 
@@ -21,6 +22,9 @@ struct TrainingState {
   double loss = 0;                  ///< of the last step
   std::optional<double> eval_loss;  ///< newest, nats a token
   std::optional<double> eval_bits_per_byte;
+  std::optional<std::int64_t> eval_step;  ///< of that evaluation; nothing in older checkpoints too
+  /// The record of this step, when its evaluation was stopped: it is then made at the next start, and logged with it.
+  std::optional<StepRecord> unfinished;
   double tokens_per_second = 0;  ///< of the part since the last start, its first three steps left out
   double seconds_to_first_step = 0;
   std::int64_t peak_memory_bytes = 0;
@@ -43,6 +47,9 @@ std::string machine_fingerprint(std::int64_t threads);
 std::string save_checkpoint(Communicator& world, const std::filesystem::path& run, const TrainingState& state,
                             const TrainConfig& config, const std::string& model_json, const std::string& tokenizer_json,
                             FlatParameters& parameters, AdamW& optimizer);
+
+/// About how many bytes save_checkpoint writes, over all ranks.
+std::int64_t checkpoint_bytes(FlatParameters& parameters, AdamW& optimizer);
 
 /// Reads all of it but the state back. @throws Error kCorrupt, kNotFound, kBadInput when it is another model's
 /// checkpoint

@@ -26,6 +26,7 @@ TrainingState sample() {
   state.samples_hash = std::string(32, 'a');
   state.loss = 1.0 / 3;
   state.eval_loss = 2.0 / 3;
+  state.eval_step = 150;
   state.tokens_per_second = 1234.5;
   state.seconds_to_first_step = 0.5;
   state.peak_memory_bytes = std::int64_t{1} << 40;
@@ -43,12 +44,35 @@ TEST(TrainingState, JsonGivesEveryMemberBackToTheLastBit) {
   EXPECT_EQ(read.loss, state.loss);
   EXPECT_EQ(read.eval_loss, state.eval_loss);
   EXPECT_EQ(read.eval_bits_per_byte, std::nullopt);
+  EXPECT_EQ(read.eval_step, 150);
+  EXPECT_FALSE(read.unfinished);
   EXPECT_EQ(read.tokens_per_second, state.tokens_per_second);
   EXPECT_EQ(read.seconds_to_first_step, state.seconds_to_first_step);
   EXPECT_EQ(read.peak_memory_bytes, state.peak_memory_bytes);
   EXPECT_EQ(read.planned_steps, TrainConfig{}.steps);
   EXPECT_EQ(read.corpus_hash, state.corpus_hash);
   EXPECT_EQ(read.fingerprint, state.fingerprint);
+}
+
+TEST(TrainingState, TheRecordOfAStepWhoseEvaluationIsStillToComeIsGivenBackToTheLastBit) {
+  TrainingState state = sample();
+  StepRecord record;
+  record.step = 200;
+  record.tokens = 819200;
+  record.loss = 1.0 / 3;
+  record.grad_norm = 1.0 / 7;
+  record.learning_rate = 1e-3 / 3;
+  record.tokens_per_second = 1 / 0.3;
+  record.mfu = 0.4;
+  record.step_ms = 12.5;
+  record.data_wait_ms = 0.1;
+  record.checkpoint_stall_ms = 3;
+  record.memory_bytes = std::int64_t{1} << 40;
+  record.samples_hash = std::string(32, 'b');
+  state.unfinished = record;
+  const TrainingState read = state_from_json(to_json(state, TrainConfig{}), "here");
+  ASSERT_TRUE(read.unfinished);
+  EXPECT_EQ(to_json(*read.unfinished), to_json(record));
 }
 
 TEST(TrainingState, JsonHoldsTheConfig) {
@@ -59,7 +83,7 @@ TEST(TrainingState, JsonHoldsTheConfig) {
 
 TEST(TrainingState, WhatIsMissingOrOfAnotherTypeIsCorruptAndNamesTheCheckpoint) {
   const json whole = json::parse(to_json(sample(), TrainConfig{}));
-  const std::set<std::string> optional{"planned-steps"};  // checkpoints of earlier versions lack them
+  const std::set<std::string> optional{"planned-steps", "eval-step"};  // checkpoints of earlier versions lack them
   for (const auto& [key, value] : whole.items()) {
     if (key == "config") continue;  // for people: what counts is in config.yaml
     json damaged = whole;
