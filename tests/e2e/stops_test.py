@@ -47,6 +47,44 @@ class Stops(Case):
                 for key in ("weights_hash", "eval_loss", "eval_bits_per_byte"):
                     self.assertEqual(result.json[key], expected.json[key], key)
 
+    def test_several_sets_are_evaluated_and_told_by_name(self):
+        other = self.make_corpus("other", seed=3)
+        # Encoded whole, with the first corpus's tokenizer.
+        whole, text = self.folder / "whole", self.folder / "other.txt"
+        encoded = trireme.run([trireme.DATA, "encode", "--tokenizer", f"{self.corpus}.tokenizer.json", "--input", text, "--out", whole])
+        self.assertEqual(encoded.status, 0, encoded)
+        config = {"steps": 6, "eval.every-steps": 3, "optimizer.ema-decay": 0.5}
+        plain, run = self.new_run(), self.new_run()
+        self.train(0, plain, config)
+        result = self.train(3, run, config | {"eval.sets": f"whole={whole},again={self.corpus}"})
+        for step, (one, more) in enumerate(zip(repeated(plain), repeated(run)), 1):
+            self.assertEqual(one, more, "further sets change nothing")
+            self.assertEqual("eval_loss" in one, step in (3, 6))
+        evaluations = [record["eval"] for record in records(run) if "eval" in record]
+        self.assertEqual([event["eval"] for event in self.event(run, "eval")], evaluations)
+        for found, event in zip(evaluations, self.event(run, "eval")):
+            self.assertEqual(set(found), {"validation", "whole", "again"})
+            self.assertEqual(found["validation"], found["again"], "the same text")
+            self.assertNotEqual(found["validation"], found["whole"])
+            self.assertEqual(found["validation"]["loss"], event["eval_loss"])
+            self.assertEqual(set(found["whole"]), {"loss", "bits_per_byte", "ema_loss", "ema_bits_per_byte"})
+        for name in ("validation", "whole", "again"):
+            self.assertIn(f"step 6: {name} loss", result.stderr)
+        # A part of each set, the same from any number of ranks; all of it when more is asked for than there is.
+        parts = []
+        for ranks, batches in ((0, 7), (3, 7), (2, 100000)):
+            run = self.new_run()
+            self.train(ranks, run, config | {"eval.batches": batches})
+            parts.append(records(run)[-1]["eval"]["validation"])
+        self.assertEqual(parts[0], parts[1])
+        self.assertEqual(parts[2], evaluations[-1]["validation"])
+        self.assertNotEqual(parts[0], parts[2])
+        self.assertAlmostEqual(parts[0]["loss"] / parts[2]["loss"], 1, delta=0.2)
+        for sets, status, message in ((f"x={other}", 1, "another tokenizer"), ("x=/no/such", 1, "/no/such"), ("x", 2, "NAME=DIRECTORY")):
+            refused = self.train(0, self.new_run(), config | {"eval.sets": sets}, status=status)
+            self.assertEqual(len(refused.lines), 1, refused)
+            self.assertIn(message, refused.stderr)
+
     def test_a_time_limit_saves_stops_and_can_be_gone_on_from(self):
         config = {"steps": 400, "checkpoint.every-steps": 0}
         straight = self.new_run()

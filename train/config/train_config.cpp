@@ -1,5 +1,7 @@
 #include "train/config/train_config.h"
 
+#include <sstream>
+
 #include "core/base/error.h"
 #include "core/base/text.h"
 
@@ -11,6 +13,25 @@ void require(bool ok, const auto&... message) {
 }
 
 }  // namespace
+
+std::vector<NamedCorpus> EvaluationConfig::named_sets() const {
+  std::vector<NamedCorpus> found;
+  if (sets.empty()) return found;
+  std::istringstream items(sets + ",");  // getline would not tell of an empty last item
+  for (std::string item; std::getline(items, item, ',');) {
+    const std::size_t equals = item.find('=');
+    const std::string name = item.substr(0, equals);
+    require(equals != std::string::npos && !name.empty() && equals + 1 < item.size(),
+            "eval.sets must be NAME=DIRECTORY,NAME=DIRECTORY,..., got '", item, "' in '", sets, "'");
+    require(name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") ==
+                std::string::npos,
+            "eval.sets: a name consists of letters, digits, '.', '_' and '-', got '", name, "'");
+    require(name != kValidationSet, "eval.sets: ", kValidationSet, " is the name of the corpus's own split");
+    for (const NamedCorpus& other : found) require(other.name != name, "eval.sets names ", name, " twice");
+    found.push_back({name, item.substr(equals + 1)});
+  }
+  return found;
+}
 
 void validate(const TrainConfig& c) {
   require(!c.data.path.empty(), "data.path is required: the corpus directory that trireme-data encode made");
@@ -33,6 +54,9 @@ void validate(const TrainConfig& c) {
     require(c.schedule.decay_shape == ScheduleConfig{}.decay_shape,
             "schedule.decay-shape is for schedule.name wsd, got ", c.schedule.decay_shape, " for ", c.schedule.name);
   }
+  require(is_utf8(c.eval.sets), "eval.sets must be UTF-8: config.yaml cannot hold other names");
+  require(c.eval.named_sets().empty() || c.eval.every_steps > 0,
+          "eval.sets needs evaluations and must be empty for eval.every-steps 0, got ", c.eval.sets);
   require(c.checkpoint.keep_best == 0 || c.eval.every_steps > 0,
           "checkpoint.keep-best needs evaluations and must be 0 for eval.every-steps 0, got ", c.checkpoint.keep_best);
   require(c.device == "cpu", "device ", c.device, " is not available yet; allowed: cpu");

@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/config/field.h"
 #include "models/config.h"
@@ -121,15 +123,32 @@ struct CheckpointConfig {
   }
 };
 
+/// What the validation split of the corpus itself is called among the sets of an evaluation.
+inline constexpr const char* kValidationSet = "validation";
+
+/// One of eval.sets.
+struct NamedCorpus {
+  std::string name, path;
+};
+
 struct EvaluationConfig {
   std::int64_t every_steps = 250;
+  std::int64_t batches = 0;
+  std::string sets;
 
   static constexpr auto fields() {
     using C = EvaluationConfig;
-    return std::tuple{Field{"every-steps", &C::every_steps,
-                            "steps between evaluations on the validation split, which also ends a run; 0: off",
-                            Range(0, 1e15)}};
+    return std::tuple{
+        Field{"every-steps", &C::every_steps,
+              "steps between evaluations on the validation split and eval.sets, which also end a run; 0: off",
+              Range(0, 1e15)},
+        Field{"batches", &C::batches, "micro-batches of each set that an evaluation reads, spread over it; 0: all",
+              Range(0, 1e15)},
+        Field{"sets", &C::sets, "further corpora to evaluate on: NAME=DIRECTORY,NAME=DIRECTORY,..."}};
   }
+
+  /// `sets` taken apart. @throws Error kUsage naming what is wrong, the value, what is allowed
+  std::vector<NamedCorpus> named_sets() const;
 };
 
 struct LogConfig {

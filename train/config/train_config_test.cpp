@@ -58,6 +58,35 @@ TEST(TrainConfig, RelationsBetweenKeysAreCheckedByName) {
           "schedule.decay-shape is for schedule.name wsd, got linear for cosine");
 }
 
+TEST(TrainConfig, EvaluationSetsAreNamesWithDirectories) {
+  EvaluationConfig eval;
+  EXPECT_TRUE(eval.named_sets().empty());
+  eval.sets = "web=corpora/web,code-2=a=b";
+  const auto sets = eval.named_sets();
+  ASSERT_EQ(sets.size(), 2u);
+  EXPECT_EQ(sets[0].name + ":" + sets[0].path, "web:corpora/web");
+  EXPECT_EQ(sets[1].name + ":" + sets[1].path, "code-2:a=b");
+}
+
+TEST(TrainConfig, EvaluationSetsThatCannotBeAreRefused) {
+  const auto refused = [](const char* sets, const char* message) {
+    TrainConfig config = sound();
+    config.eval.sets = sets;
+    EXPECT_THAT([&] { validate(config); }, ThrowsMessage<Error>(HasSubstr(message)));
+  };
+  refused("web", "eval.sets must be NAME=DIRECTORY,NAME=DIRECTORY,..., got 'web' in 'web'");
+  refused("web=a,", "got '' in 'web=a,'");
+  refused("=a", "got '=a'");
+  refused("a=", "got 'a='");
+  refused("a b=c", "a name consists of letters, digits, '.', '_' and '-', got 'a b'");
+  refused("a=b,a=c", "eval.sets names a twice");
+  refused("validation=b", "validation is the name of the corpus's own split");
+  TrainConfig config = sound();
+  config.eval.sets = "a=b";
+  config.eval.every_steps = 0;
+  EXPECT_THAT([&] { validate(config); }, ThrowsMessage<Error>(HasSubstr("eval.sets needs evaluations")));
+}
+
 TEST(TrainConfig, WhatIsNotAvailableYetIsRefusedByName) {
   const auto refused = [](auto change, const char* message) {
     TrainConfig config = sound();

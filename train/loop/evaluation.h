@@ -2,7 +2,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <optional>
 #include <string>
 
 #include "core/comm/communicator.h"
@@ -18,21 +17,37 @@ struct EvaluationResult {
   double bits_per_byte = 0;  ///< of text
 };
 
-/// Reads a whole validation split and says how well a model predicts it. Ranks share the batches; the sum is taken in
-/// the order of batches, so it does not depend on their number.
+/// How much of a set an evaluation reads, and in which pieces.
+struct EvaluationPlan {
+  std::int64_t sequence_length = 1;
+  std::int64_t micro_batch = 1;
+  std::int64_t batches = 0;  ///< micro-batches, spread evenly over the set; 0: all
+};
+
+/// One set of text, and how well a model predicts it. Ranks share the batches; the sum is taken in the order of
+/// batches, so it does not depend on their number.
 class Evaluation {
  public:
-  /// @throws Error kNotFound, kBadInput when the corpus has no such split or one shorter than a sequence; kCorrupt
-  Evaluation(const std::filesystem::path& corpus, std::int64_t sequence_length, std::int64_t micro_batch);
+  /// @throws Error kBadInput when the text is shorter than a sequence
+  Evaluation(std::string name, data::Corpus corpus, const EvaluationPlan& plan);
+  Evaluation(const Evaluation&) = delete;  // its batches point to its corpus
+  Evaluation& operator=(const Evaluation&) = delete;
 
   /// Called by all ranks.
   /// @param stop  this rank's StopReason, asked before each batch; any rank's ends the evaluation on all
   EvaluationResult run(Communicator& world, models::Model& model, const std::function<std::int64_t()>& stop) const;
+  const std::string& name() const { return name_; }
   const std::string& content_hash() const { return corpus_.content_hash(); }
 
  private:
+  std::string name_;
   data::Corpus corpus_;
   data::EvaluationBatches batches_;
+  std::int64_t chosen_;
 };
+
+/// The text of one of eval.sets: the corpus's validation split, or all of it when it has none.
+/// @throws Error kNotFound, kCorrupt; kBadInput when its tokens are not those of `tokenizer_hash`
+data::Corpus open_evaluation_corpus(const std::filesystem::path& directory, const std::string& tokenizer_hash);
 
 }  // namespace trireme::train

@@ -75,6 +75,16 @@ void RunFiles::append(int file, const std::string& name, const json& record) {
   }
 }
 
+json to_json(const std::vector<SetLoss>& sets) {
+  json object = json::object();
+  for (const SetLoss& set : sets) {
+    json& one = object[set.name] = {{"loss", set.loss}, {"bits_per_byte", set.bits_per_byte}};
+    if (set.ema_loss) one["ema_loss"] = *set.ema_loss;
+    if (set.ema_bits_per_byte) one["ema_bits_per_byte"] = *set.ema_bits_per_byte;
+  }
+  return object;
+}
+
 json to_json(const StepRecord& r) {
   json record = {{"step", r.step},
                  {"tokens", r.tokens},
@@ -88,7 +98,10 @@ json to_json(const StepRecord& r) {
                  {"checkpoint_stall_ms", r.checkpoint_stall_ms},
                  {"memory_bytes", r.memory_bytes},
                  {"samples_hash", r.samples_hash}};
-  if (r.has_eval) record["eval_loss"] = r.eval_loss;
+  if (!r.eval.empty()) {
+    record["eval_loss"] = r.eval.front().loss;
+    record["eval"] = to_json(r.eval);
+  }
   return record;
 }
 
@@ -106,8 +119,6 @@ StepRecord record_from_json(const json& record) {
   record.at("checkpoint_stall_ms").get_to(r.checkpoint_stall_ms);
   record.at("memory_bytes").get_to(r.memory_bytes);
   record.at("samples_hash").get_to(r.samples_hash);
-  r.has_eval = record.contains("eval_loss");
-  if (r.has_eval) record.at("eval_loss").get_to(r.eval_loss);
   return r;
 }
 

@@ -2,9 +2,21 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace trireme::train {
+
+/// What an evaluation found of one set of text.
+struct SetLoss {
+  std::string name;
+  double loss = 0, bits_per_byte = 0;  ///< nats a token; bits a byte of text
+  /// The same of the weights' average, where one is kept.
+  std::optional<double> ema_loss, ema_bits_per_byte;
+};
+/// {"validation": {"loss": ..., "bits_per_byte": ...}, ...}
+nlohmann::json to_json(const std::vector<SetLoss>& sets);
 
 /// One logged step, as metrics.jsonl holds it (docs/formats/run.md).
 struct StepRecord {
@@ -12,12 +24,11 @@ struct StepRecord {
   double loss = 0, grad_norm = 0, learning_rate = 0;
   double tokens_per_second = 0, mfu = 0;
   double step_ms = 0, data_wait_ms = 0, checkpoint_stall_ms = 0;
-  double eval_loss = 0;  ///< of this step, when has_eval
-  bool has_eval = false;
+  std::vector<SetLoss> eval;      ///< of this step, if it was evaluated; the first one is the main one
   std::int64_t memory_bytes = 0;  ///< resident, over all ranks
   std::string samples_hash;
 };
-/// As in metrics.jsonl, and back. @throws nlohmann::json::exception
+/// As in metrics.jsonl, and back but for `eval`. @throws nlohmann::json::exception
 nlohmann::json to_json(const StepRecord& record);
 StepRecord record_from_json(const nlohmann::json& json);
 

@@ -55,15 +55,17 @@ TEST_F(RunFilesTest, AStepWhoseRecordIsStillToComeLosesTheOneThatIsThere) {
 TEST_F(RunFilesTest, ARecordHoldsTheMembersThatRunMdNames) {
   RunFiles files(run_, 0, true);
   StepRecord with = record(1);
-  with.has_eval = true;
-  with.eval_loss = 2.5;
+  with.eval = {{"validation", 2.5, 1.5, {}, {}}, {"web", 3, 2, 2.75, 1.75}};
   files.metrics(with);
   const json line = json::parse(read_file(run_ / "metrics.jsonl"));
   std::vector<std::string> members;
   for (const auto& [name, value] : line.items()) members.push_back(name);
   EXPECT_THAT(members, UnorderedElementsAre("step", "tokens", "loss", "grad_norm", "learning_rate", "tokens_per_second",
                                             "mfu", "step_ms", "data_wait_ms", "checkpoint_stall_ms", "eval_loss",
-                                            "memory_bytes", "samples_hash"));
+                                            "eval", "memory_bytes", "samples_hash"));
+  EXPECT_EQ(line.at("eval_loss"), 2.5) << "of the first one";
+  EXPECT_EQ(line.at("eval"), json::parse(R"({"validation": {"loss": 2.5, "bits_per_byte": 1.5},
+      "web": {"loss": 3.0, "bits_per_byte": 2.0, "ema_loss": 2.75, "ema_bits_per_byte": 1.75}})"));
   files.metrics(record(2));
   EXPECT_THAT(read_file(run_ / "metrics.jsonl").substr(line.dump().size() + 1), Not(HasSubstr("eval_loss")));
 }

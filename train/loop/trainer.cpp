@@ -22,7 +22,7 @@
 #include "models/registry.h"
 #include "train/loop/console.h"
 #include "train/loop/deadline.h"
-#include "train/loop/evaluation.h"
+#include "train/loop/evaluation_sets.h"
 #include "train/loop/forward.h"
 #include "train/loop/peak.h"
 #include "train/loop/run_files.h"
@@ -50,6 +50,7 @@ class Trainer {
         config_(config),
         run_(std::move(run)),
         corpus_(data::Corpus::open(config.data.path, data::Split::kTraining)),
+        evaluations_(config, corpus_.tokenizer_hash(), world.rank() == 0),
         model_(models::build_model(config.model, corpus_.vocabulary_size())),
         order_(static_cast<std::uint64_t>(config.seed), corpus_.tokens(), config.data.sequence_length),
         parameters_(model_->parameters(), compute_type(config.precision.compute)),
@@ -58,7 +59,6 @@ class Trainer {
         deadline_(time_limit, checkpoint_bytes(parameters_, optimizer_)) {
     state_.corpus_hash = corpus_.content_hash();
     state_.fingerprint = machine_fingerprint(at::get_num_threads());
-    open_validation();
   }
 
   TrainingResult train(const std::string& resume) {
@@ -102,10 +102,10 @@ class Trainer {
   void expect_one_run(const std::string& resume) {
     TrainConfig copy = config_;
     copy.data.path.clear();  // the same tokens may be mounted elsewhere
+    copy.eval.sets.clear();
     std::ostringstream mine;
-    mine << to_yaml(fields_of(copy)) << "--resume: " << resume << "\ncorpus: " << corpus_.content_hash()
-         << "\nvalidation split: " << (evaluation_ ? evaluation_->content_hash() : "none")
-         << "\ncheckpoints of the run:";
+    mine << to_yaml(fields_of(copy)) << "--resume: " << resume << "\ncorpus: " << corpus_.content_hash() << "\n"
+         << evaluations_.contents() << "checkpoints of the run:";
     for (const std::int64_t step : models::checkpoint_steps(run_)) mine << " " << step;
     mine << "\nprogram: " << version_text() << "\n";
     const std::vector<std::string> all = world_.all_gather_text(mine.str());
@@ -115,17 +115,6 @@ class Trainer {
         if (a != b)
           throw Error(ErrorCode::kUsage, "ranks 0 and ", rank, " differ: '", a, "' and '", b,
                       "'; all ranks need the same config, data, program and run directory");
-    }
-  }
-
-  void open_validation() {
-    if (config_.eval.every_steps == 0) return;
-    try {
-      evaluation_.emplace(config_.data.path, config_.data.sequence_length, config_.data.micro_batch);
-    } catch (const Error& error) {
-      // A corpus without a validation split (or one shorter than a sequence) can be trained on; a damaged one cannot.
-      if (error.code() != ErrorCode::kNotFound && error.code() != ErrorCode::kBadInput) throw;
-      if (is_first()) log_warning(std::string("no evaluation: ") + error.what());
     }
   }
 
@@ -202,7 +191,7 @@ class Trainer {
       }
       const double seconds = seconds_since(start);
       deadline_.step_took(seconds);
-      if (++session_steps == 1) state_.seconds_to_first_step = process_seconds();
+      if (++session_steps == 1) state_.seconds_to_first_step = seconds_since(process_start_);
       if (session_steps > 3) rate_seconds += seconds, ++rate_steps;
       // A run too short to leave three steps out states the rate of its last one.
       state_.tokens_per_second = static_cast<double>(config_.tokens_per_step()) *
@@ -225,17 +214,17 @@ class Trainer {
   // Evaluates, logs and saves what is due after a step. Returns the StopReason for which the run ends here.
   std::int64_t finish_step(StepRecord record, bool save_due, std::int64_t stop, RunFiles& files, Console& console) {
     const bool is_last = state_.step == config_.steps;
-    if (evaluation_ && (is_last || state_.step % config_.eval.every_steps == 0)) {
+    if (!evaluations_.empty() && (is_last || state_.step % config_.eval.every_steps == 0)) {
       if (const std::int64_t reason = evaluate(record, files, console)) {
         state_.unfinished = record;
         saved_step_ = -1;
         save(files);
         return reason;
       }
-      save_due = save_due || is_among_best(record.eval_loss);
+      save_due = save_due || is_among_best(*state_.eval_loss);
     }
     // The record goes first: a checkpoint must never be ahead of the log that leads to it.
-    if (is_last || record.has_eval || state_.step % config_.log.every_steps == 0) {
+    if (is_last || !record.eval.empty() || state_.step % config_.log.every_steps == 0) {
       record.checkpoint_stall_ms = std::exchange(stall_ms_, 0);
       files.metrics(record);
     }
@@ -256,7 +245,7 @@ class Trainer {
   // This rank's StopReason. The time limit is rank 0's to see: one clock decides.
   std::int64_t stop_reason() const {
     return (stop_requested() ? kSignal : kNone) |
-           (is_first() && deadline_.passed(process_seconds()) ? kTimeLimit : kNone);
+           (is_first() && deadline_.passed(seconds_since(process_start_)) ? kTimeLimit : kNone);
   }
 
   struct StepOutcome {
@@ -282,7 +271,7 @@ class Trainer {
     }
     at::Tensor& gradients = reducer_.finish();
     report.stop = stop_reason();
-    if (is_first() && deadline_.passes_in_next_step(process_seconds())) report.stop |= kTimeLimit;
+    if (is_first() && deadline_.passes_in_next_step(seconds_since(process_start_))) report.stop |= kTimeLimit;
     report.save_due =
         config_.checkpoint.every_seconds > 0 && seconds_since(last_save_) >= config_.checkpoint.every_seconds;
     report.resident_bytes = resident_bytes();
@@ -336,27 +325,17 @@ class Trainer {
 
   // Returns the StopReason that ended it early; then nothing of it is kept.
   std::int64_t evaluate(StepRecord& record, RunFiles& files, Console& console) {
-    const auto stop = [this] { return stop_reason(); };
-    const EvaluationResult result = evaluation_->run(world_, *model_, stop);
-    if (result.stopped) return result.stopped;
-    json details = {{"eval_loss", result.loss}, {"eval_bits_per_byte", result.bits_per_byte}};
-    char text[200];
-    const int used = std::snprintf(text, sizeof text, "step %lld: validation loss %.4f nats a token, %.4f bits a byte",
-                                   static_cast<long long>(state_.step), result.loss, result.bits_per_byte);
-    if (optimizer_.average().defined()) {
-      const AdamW::AverageInPlace in_place(optimizer_);
-      const EvaluationResult average = evaluation_->run(world_, *model_, stop);
-      if (average.stopped) return average.stopped;
-      details.update({{"ema_eval_loss", average.loss}, {"ema_eval_bits_per_byte", average.bits_per_byte}});
-      std::snprintf(text + used, sizeof text - static_cast<std::size_t>(used), "; averaged weights: %.4f and %.4f",
-                    average.loss, average.bits_per_byte);
-    }
-    state_.eval_loss = record.eval_loss = result.loss;
-    state_.eval_bits_per_byte = result.bits_per_byte;
+    EvaluationSets::Outcome outcome = evaluations_.run(world_, *model_, optimizer_, [this] { return stop_reason(); });
+    if (outcome.stopped) return outcome.stopped;
+    record.eval = std::move(outcome.sets);
+    state_.eval_loss = record.eval.front().loss;
+    state_.eval_bits_per_byte = record.eval.front().bits_per_byte;
     state_.eval_step = state_.step;
-    record.has_eval = true;
-    files.event("eval", state_.step, details);
-    console.line(text);
+    files.event("eval", state_.step,
+                {{"eval_loss", *state_.eval_loss},
+                 {"eval_bits_per_byte", *state_.eval_bits_per_byte},
+                 {"eval", to_json(record.eval)}});
+    for (const SetLoss& set : record.eval) console.line("step " + std::to_string(state_.step) + ": " + loss_text(set));
     return kNone;
   }
 
@@ -418,7 +397,7 @@ class Trainer {
   const TrainConfig config_;
   const std::filesystem::path run_;
   data::Corpus corpus_;
-  std::optional<Evaluation> evaluation_;
+  const EvaluationSets evaluations_;
   std::unique_ptr<models::Model> model_;
   data::SampleOrder order_;
   FlatParameters parameters_;
@@ -426,6 +405,8 @@ class Trainer {
   AdamW optimizer_;
   TrainingState state_;
   Deadline deadline_;
+  const Clock::time_point process_start_ =
+      Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(process_seconds()));
   std::vector<double> best_losses_;  // of the evaluated checkpoints, lowest first
   std::string weights_hash_;
   Clock::time_point last_save_ = Clock::now();

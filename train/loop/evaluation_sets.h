@@ -1,0 +1,45 @@
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/comm/communicator.h"
+#include "models/model.h"
+#include "train/config/train_config.h"
+#include "train/loop/evaluation.h"
+#include "train/loop/run_files.h"
+#include "train/optim/adamw.h"
+
+namespace trireme::train {
+
+/// Everything that a run is evaluated on: the validation split of its corpus, if there is one, and eval.sets. The first
+/// set is the main one, whose loss is the run's eval_loss.
+class EvaluationSets {
+ public:
+  /// @param tokenizer_hash  of the corpus that is trained on
+  /// @param speaks          whether to warn of a corpus without a validation split
+  /// @throws Error kNotFound, kCorrupt, kBadInput
+  EvaluationSets(const TrainConfig& config, const std::string& tokenizer_hash, bool speaks);
+
+  bool empty() const { return sets_.empty(); }
+  /// A line a set, with the hash of its tokens: what ranks have to agree on.
+  std::string contents() const;
+
+  struct Outcome {
+    std::int64_t stopped = 0;   ///< StopReason; then there is nothing else
+    std::vector<SetLoss> sets;  ///< in order
+  };
+  /// Called by all ranks. Reads every set with the weights, and again with their average where one is kept.
+  Outcome run(Communicator& world, models::Model& model, AdamW& optimizer,
+              const std::function<std::int64_t()>& stop) const;
+
+ private:
+  std::deque<Evaluation> sets_;  // which do not move
+};
+
+/// "validation loss 3.3643 nats a token, 1.2173 bits a byte"
+std::string loss_text(const SetLoss& set);
+
+}  // namespace trireme::train
