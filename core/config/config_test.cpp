@@ -102,6 +102,27 @@ TEST(Config, YamlAsPeopleWriteIt) {
   EXPECT_THAT([&] { yaml("schedule.rate: 1\nschedule: {rate: 0}\n"); }, ThrowsMessage<Error>(HasSubstr("twice")));
 }
 
+TEST(Config, ATextOfItemsMayBeAYamlListOrMapping) {
+  struct Items {
+    std::string items = "none";
+    static constexpr auto fields() { return std::tuple{Field{"items", &Items::items, "some", kCommaList}}; }
+  };
+  for (const auto& [yaml, expected] : {std::pair{"items: a=1,b=2", "a=1,b=2"},
+                                       {"items: [a=1, b=2]", "a=1,b=2"},
+                                       {"items: {a: 1, b/c.d: 2}", "a=1,b/c.d=2"},
+                                       {"items:\n  - a", "a"},
+                                       {"items: []", ""}}) {
+    Items config;
+    const FieldList fields = fields_of(config);
+    apply_assignments(parse_yaml(yaml, "x.yaml", fields), fields);
+    EXPECT_EQ(config.items, expected) << yaml;
+  }
+  Items config;
+  const FieldList fields = fields_of(config);
+  for (const char* yaml : {"items: [[a]]", "items: {a: [1]}", "items:"})
+    EXPECT_THAT([&] { parse_yaml(yaml, "x.yaml", fields); }, ThrowsMessage<Error>(HasSubstr("items must be"))) << yaml;
+}
+
 TEST(Config, EnvironmentNamesKeysAndUnknownOnesAreErrors) {
   Outer outer;
   ::setenv("TRIREME_SCHEDULE_RATE", "0.25", 1);

@@ -17,6 +17,7 @@ struct Allowed {
   std::array<const char*, 8> names{};  ///< when any is set, the value is one of them
   bool required = false;               ///< must not be left empty
   bool one_each = false;               ///< of a list: its flag takes one value each time it is given, not several
+  bool comma_list = false;             ///< of a text: a YAML list or mapping is taken as "a,b" or "a=1,b=2"
 };
 
 /// Inclusive on both ends.
@@ -28,6 +29,7 @@ constexpr Allowed OneOf(Names... names) {
 }
 inline constexpr Allowed kRequired{.required = true};
 inline constexpr Allowed kOneEach{.one_each = true};
+inline constexpr Allowed kCommaList{.comma_list = true};
 
 /// One key of a config or one flag of a command: declared once, in the struct's fields(), and walked by flags, --help,
 /// files, environment, printing and whoever else needs the list (style: one field list a config).

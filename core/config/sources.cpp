@@ -45,10 +45,17 @@ void collect(const YAML::Node& node, const std::string& prefix, const std::strin
     Assignment assignment{key, {}, where};
     if (value.IsScalar()) {
       assignment.values = {value.Scalar()};
-    } else if (value.IsSequence() && std::holds_alternative<std::vector<std::string>*>(field.value)) {
+    } else if (value.IsSequence() &&
+               (field.allowed.comma_list || std::holds_alternative<std::vector<std::string>*>(field.value))) {
       for (const auto& item : value) {
         if (!item.IsScalar()) throw Error(ErrorCode::kUsage, key, " must be a list of plain values (", where, ")");
         assignment.values.push_back(item.Scalar());
+      }
+    } else if (value.IsMap() && field.allowed.comma_list) {
+      for (const auto& item : value) {
+        if (!item.first.IsScalar() || !item.second.IsScalar())
+          throw Error(ErrorCode::kUsage, key, " must be a mapping of plain values (", where, ")");
+        assignment.values.push_back(item.first.Scalar() + "=" + item.second.Scalar());
       }
     } else {
       throw Error(ErrorCode::kUsage, key, " must be ", type_text(field), ", got ",
@@ -57,6 +64,7 @@ void collect(const YAML::Node& node, const std::string& prefix, const std::strin
                                   : "a list",
                   " (", where, ")");
     }
+    if (field.allowed.comma_list) assignment.values = {join(assignment.values, ",")};
     out.push_back(std::move(assignment));
   }
 }

@@ -13,12 +13,6 @@
 namespace trireme::data {
 namespace {
 
-// What samples_hash is taken over.
-struct SampleId {
-  std::int64_t number, begin;
-};
-static_assert(sizeof(SampleId) == 16);
-
 MicroBatch empty_batch(std::int64_t step, std::int64_t index, std::int64_t sequences, std::int64_t length) {
   MicroBatch batch;
   batch.step = step;
@@ -30,17 +24,15 @@ MicroBatch empty_batch(std::int64_t step, std::int64_t index, std::int64_t seque
   return batch;
 }
 
-// Row `row` of `batch` from the tokens at `begin`; the first `known` targets stay -1. `window` is room for length + 1.
-void fill_row(const Corpus& corpus, std::int64_t begin, std::int64_t known, std::int64_t row,
-              std::vector<TokenId>& window, MicroBatch& batch) {
-  window.resize(static_cast<std::size_t>(batch.length + 1));
-  corpus.read(begin, window);
+// Row `row` of `batch` from the length + 1 tokens of its sequence; the first `known` targets stay -1.
+void fill_row(const std::vector<TokenId>& window, std::int64_t known, std::int64_t row, MicroBatch& batch) {
   std::copy(window.begin(), window.end() - 1, batch.tokens.begin() + row * batch.length);
   std::copy(window.begin() + 1 + known, window.end(), batch.targets.begin() + row * batch.length + known);
 }
 
-std::uint64_t hash_of(const std::vector<SampleId>& samples) {
-  return xxh3_64(samples.data(), samples.size() * sizeof(SampleId));
+std::uint64_t hash_of(const std::vector<Sample>& samples) {
+  static_assert(sizeof(Sample) == 3 * sizeof(std::int64_t), "no padding, whose bytes would be anything");
+  return xxh3_64(samples.data(), samples.size() * sizeof(Sample));
 }
 
 void validate(const LoaderPlan& plan) {
@@ -63,10 +55,9 @@ void validate(const LoaderPlan& plan) {
 }  // namespace
 
 struct Loader::Impl {
-  const Corpus& corpus;
-  const SampleOrder order;
-  const std::int64_t length;
+  const TrainingStream& stream;
   const LoaderPlan plan;
+  const Augmentation augmentation;
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -76,8 +67,8 @@ struct Loader::Impl {
   bool stopping = false;
   std::thread thread;  // last: it uses all of the above
 
-  Impl(const Corpus& corpus_, SampleOrder order_, std::int64_t length_, const LoaderPlan& plan_)
-      : corpus(corpus_), order(order_), length(length_), plan(plan_) {
+  Impl(const TrainingStream& stream_, const LoaderPlan& plan_, Augmentation augmentation_)
+      : stream(stream_), plan(plan_), augmentation(std::move(augmentation_)) {
     left = (plan.last_step - plan.first_step) * (plan.last - plan.first);
     if (left > 0) thread = std::thread([this] { produce(); });
   }
@@ -93,7 +84,7 @@ struct Loader::Impl {
 
   void produce() {
     try {
-      std::vector<TokenId> window;
+      std::vector<TokenId> window(static_cast<std::size_t>(stream.sequence_length() + 1));
       for (std::int64_t step = plan.first_step; step < plan.last_step; ++step)
         for (std::int64_t index = plan.first; index < plan.last; ++index)
           if (!hand_over(read(step, index, window))) return;
@@ -105,12 +96,16 @@ struct Loader::Impl {
   }
 
   MicroBatch read(std::int64_t step, std::int64_t index, std::vector<TokenId>& window) const {
-    MicroBatch batch = empty_batch(step, index, plan.micro_batch, length);
-    std::vector<SampleId> samples;
+    MicroBatch batch = empty_batch(step, index, plan.micro_batch, stream.sequence_length());
+    std::vector<Sample> samples;
     for (std::int64_t row = 0; row < plan.micro_batch; ++row) {
       const std::int64_t number = (step * plan.micro_batches_per_step + index) * plan.micro_batch + row;
-      samples.push_back({number, order.begin_of(number)});
-      fill_row(corpus, samples.back().begin, 0, row, window, batch);
+      samples.push_back(stream.sample(number));
+      stream.read(samples.back(), window);
+      augmentation.rearrange(number, window);
+      fill_row(window, 0, row, batch);
+      const auto length = static_cast<std::size_t>(batch.length);
+      augmentation.drop(number, std::span(batch.tokens).subspan(static_cast<std::size_t>(row) * length, length));
     }
     batch.samples_hash = hash_of(samples);
     return batch;
@@ -122,17 +117,14 @@ struct Loader::Impl {
     changed.wait(lock, [&] { return stopping || ready.size() < static_cast<std::size_t>(plan.prefetch); });
     if (stopping) return false;
     ready.push_back(std::move(batch));
-    changed.notify_all();
+    if (ready.size() == 1) changed.notify_all();
     return true;
   }
 };
 
-Loader::Loader(const Corpus& corpus, SampleOrder order, std::int64_t sequence_length, LoaderPlan plan) {
+Loader::Loader(const TrainingStream& stream, LoaderPlan plan, Augmentation augmentation) {
   validate(plan);
-  if (sequence_length < 1 || corpus.tokens() - 1 < sequence_length)
-    throw Error(ErrorCode::kBadInput, "a sequence of ", sequence_length, " does not fit a corpus of ", corpus.tokens(),
-                " tokens");
-  impl_ = std::make_unique<Impl>(corpus, order, sequence_length, plan);
+  impl_ = std::make_unique<Impl>(stream, plan, std::move(augmentation));
 }
 
 Loader::~Loader() = default;
@@ -145,7 +137,9 @@ MicroBatch Loader::next() {
   MicroBatch batch = std::move(impl_->ready.front());
   impl_->ready.pop_front();
   --impl_->left;
-  impl_->changed.notify_all();
+  // The thread is woken once half is used up, to fill up again: it mostly shares a core with who computes, and each
+  // time that it runs costs that one two changes of context.
+  if (static_cast<int>(impl_->ready.size()) <= impl_->plan.prefetch / 2) impl_->changed.notify_all();
   return batch;
 }
 
@@ -167,13 +161,14 @@ MicroBatch EvaluationBatches::batch(std::int64_t index) const {
   if (index < 0 || index >= count())
     throw Error(ErrorCode::kBug, "evaluation batch ", index, " is outside of the ", count(), " there are");
   MicroBatch batch = empty_batch(0, index, micro_batch_, length_);
-  std::vector<TokenId> window;
-  std::vector<SampleId> samples;
+  std::vector<TokenId> window(static_cast<std::size_t>(length_ + 1));
+  std::vector<Sample> samples;
   for (std::int64_t row = 0; row < std::min(micro_batch_, windows_ - index * micro_batch_); ++row) {
     const std::int64_t number = index * micro_batch_ + row;
     const std::int64_t begin = std::min(number * length_, targets() - length_);
-    fill_row(*corpus_, begin, number * length_ - begin, row, window, batch);
-    samples.push_back({number, begin});
+    corpus_->read(begin, window);
+    fill_row(window, number * length_ - begin, row, batch);
+    samples.push_back({number, 0, begin});
   }
   batch.samples_hash = hash_of(samples);
   return batch;

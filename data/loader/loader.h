@@ -3,32 +3,11 @@
 #include <memory>
 #include <vector>
 
-#include "core/base/random.h"
 #include "data/corpus/corpus.h"
+#include "data/loader/augmentation.h"
+#include "data/loader/training_stream.h"
 
 namespace trireme::data {
-
-/// The order of training samples: a pure function of (seed, global sample number), so that any number of ranks reads
-/// the same stream and can resume anywhere in it.
-///
-/// Sample n belongs to epoch n / windows. An epoch cuts the row of tokens into windows of `sequence_length` predictions
-/// from a starting point keyed by (seed, epoch), and visits them in the order of a permutation keyed likewise (a
-/// Feistel network with cycle walking: no table).
-class SampleOrder {
- public:
-  /// @throws Error kBadInput when the corpus holds fewer than sequence_length + 1 tokens
-  SampleOrder(std::uint64_t seed, std::int64_t corpus_tokens, std::int64_t sequence_length);
-
-  /// First token of sample `number`; it spans sequence_length + 1 tokens.
-  std::int64_t begin_of(std::int64_t number) const;
-  std::int64_t windows_per_epoch() const { return windows_; }
-
- private:
-  std::uint64_t permuted(std::uint64_t value, unsigned half_bits, std::uint64_t epoch) const;
-
-  RandomStream random_;
-  std::int64_t tokens_, length_, windows_;
-};
 
 /// The unit of work that a step is made of: some sequences, read together.
 struct MicroBatch {
@@ -37,7 +16,7 @@ struct MicroBatch {
   std::int64_t sequences = 0, length = 0;
   std::vector<std::int64_t> tokens;   ///< [sequences][length], what the model reads
   std::vector<std::int64_t> targets;  ///< [sequences][length], the token that follows each; -1 where none is asked for
-  std::uint64_t samples_hash = 0;     ///< XXH3-64 of what was read: (sample number, first token) of each sequence
+  std::uint64_t samples_hash = 0;     ///< XXH3-64 of the Sample of each sequence: what was read
 };
 
 struct LoaderPlan {
@@ -53,8 +32,8 @@ struct LoaderPlan {
 /// thrown by next().
 class Loader {
  public:
-  /// `corpus` outlives the loader. @throws Error kBadInput for a plan that cannot be
-  Loader(const Corpus& corpus, SampleOrder order, std::int64_t sequence_length, LoaderPlan plan);
+  /// `stream` outlives the loader. @throws Error kBadInput for a plan that cannot be
+  Loader(const TrainingStream& stream, LoaderPlan plan, Augmentation augmentation = {});
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;

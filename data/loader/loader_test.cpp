@@ -20,8 +20,16 @@ using testing::token_at;
 
 constexpr std::int64_t kLength = 16;
 
-std::vector<MicroBatch> read_all(const Corpus& corpus, const LoaderPlan& plan) {
-  Loader loader(corpus, SampleOrder(5, corpus.tokens(), kLength), kLength, plan);
+TrainingStream stream_of(const std::filesystem::path& corpus) { return {{{corpus, 1}}, 5, kLength}; }
+
+// Of a corpus of one document.
+TrainingStream new_stream(const TemporaryDirectory& directory, std::int64_t tokens) {
+  one_document_corpus(directory / "corpus", tokens);
+  return stream_of(directory / "corpus");
+}
+
+std::vector<MicroBatch> read_all(const TrainingStream& stream, const LoaderPlan& plan) {
+  Loader loader(stream, plan);
   std::vector<MicroBatch> batches;
   for (std::int64_t step = plan.first_step; step < plan.last_step; ++step)
     for (std::int64_t index = plan.first; index < plan.last; ++index) batches.push_back(loader.next());
@@ -35,10 +43,10 @@ bool same(const MicroBatch& a, const MicroBatch& b) {
 
 TEST(Loader, GivesTheSamplesOfTheOrderWithTargetsOneAhead) {
   const TemporaryDirectory directory;
-  const Corpus corpus = one_document_corpus(directory / "corpus", 1000);
-  const SampleOrder order(5, corpus.tokens(), kLength);
+  const TrainingStream stream = new_stream(directory, 1000);
+  const SampleOrder order(5, 1000, kLength);
   const auto batches = read_all(
-      corpus, {.micro_batch = 3, .micro_batches_per_step = 2, .first = 0, .last = 2, .first_step = 0, .last_step = 4});
+      stream, {.micro_batch = 3, .micro_batches_per_step = 2, .first = 0, .last = 2, .first_step = 0, .last_step = 4});
   ASSERT_EQ(batches.size(), 8u);
   std::int64_t number = 0;
   for (const MicroBatch& batch : batches) {
@@ -56,9 +64,11 @@ TEST(Loader, GivesTheSamplesOfTheOrderWithTargetsOneAhead) {
 
 TEST(Loader, AnySplitOfMicroBatchesOverRanksReadsTheSame) {
   const TemporaryDirectory directory;
-  const Corpus corpus = one_document_corpus(directory / "corpus", 5000);
+  one_document_corpus(directory / "a", 5000);
+  one_document_corpus(directory / "b", 900);
+  const TrainingStream stream({{directory / "a", 0.7}, {directory / "b", 0.3}}, 5, kLength);
   LoaderPlan plan{.micro_batch = 2, .micro_batches_per_step = 12, .first = 0, .last = 12, .last_step = 5};
-  const auto whole = read_all(corpus, plan);
+  const auto whole = read_all(stream, plan);
   for (const std::vector<std::int64_t>& cuts :
        {std::vector<std::int64_t>{0, 6, 12}, {0, 4, 8, 12}, {0, 3, 6, 8, 10, 12}, {0, 0, 1, 12}}) {
     std::vector<MicroBatch> parts;
@@ -66,7 +76,7 @@ TEST(Loader, AnySplitOfMicroBatchesOverRanksReadsTheSame) {
       plan.first = cuts[rank];
       plan.last = cuts[rank + 1];
       plan.prefetch = 1 + static_cast<int>(rank);
-      for (MicroBatch& batch : read_all(corpus, plan)) parts.push_back(std::move(batch));
+      for (MicroBatch& batch : read_all(stream, plan)) parts.push_back(std::move(batch));
     }
     std::sort(parts.begin(), parts.end(), [](const MicroBatch& a, const MicroBatch& b) {
       return std::pair(a.step, a.index) < std::pair(b.step, b.index);
@@ -78,12 +88,14 @@ TEST(Loader, AnySplitOfMicroBatchesOverRanksReadsTheSame) {
 
 TEST(Loader, ResumesAnywhereWithTheSameStream) {
   const TemporaryDirectory directory;
-  const Corpus corpus = one_document_corpus(directory / "corpus", 700);
+  one_document_corpus(directory / "a", 700);
+  one_document_corpus(directory / "b", 400);
+  const TrainingStream stream({{directory / "a", 0.7}, {directory / "b", 0.3}}, 5, kLength);
   LoaderPlan plan{.micro_batch = 3, .micro_batches_per_step = 2, .first = 0, .last = 2, .last_step = 40};
-  const auto whole = read_all(corpus, plan);  // several epochs
+  const auto whole = read_all(stream, plan);  // several epochs
   for (std::int64_t step = 0; step <= 40; step += 3) {
     plan.first_step = step;
-    const auto rest = read_all(corpus, plan);
+    const auto rest = read_all(stream, plan);
     ASSERT_EQ(rest.size(), whole.size() - static_cast<std::size_t>(2 * step));
     for (std::size_t i = 0; i < rest.size(); ++i)
       EXPECT_TRUE(same(rest[i], whole[i + static_cast<std::size_t>(2 * step)])) << step;
@@ -98,41 +110,39 @@ TEST(Loader, TheStreamDoesNotDependOnHowTheCorpusIsCutIntoShards) {
     CorpusWriter writer(path, testing::bytes_tokenizer(), shard_tokens);
     for (std::int64_t i = 0; i < 200; ++i) writer.add(Split::kTraining, std::vector<TokenId>(i % 13, token_at(i)), 1);
     writer.finish();
-    streams.push_back(
-        read_all(Corpus::open(path, Split::kTraining),
-                 {.micro_batch = 4, .micro_batches_per_step = 1, .first = 0, .last = 1, .last_step = 50}));
+    streams.push_back(read_all(
+        stream_of(path), {.micro_batch = 4, .micro_batches_per_step = 1, .first = 0, .last = 1, .last_step = 50}));
   }
   for (std::size_t i = 0; i < streams[0].size(); ++i) EXPECT_TRUE(same(streams[0][i], streams[1][i])) << i;
 }
 
 TEST(Loader, SamplesHashTellsOtherSamplesApart) {
   const TemporaryDirectory directory;
-  const Corpus corpus = one_document_corpus(directory / "corpus", 1000);
+  const TrainingStream stream = new_stream(directory, 1000);
   const auto batches =
-      read_all(corpus, {.micro_batch = 2, .micro_batches_per_step = 1, .first = 0, .last = 1, .last_step = 20});
+      read_all(stream, {.micro_batch = 2, .micro_batches_per_step = 1, .first = 0, .last = 1, .last_step = 20});
   for (std::size_t i = 1; i < batches.size(); ++i) EXPECT_NE(batches[i].samples_hash, batches[0].samples_hash);
 }
 
 TEST(Loader, ReadsTheSmallestCorpus) {
   const TemporaryDirectory directory;
-  const Corpus corpus = one_document_corpus(directory / "corpus", kLength + 1);
+  const TrainingStream stream = new_stream(directory, kLength + 1);
   for (const MicroBatch& batch :
-       read_all(corpus, {.micro_batch = 2, .micro_batches_per_step = 1, .first = 0, .last = 1, .last_step = 3}))
+       read_all(stream, {.micro_batch = 2, .micro_batches_per_step = 1, .first = 0, .last = 1, .last_step = 3}))
     for (std::int64_t i = 0; i < 2 * kLength; ++i)
       EXPECT_EQ(batch.tokens[static_cast<std::size_t>(i)], token_at(i % kLength));
 }
 
 TEST(Loader, AnErrorOfItsThreadIsThrownByNextAfterWhatWasReadBefore) {
   const TemporaryDirectory directory;
-  const Corpus corpus = one_document_corpus(directory / "corpus", 3'000'000);
+  const TrainingStream stream = new_stream(directory, 3'000'000);
   const auto shard = read_corpus_index(directory / "corpus").split(Split::kTraining).shards[0];
   {
     std::fstream file(directory / "corpus/training-00000.h5", std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(static_cast<std::streamoff>(shard.tokens_offset + 3 * kCorpusBlockBytes));
     file.put('\xEE');
   }
-  Loader loader(corpus, SampleOrder(1, corpus.tokens(), kLength), kLength,
-                {.micro_batch = 1, .micro_batches_per_step = 1, .first = 0, .last = 1, .last_step = 100'000});
+  Loader loader(stream, {.micro_batch = 1, .micro_batches_per_step = 1, .first = 0, .last = 1, .last_step = 100'000});
   const auto drain = [&] {
     for (int i = 0; i < 10'000; ++i) loader.next();
   };
@@ -142,10 +152,10 @@ TEST(Loader, AnErrorOfItsThreadIsThrownByNextAfterWhatWasReadBefore) {
 
 TEST(Loader, StopsWhereItIsWhenDropped) {
   const TemporaryDirectory directory;
-  const Corpus corpus = one_document_corpus(directory / "corpus", 1000);
+  const TrainingStream stream = new_stream(directory, 1000);
   for (int i = 0; i < 100; ++i) {
     Loader loader(
-        corpus, SampleOrder(1, corpus.tokens(), kLength), kLength,
+        stream,
         {.micro_batch = 4, .micro_batches_per_step = 1, .first = 0, .last = 1, .last_step = 1'000'000, .prefetch = 2});
     if (i % 2) loader.next();
   }
@@ -153,15 +163,13 @@ TEST(Loader, StopsWhereItIsWhenDropped) {
 
 TEST(Loader, RefusesImpossiblePlansAndReadingPastTheEnd) {
   const TemporaryDirectory directory;
-  const Corpus corpus = one_document_corpus(directory / "corpus", 1000);
-  const SampleOrder order(1, corpus.tokens(), kLength);
+  const TrainingStream stream = new_stream(directory, 1000);
   for (const LoaderPlan& plan :
        {LoaderPlan{.micro_batch = 0}, LoaderPlan{.micro_batches_per_step = 0}, LoaderPlan{.first = 1, .last = 0},
         LoaderPlan{.last = 2}, LoaderPlan{.first_step = 2, .last_step = 1}, LoaderPlan{.prefetch = 0},
         LoaderPlan{.micro_batch = std::int64_t{1} << 40, .last_step = std::int64_t{1} << 40}})
-    EXPECT_THROW(Loader(corpus, order, kLength, plan), Error);
-  EXPECT_THROW(Loader(corpus, order, 1000, {}), Error);
-  Loader loader(corpus, order, kLength, {.last_step = 1});
+    EXPECT_THROW(Loader(stream, plan), Error);
+  Loader loader(stream, {.last_step = 1});
   loader.next();
   EXPECT_THROW(loader.next(), Error);
 }

@@ -1,9 +1,10 @@
+#include "data/loader/sample_order.h"
+
 #include <algorithm>
 #include <bit>
 #include <utility>
 
 #include "core/base/error.h"
-#include "data/loader/loader.h"
 
 namespace trireme::data {
 namespace {
@@ -20,8 +21,9 @@ constexpr std::uint64_t kRounds = 8;
 
 }  // namespace
 
-SampleOrder::SampleOrder(std::uint64_t seed, std::int64_t corpus_tokens, std::int64_t sequence_length)
-    : random_(seed, "samples"), tokens_(corpus_tokens), length_(sequence_length) {
+SampleOrder::SampleOrder(std::uint64_t seed, std::int64_t corpus_tokens, std::int64_t sequence_length,
+                         std::string_view name)
+    : random_(seed, name), tokens_(corpus_tokens), length_(sequence_length) {
   if (sequence_length < 1) throw Error(ErrorCode::kBadInput, "a sequence has 1 token or more, not ", sequence_length);
   if (corpus_tokens - 1 < sequence_length)
     throw Error(ErrorCode::kBadInput, "the corpus holds ", corpus_tokens, " tokens; a sequence of ", sequence_length,

@@ -1,3 +1,5 @@
+#include "data/loader/sample_order.h"
+
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -5,7 +7,6 @@
 #include <set>
 
 #include "core/base/error.h"
-#include "data/loader/loader.h"
 
 namespace trireme::data {
 namespace {

@@ -92,6 +92,7 @@ class BadInput(Case):
                            ("parallel.context", "2"), ("parallel.expert", "2"), ("parallel.pipeline", "2"),
                            ("parallel.shard", "1")):
             self.refuse({key: value}, USAGE, key, value, "not available yet", worlds=(2,) if key == "device" else (0,))
+        self.refuse({"model.dropout": 0.1}, USAGE, "model.dropout", worlds=(0,))
 
     def test_wrong_commands(self):
         for command, named in (([TRAIN, "--steps", "4"], "required"), ([TRAIN, "--run", self.folder / "x"], "data.path"),
@@ -179,6 +180,28 @@ class BadInput(Case):
     def test_a_corpus_shorter_than_a_sequence(self):
         tiny = self.make_corpus("tiny", seed=3, vocabulary=257, words=6, validation=0)
         self.refuse({"data.path": tiny, "data.sequence-length": 2000, "model.context": 2000}, FAILED, "2000")
+
+    def test_mixtures_that_cannot_be(self):
+        other = self.make_corpus("other-tokenizer", seed=2, vocabulary=300)
+        short = self.make_corpus("short", seed=3, words=6, validation=0, tokenizer=self.folder / "corpus.tokenizer.json")
+        copy = self.broken_corpus("copy", lambda folder: None)
+
+        def refuse(path, status, *named, worlds=(0,), config=None):
+            self.refuse({"data.path": path} | (config or {}), status, "data.path", *map(str, named), worlds=worlds)
+
+        for weight in ("0", "-1", "nan", "x"):
+            refuse(f"{self.corpus}=1,{copy}={weight}", USAGE, f"'{weight}'", copy, "number in [1e-06, 1e+06]",
+                   worlds=(0, 2) if weight == "nan" else (0,))
+        refuse(f"{self.corpus},{copy}", USAGE, "DIRECTORY=WEIGHT")
+        refuse(f"{self.corpus}=1,{self.corpus}/=2", USAGE, "twice")
+        refuse(f"{self.corpus}=1,{copy}=2", FAILED, self.corpus, copy, "same tokens")
+        refuse(f"{self.corpus}=1,{other}=2", FAILED, self.corpus, other, "different tokenizers", worlds=(0, 2))
+        refuse(f"{self.corpus}=1,{short}=2", FAILED, short, "a sequence of 200",
+               config={"data.sequence-length": 200, "model.context": 200})
+
+    def test_fill_in_the_middle_needs_its_tokens(self):
+        self.refuse({"data.fim-rate": 0.5}, USAGE, "data.fim-rate", "<|fim_prefix|>", "--special-tokens")
+        self.refuse({"data.token-dropout": 1}, USAGE, "data.token-dropout", "'1'", worlds=(0,))
 
     def test_encode_refuses_and_leaves_nothing(self):
         tokenizer, text = self.folder / "corpus.tokenizer.json", self.folder / "corpus.txt"

@@ -1,9 +1,15 @@
 """The layout never changes the run: any number of ranks gives the losses, gradients and weights of one, to the bit."""
 import trireme
-from trireme import Case, repeated
+from trireme import FIM_TOKENS, Case, mixed, repeated
 
 
 class Layouts(Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.corpus = cls.make_corpus("marked", seed=1, tokenizer_flags=["--special-tokens", *FIM_TOKENS])
+        cls.mixture = cls.make_mixture()
+
     def assert_same_on(self, worlds, config, threads=1, of_each=None):
         """of_each: ranks -> more keys for that world, which may not change the run either."""
         results, logs = {}, {}
@@ -55,16 +61,22 @@ class Layouts(Case):
         self.assertLess(peaks[1], peaks[0] - 10e6)
         self.assertLess(peaks[2], peaks[1] - 20e6)
 
+    def test_a_mixture_of_corpora_with_augmentation(self):
+        self.assert_same_on([0, 2, 5], {"steps": 12, "data.path": mixed(self.mixture), "eval.every-steps": 5,
+                                        "data.token-dropout": 0.1, "data.fim-rate": 0.5})
+
     def test_what_changes_the_run_changes_its_hashes(self):
         """Else equal hashes would prove nothing."""
         hashes, samples = set(), set()
+        other_weights = [(corpus, weight + 0.01) for corpus, weight in self.mixture]
         for config in ({}, {"seed": 2}, {"data.micro-batch": 2}, {"optimizer.learning-rate": 0.0101},
-                       {"model.dropout": 0.1}, trireme.FAMILIES["gpt2"]):
+                       {"model.dropout": 0.1}, trireme.FAMILIES["gpt2"], {"data.path": mixed(self.mixture)},
+                       {"data.path": mixed(other_weights)}, {"data.token-dropout": 0.1}, {"data.fim-rate": 0.5}):
             result = self.train(0, self.new_run(), config | {"steps": 5}).json
             hashes.add(result["weights_hash"])
             samples.add(result["samples_hash"])
-        self.assertEqual(len(hashes), 6)
-        self.assertGreaterEqual(len(samples), 2)
+        self.assertEqual(len(hashes), 10)
+        self.assertGreaterEqual(len(samples), 4)
 
 
 if __name__ == "__main__":

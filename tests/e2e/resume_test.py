@@ -4,7 +4,7 @@ import signal
 import time
 
 import trireme
-from trireme import Case, checkpoint_steps, last_step, records, repeated
+from trireme import Case, checkpoint_steps, last_step, mixed, records, repeated
 
 STEPS = 160
 CONFIG = {"steps": STEPS, "eval.every-steps": 40, "checkpoint.every-steps": 30, "checkpoint.keep": 0}
@@ -120,6 +120,25 @@ class Resume(Case):
         self.train(0, run, CONFIG | {"steps": 20})
         result = self.train(0, run, CONFIG | {"steps": 30})
         self.assertIn("steps was 20 and is 30", result.stderr)
+
+    def test_a_mixture_goes_on_from_other_folders_and_on_other_ranks(self):
+        mixture = self.make_mixture()
+        config = {"schedule.name": "constant", "checkpoint.every-steps": 10, "data.token-dropout": 0.1}
+        whole, run = self.new_run(), self.new_run()
+        expected = self.train(0, whole, config | {"steps": 30, "data.path": mixed(mixture)})
+        self.train(2, run, config | {"steps": 13, "data.path": mixed(mixture)})
+        moved = [(corpus.rename(corpus.with_name(f"moved-{corpus.name}")), weight) for corpus, weight in mixture[1:]]
+        result = self.train(3, run, config | {"steps": 30, "data.path": mixed([*moved, mixture[0]])})
+        self.assertIn("resumed at step 13", result.stderr)
+        self.assertEqual(repeated(run), repeated(whole))
+        for key in ("weights_hash", "samples_hash"):
+            self.assertEqual(result.json[key], expected.json[key], key)
+
+        other = [*moved, (mixture[0][0], 0.6)]
+        result = self.train(2, run, {"steps": 40, "data.path": mixed(other)}, status=2)
+        self.assertEqual(len(result.lines), 1, result)
+        for words in ("data.path", "share 0.", "trained with 0.", str(trireme.checkpoint(run, 30))):
+            self.assertIn(words, result.stderr)
 
     def test_resume_never_refuses_a_run_that_has_checkpoints(self):
         before = trireme.listing(self.straight)

@@ -153,6 +153,14 @@ def launched(ranks, *command):
     return [LAUNCHER, "-n", ranks, *command] if ranks else [*command]
 
 
+FIM_TOKENS = ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>")
+
+
+def mixed(corpora):
+    """data.path of [(corpus, weight)]."""
+    return ",".join(f"{corpus}={weight}" for corpus, weight in corpora)
+
+
 def flags(config):
     return [f"--{key}={value}" for key, value in config.items()]
 
@@ -195,15 +203,28 @@ class Case(unittest.TestCase):
         cls._runs = 0
 
     @classmethod
-    def make_corpus(cls, name, seed, vocabulary=320, words=6000, validation=0.1, encode_flags=()):
-        text, tokenizer, corpus = (cls.folder / f"{name}{tail}" for tail in (".txt", ".tokenizer.json", ""))
+    def make_corpus(cls, name, seed, vocabulary=320, words=6000, validation=0.1, encode_flags=(), tokenizer=None,
+                    tokenizer_flags=()):
+        """With a tokenizer of its own, or a given one."""
+        text, own, corpus = (cls.folder / f"{name}{tail}" for tail in (".txt", ".tokenizer.json", ""))
         text.write_text(text_of(seed, words))
-        for command in ([DATA, "tokenizer", "train", "--input", text, "--vocab-size", vocabulary, "--out", tokenizer],
-                        [DATA, "encode", "--tokenizer", tokenizer, "--input", text, "--out", corpus, "--validation",
-                         validation, *encode_flags]):
+        commands = [[DATA, "encode", "--tokenizer", tokenizer or own, "--input", text, "--out", corpus, "--validation",
+                     validation, *encode_flags]]
+        if not tokenizer:
+            commands.insert(0, [DATA, "tokenizer", "train", "--input", text, "--vocab-size", vocabulary, "--out", own,
+                                *tokenizer_flags])
+        for command in commands:
             result = run(command)
             assert result.status == 0, result
         return corpus
+
+    @classmethod
+    def make_mixture(cls):
+        """Two corpora more, of the first one's tokenizer and of other sizes: [(corpus, weight)]."""
+        tokenizer = cls.corpus / "tokenizer.json"
+        more = [cls.make_corpus(f"more-{seed}", seed, words=words, tokenizer=tokenizer)
+                for seed, words in ((11, 2500), (12, 900))]
+        return list(zip([cls.corpus, *more], (0.5, 0.3, 0.2)))
 
     @classmethod
     def new_run(cls, name="run"):

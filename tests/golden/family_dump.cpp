@@ -180,13 +180,12 @@ int gradients(const Options& options) {
 
 // All micro-batches that a run reads, step by step.
 int batches(const Options& options) {
-  const auto corpus = data::Corpus::open(options.corpus, data::Split::kTraining);
-  const data::SampleOrder order(static_cast<std::uint64_t>(options.seed), corpus.tokens(), options.length);
+  const data::TrainingStream stream({{options.corpus, 1}}, static_cast<std::uint64_t>(options.seed), options.length);
   data::LoaderPlan plan;
   plan.micro_batch = options.micro_batch;
   plan.micro_batches_per_step = plan.last = options.micro_batches;
   plan.last_step = options.steps;
-  data::Loader loader(corpus, order, options.length, plan);
+  data::Loader loader(stream, plan);
   std::string bytes;
   for (std::int64_t left = options.steps * options.micro_batches; left > 0; --left) {
     const data::MicroBatch batch = loader.next();

@@ -1,5 +1,6 @@
 #include "train/config/train_config.h"
 
+#include <filesystem>
 #include <sstream>
 
 #include "core/base/error.h"
@@ -10,6 +11,11 @@ namespace {
 
 void require(bool ok, const auto&... message) {
   if (!ok) throw Error(ErrorCode::kUsage, message...);
+}
+
+// The same for "a", "./a" and "a/".
+std::filesystem::path plain(const std::string& directory) {
+  return (std::filesystem::path(directory) / "").lexically_normal();
 }
 
 }  // namespace
@@ -33,9 +39,32 @@ std::vector<NamedCorpus> EvaluationConfig::named_sets() const {
   return found;
 }
 
+std::vector<CorpusShare> DataConfig::corpora() const {
+  require(!path.empty(), "data.path is required: the corpus directory that trireme-data encode made");
+  if (path.find(',') == std::string::npos) return {{path}};
+  std::vector<CorpusShare> corpora;
+  std::istringstream items(path + ",");  // getline would not tell of an empty last item
+  for (std::string item; std::getline(items, item, ',');) {
+    const std::size_t equals = item.rfind('=');  // "year=2024=0.5" is a directory too
+    require(
+        equals != std::string::npos && equals > 0, "data.path: '", item, "' of '", path,
+        "' must be DIRECTORY=WEIGHT, as corpora/a=0.7,corpora/b=0.3 (a directory whose name holds a comma cannot be "
+        "given)");
+    CorpusShare corpus{item.substr(0, equals)};
+    // Bounds for the ratio of two weights, far beyond what a run can notice.
+    set_field({"weight of " + corpus.path, "", &corpus.weight, Range(1e-6, 1e6)}, {item.substr(equals + 1)},
+              "data.path");
+    for (const CorpusShare& other : corpora)
+      require(plain(other.path) != plain(corpus.path), "data.path names ", corpus.path,
+              " twice; name each corpus once, with all of its weight");
+    corpora.push_back(std::move(corpus));
+  }
+  return corpora;
+}
+
 void validate(const TrainConfig& c) {
-  require(!c.data.path.empty(), "data.path is required: the corpus directory that trireme-data encode made");
   require(is_utf8(c.data.path), "data.path must be UTF-8: config.yaml cannot hold other names");
+  c.data.corpora();
   require(c.data.global_batch % c.data.micro_batch == 0,
           "data.global-batch must be a multiple of data.micro-batch, got ", c.data.global_batch, " and ",
           c.data.micro_batch);
@@ -74,7 +103,7 @@ void validate(const TrainConfig& c) {
 bool may_change_on_resume(std::string_view key) {
   for (const std::string_view prefix : {"parallel.", "log.", "checkpoint.", "eval.", "recovery."})
     if (key.starts_with(prefix)) return true;
-  // data.path may move: the content is checked by its hash instead.
+  // data.path may move: content and weights are checked by hash instead.
   return key == "steps" || key == "threads" || key == "recompute" || key == "data.path";
 }
 

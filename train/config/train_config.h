@@ -9,20 +9,39 @@
 
 namespace trireme::train {
 
+/// One of the corpora of data.path.
+struct CorpusShare {
+  std::string path;
+  double weight = 1;
+};
+
 struct DataConfig {
   std::string path;
   std::int64_t sequence_length = 256;
   std::int64_t micro_batch = 4;
   std::int64_t global_batch = 16;
+  double token_dropout = 0;
+  double fim_rate = 0;
+  double fim_spm_rate = 0.5;
 
   static constexpr auto fields() {
     using C = DataConfig;
-    return std::tuple{Field{"path", &C::path, "corpus directory made by trireme-data encode"},
-                      Field{"sequence-length", &C::sequence_length, "tokens a sequence", Range(1, 1 << 24)},
-                      Field{"micro-batch", &C::micro_batch, "sequences a forward and backward pass", Range(1, 1 << 20)},
-                      Field{"global-batch", &C::global_batch,
-                            "sequences a step, over all ranks; a multiple of micro-batch", Range(1, 1 << 24)}};
+    return std::tuple{
+        Field{"path", &C::path, "corpus directory made by trireme-data encode, or several as DIR=WEIGHT,DIR=WEIGHT,...",
+              kCommaList},
+        Field{"sequence-length", &C::sequence_length, "tokens a sequence", Range(1, 1 << 24)},
+        Field{"micro-batch", &C::micro_batch, "sequences a forward and backward pass", Range(1, 1 << 20)},
+        Field{"global-batch", &C::global_batch, "sequences a step, over all ranks; a multiple of micro-batch",
+              Range(1, 1 << 24)},
+        Field{"token-dropout", &C::token_dropout, "share of the tokens read that become random ones; targets stay",
+              Range(0, 0.9)},
+        Field{"fim-rate", &C::fim_rate, "share of documents rearranged to fill in the middle", Range(0, 1)},
+        Field{"fim-spm-rate", &C::fim_spm_rate, "of those, the share that has the suffix first", Range(0, 1)}};
   }
+
+  /// data.path taken apart: a text without a comma is one directory, whatever else it holds.
+  /// @throws Error kUsage naming what is wrong, the value, what is allowed
+  std::vector<CorpusShare> corpora() const;
 };
 
 struct OptimizerConfig {
@@ -144,7 +163,7 @@ struct EvaluationConfig {
               Range(0, 1e15)},
         Field{"batches", &C::batches, "micro-batches of each set that an evaluation reads, spread over it; 0: all",
               Range(0, 1e15)},
-        Field{"sets", &C::sets, "further corpora to evaluate on: NAME=DIRECTORY,NAME=DIRECTORY,..."}};
+        Field{"sets", &C::sets, "further corpora to evaluate on: NAME=DIRECTORY,NAME=DIRECTORY,...", kCommaList}};
   }
 
   /// `sets` taken apart. @throws Error kUsage naming what is wrong, the value, what is allowed

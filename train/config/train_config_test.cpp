@@ -87,6 +87,38 @@ TEST(TrainConfig, EvaluationSetsThatCannotBeAreRefused) {
   EXPECT_THAT([&] { validate(config); }, ThrowsMessage<Error>(HasSubstr("eval.sets needs evaluations")));
 }
 
+TEST(TrainConfig, DataPathIsOneDirectoryOrSeveralWithWeights) {
+  DataConfig data;
+  const auto expect = [&](const char* path, const std::vector<std::pair<std::string, double>>& expected) {
+    data.path = path;
+    std::vector<std::pair<std::string, double>> seen;
+    for (const CorpusShare& corpus : data.corpora()) seen.emplace_back(corpus.path, corpus.weight);
+    EXPECT_EQ(seen, expected);
+  };
+  expect("corpora/mine", {{"corpora/mine", 1}});
+  expect("corpora/year=2024", {{"corpora/year=2024", 1}});
+  expect("a=0.7,b/c=3e-1", {{"a", 0.7}, {"b/c", 0.3}});
+  expect("year=2024=1,year=2025=2", {{"year=2024", 1}, {"year=2025", 2}});
+}
+
+TEST(TrainConfig, AMixtureThatCannotBeIsRefusedByKeyAndValue) {
+  const auto refused = [](const char* path, const char* message) {
+    TrainConfig config = sound();
+    config.data.path = path;
+    EXPECT_THAT([&] { validate(config); },
+                ThrowsMessage<Error>(::testing::AllOf(HasSubstr("data.path"), HasSubstr(message))));
+  };
+  refused("a,b", "'a' of 'a,b' must be DIRECTORY=WEIGHT");
+  refused("a=1,b", "'b' of 'a=1,b' must be DIRECTORY=WEIGHT");
+  refused("a=1,", "'' of 'a=1,' must be");
+  refused("a=1,=2", "'=2' of");
+  for (const char* weight : {"0", "-1", "nan", "inf", "1e-7", "1e7", "x", "", "1 "})
+    refused(("a=1,b=" + std::string(weight)).c_str(),
+            ("weight of b must be a number in [1e-06, 1e+06], got '" + std::string(weight) + "'").c_str());
+  refused("a=1,b=1,./a=2", "names ./a twice");
+  refused("a=1,a/=2", "names a/ twice");
+}
+
 TEST(TrainConfig, WhatIsNotAvailableYetIsRefusedByName) {
   const auto refused = [](auto change, const char* message) {
     TrainConfig config = sound();
@@ -104,7 +136,7 @@ TEST(TrainConfig, YamlThatARunRecordsGivesTheSameConfigBack) {
   TrainConfig config = sound();
   config.optimizer.learning_rate = 1e-3 / 3;
   config.model.tie_embeddings = false;
-  config.data.path = "with space: and #colon";
+  config.data.path = "with space: and #colon=1,b=2";
   const std::string yaml = to_yaml(fields_of(config));
   TrainConfig read;
   const FieldList fields = fields_of(read), written = fields_of(config);

@@ -11,7 +11,8 @@ EvaluationSets::EvaluationSets(const TrainConfig& config, const std::string& tok
   if (config.eval.every_steps == 0) return;
   const EvaluationPlan plan{config.data.sequence_length, config.data.micro_batch, config.eval.batches};
   try {
-    sets_.emplace_back(kValidationSet, data::Corpus::open(config.data.path, data::Split::kValidation), plan);
+    sets_.emplace_back(kValidationSet, data::Corpus::open(config.data.corpora()[0].path, data::Split::kValidation),
+                       plan);
   } catch (const Error& error) {
     // A corpus without a validation split (or one shorter than a sequence) can be trained on; a damaged one cannot.
     if (error.code() != ErrorCode::kNotFound && error.code() != ErrorCode::kBadInput) throw;

@@ -5,33 +5,53 @@
 #include <cmath>
 #include <sstream>
 
+#include "core/base/error.h"
 #include "core/base/text.h"
-#include "data/corpus/corpus.h"
-#include "data/loader/loader.h"
 #include "models/registry.h"
+#include "train/loop/training_data.h"
 #include "train/parallel/fold.h"
 
 namespace trireme::train {
+namespace {
+
+// A line a corpus: what it holds and how often the run reads it.
+std::string corpora_text(const data::TrainingStream& data, std::int64_t samples) {
+  const std::vector<std::int64_t> counts = data.counts(samples);
+  std::ostringstream out;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    const auto& part = data.parts()[i];
+    const double epochs = static_cast<double>(counts[i]) / static_cast<double>(part.order.windows_per_epoch());
+    out << (i == 0 ? "data         " : "             ") << part.directory.string() << ": weight " << to_text(part.share)
+        << ", " << count_text(static_cast<double>(part.corpus.tokens())) << " tokens, " << part.corpus.documents()
+        << " documents, " << part.order.windows_per_epoch() << " sequences an epoch, "
+        << to_text(std::round(100 * epochs) / 100) << " epochs\n";
+  }
+  return out.str();
+}
+
+}  // namespace
 
 std::string training_plan(Communicator& world, const TrainConfig& config) {
-  const data::Corpus corpus = data::Corpus::open(config.data.path, data::Split::kTraining);
-  const auto model = models::build_model(config.model, corpus.vocabulary_size());
-  const data::SampleOrder order(static_cast<std::uint64_t>(config.seed), corpus.tokens(), config.data.sequence_length);
+  const data::TrainingStream data = open_training_data(config);
+  augmentation_of(config, data);  // refuses what the run would refuse
+  const auto model = models::build_model(config.model, data.vocabulary_size());
   const double size = static_cast<double>(model->parameters().elements());
   const double master = config.precision.compute == "fp64" ? 8 : 4,
                rounded = config.precision.compute == "bf16" ? 2 : 0;
   const auto [first, last] = share_of(config.micro_batches(), 0, world.size());
   const int buffers = fold_locally(config.micro_batches(), first, last).buffer_count + (world.size() > 1 ? 1 : 0);
   const double tokens = static_cast<double>(config.tokens_per_step()) * static_cast<double>(config.steps);
+  std::int64_t samples = 0;
+  if (__builtin_mul_overflow(config.steps, config.data.global_batch, &samples))
+    throw Error(ErrorCode::kUsage, "steps times data.global-batch must be below 2^63, got ", config.steps, " and ",
+                config.data.global_batch);
   std::ostringstream out;
   out << "model        " << config.model.family << ", " << count_text(size) << " parameters, vocabulary "
       << model->vocabulary() << "\n"
-      << "data         " << count_text(static_cast<double>(corpus.tokens())) << " tokens, " << corpus.documents()
-      << " documents, " << order.windows_per_epoch() << " sequences an epoch\n"
-      << "step         " << config.tokens_per_step() << " tokens in " << config.micro_batches() << " micro-batches of "
-      << config.data.micro_batch << " x " << config.data.sequence_length << "\n"
+      << corpora_text(data, samples) << "step         " << config.tokens_per_step() << " tokens in "
+      << config.micro_batches() << " micro-batches of " << config.data.micro_batch << " x "
+      << config.data.sequence_length << "\n"
       << "run          " << config.steps << " steps, " << count_text(tokens) << " tokens, "
-      << to_text(std::round(100 * tokens / static_cast<double>(corpus.tokens())) / 100) << " epochs, "
       << count_text(tokens * model->training_flops_per_token(config.data.sequence_length)) << " operations\n"
       << "ranks        " << world.size() << " x " << at::get_num_threads() << " threads; micro-batches a rank:";
   for (int rank = 0; rank < world.size(); ++rank) {

@@ -16,7 +16,6 @@
 #include "core/base/stop.h"
 #include "core/base/text.h"
 #include "core/config/sources.h"
-#include "data/corpus/corpus.h"
 #include "data/loader/loader.h"
 #include "models/checkpoint/checkpoint.h"
 #include "models/registry.h"
@@ -27,6 +26,7 @@
 #include "train/loop/peak.h"
 #include "train/loop/run_files.h"
 #include "train/loop/step_exchange.h"
+#include "train/loop/training_data.h"
 #include "train/optim/adamw.h"
 #include "train/optim/gradient_norm.h"
 #include "train/optim/schedule.h"
@@ -49,15 +49,15 @@ class Trainer {
       : world_(world),
         config_(config),
         run_(std::move(run)),
-        corpus_(data::Corpus::open(config.data.path, data::Split::kTraining)),
-        evaluations_(config, corpus_.tokenizer_hash(), world.rank() == 0),
-        model_(models::build_model(config.model, corpus_.vocabulary_size())),
-        order_(static_cast<std::uint64_t>(config.seed), corpus_.tokens(), config.data.sequence_length),
+        data_(open_training_data(config)),
+        augmentation_(augmentation_of(config, data_)),
+        evaluations_(config, data_.tokenizer_hash(), world.rank() == 0),
+        model_(models::build_model(config.model, data_.vocabulary_size())),
         parameters_(model_->parameters(), compute_type(config.precision.compute)),
         reducer_(world, parameters_, config.micro_batches()),
         optimizer_(config.optimizer, parameters_),
         deadline_(time_limit, checkpoint_bytes(parameters_, optimizer_)) {
-    state_.corpus_hash = corpus_.content_hash();
+    state_.corpus_hash = data_.content();
     state_.fingerprint = machine_fingerprint(at::get_num_threads());
   }
 
@@ -104,7 +104,7 @@ class Trainer {
     copy.data.path.clear();  // the same tokens may be mounted elsewhere
     copy.eval.sets.clear();
     std::ostringstream mine;
-    mine << to_yaml(fields_of(copy)) << "--resume: " << resume << "\ncorpus: " << corpus_.content_hash() << "\n"
+    mine << to_yaml(fields_of(copy)) << "--resume: " << resume << "\ncorpus: " << data_.content() << "\n"
          << evaluations_.contents() << "checkpoints of the run:";
     for (const std::int64_t step : models::checkpoint_steps(run_)) mine << " " << step;
     mine << "\nprogram: " << version_text() << "\n";
@@ -138,14 +138,11 @@ class Trainer {
   void restore(const models::Checkpoint& checkpoint) {
     const std::string where = checkpoint.directory().string();
     TrainingState state = state_from_json(checkpoint.training_json(), where);
-    if (checkpoint.model_json() != models::model_json(config_.model, corpus_.vocabulary_size()) &&
-        json::parse(checkpoint.model_json()) !=
-            json::parse(models::model_json(config_.model, corpus_.vocabulary_size())))
+    if (checkpoint.model_json() != models::model_json(config_.model, data_.vocabulary_size()) &&
+        json::parse(checkpoint.model_json()) != json::parse(models::model_json(config_.model, data_.vocabulary_size())))
       throw Error(ErrorCode::kUsage, where,
                   " holds another model than the config describes: ", checkpoint.model_json());
-    if (state.corpus_hash != state_.corpus_hash)
-      throw Error(ErrorCode::kBadInput, "data.path ", config_.data.path, " holds other tokens than ", where,
-                  " was trained on");
+    data_.expect_content(state.corpus_hash, where);
     load_tensors(checkpoint, parameters_, optimizer_);
     if (state.fingerprint != state_.fingerprint && is_first())
       log_warning("losses and weights may differ in their last bits from here on: the run was saved with " +
@@ -170,7 +167,7 @@ class Trainer {
     plan.last = last;
     plan.first_step = state_.step;
     plan.last_step = config_.steps;
-    data::Loader loader(corpus_, order_, config_.data.sequence_length, plan);
+    data::Loader loader(data_, plan, augmentation_);
 
     last_save_ = Clock::now();
     if (state_.unfinished) {
@@ -345,8 +342,8 @@ class Trainer {
     files.event("checkpoint-requested", state_.step);
     files.sync();
     weights_hash_ =
-        save_checkpoint(world_, run_, state_, config_, models::model_json(config_.model, corpus_.vocabulary_size()),
-                        corpus_.tokenizer_json(), parameters_, optimizer_);
+        save_checkpoint(world_, run_, state_, config_, models::model_json(config_.model, data_.vocabulary_size()),
+                        data_.tokenizer_json(), parameters_, optimizer_);
     saved_step_ = state_.step;
     if (is_first()) models::prune_checkpoints(run_, config_.checkpoint.keep, config_.checkpoint.keep_best);
     const double seconds = seconds_since(last_save_);
@@ -396,10 +393,10 @@ class Trainer {
   Communicator& world_;
   const TrainConfig config_;
   const std::filesystem::path run_;
-  data::Corpus corpus_;
+  data::TrainingStream data_;
+  data::Augmentation augmentation_;
   const EvaluationSets evaluations_;
   std::unique_ptr<models::Model> model_;
-  data::SampleOrder order_;
   FlatParameters parameters_;
   GradientReducer reducer_;
   AdamW optimizer_;

@@ -1,0 +1,14 @@
+#pragma once
+#include "data/loader/augmentation.h"
+#include "data/loader/training_stream.h"
+#include "train/config/train_config.h"
+
+namespace trireme::train {
+
+/// The corpora of data.path as the row of samples that config.seed gives. @throws Error as TrainingStream
+data::TrainingStream open_training_data(const TrainConfig& config);
+
+/// What data.token-dropout and data.fim-rate do to its samples. @throws Error as Augmentation
+data::Augmentation augmentation_of(const TrainConfig& config, const data::TrainingStream& stream);
+
+}  // namespace trireme::train
