@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <iostream>
 #include <limits>
+#include <string_view>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -14,6 +15,7 @@
 #include "train/config/train_config.h"
 #include "train/loop/plan.h"
 #include "train/loop/trainer.h"
+#include "train/report/report.h"
 
 namespace trireme::train {
 namespace {
@@ -128,22 +130,34 @@ int main(int argc, char** argv) {
   ::mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that glibc takes
   ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
   ::mallopt(M_TOP_PAD, 64 << 20);
+  train::TrainOptions options;
+  train::TrainConfig defaults;
+  train::ReportOptions report;
+  Communicator* world = nullptr;
+  const Program program{
+      "trireme-train",
+      "trains a language model",
+      {{.name = "",
+        .summary = "Trains a language model on a corpus, on one process or on the ranks that mpirun started.",
+        .options = fields_of(options),
+        .config = fields_of(defaults),
+        .run = [&](const Assignments& flags) { return train::run(*world, options, flags); }},
+       {.name = "report",
+        .summary =
+            "Shows runs, also while they train: a page with curves, figures and samples, or a live terminal view.",
+        .options = fields_of(report),
+        .positional = {"run"},
+        .run = [&](const Assignments&) { return train::report(report); }}},
+      "Exit status: 0 done, 1 failed, 2 wrong flag or config, 75 stopped with its state saved: start again to go "
+      "on.\n"
+      "Examples:\n"
+      "  scripts/launch/mpi -n 2 trireme-train --run runs/first --data.path corpora/mine --steps 2000\n"
+      "  trireme-train report runs/first --watch"};
+  // Only reads files: no rank of a job, wherever it is started.
+  if (argc > 1 && std::string_view(argv[1]) == "report") return run_program(program, argc, argv);
   // Parsing happens inside the job: a wrong flag is then one line and one exit status, however many ranks read it.
-  return run_job([&](Communicator& world) {
-    train::TrainOptions options;
-    train::TrainConfig defaults;
-    const Program program{
-        "trireme-train",
-        "trains a language model",
-        {{.name = "",
-          .summary = "Trains a language model on a corpus, on one process or on the ranks that mpirun started.",
-          .options = fields_of(options),
-          .config = fields_of(defaults),
-          .run = [&](const Assignments& flags) { return train::run(world, options, flags); }}},
-        "Exit status: 0 done, 1 failed, 2 wrong flag or config, 75 stopped with its state saved: start again to go "
-        "on.\n"
-        "Example:\n"
-        "  scripts/launch/mpi -n 2 trireme-train --run runs/first --data.path corpora/mine --steps 2000"};
-    return run_command(program, argc, argv, world.rank() == 0);
+  return run_job([&](Communicator& job) {
+    world = &job;
+    return run_command(program, argc, argv, job.rank() == 0);
   });
 }

@@ -133,5 +133,16 @@ TEST(Files, AnAtomicWriteReplacesTheWholeFileOrNothing) {
   fs::remove_all(folder);
 }
 
+TEST(OneLine, HasNoControlCharactersAndNoMoreThanItsLimit) {
+  EXPECT_EQ(one_line(" a\n\n b\tc\x1b[31m\x7f", 99), "a b c [31m");
+  EXPECT_EQ(one_line("caf\xC3\xA9\xC2\x9B!", 99), "caf\xC3\xA9 !") << "U+009B begins a sequence on some terminals";
+  EXPECT_EQ(one_line("a\xFF", 99), "a\xEF\xBF\xBD");
+  EXPECT_EQ(one_line("abcdef", 6), "abcdef");
+  EXPECT_EQ(one_line("abcdefg", 6), "abcde…");
+  EXPECT_EQ(one_line("abcde fg", 6), "abcde…");
+  EXPECT_EQ(one_line("éééé", 3), "éé…");
+  EXPECT_EQ(one_line("abc", 0), "");
+}
+
 }  // namespace
 }  // namespace trireme

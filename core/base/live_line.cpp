@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 
@@ -25,15 +24,22 @@ std::size_t terminal_columns() {
   return launcher_columns() > 0 ? launcher_columns() : 100;
 }
 
+constexpr const char* kToStart = "\r";
+constexpr const char* kEraseRest = "\x1b[K";
+
+}  // namespace
+
 bool wants_colour() {
   const char* text = std::getenv("NO_COLOR");
   return !text || !*text;
 }
 
-constexpr const char* kToStart = "\r";
-constexpr const char* kEraseRest = "\x1b[K";
-
-}  // namespace
+std::string progress_bar(double fraction, std::size_t cells, bool colour) {
+  const auto filled = static_cast<std::size_t>(static_cast<double>(cells) * std::clamp(fraction, 0.0, 1.0));
+  std::string bar = colour ? "\x1b[36m" : "";
+  for (std::size_t i = 0; i < cells; ++i) bar += i < filled ? "━" : "─";
+  return colour ? bar + "\x1b[0m" : bar;
+}
 
 LiveLine::LiveLine()
     : terminal_(::isatty(STDERR_FILENO) == 1 || launcher_columns() > 0), colour_(terminal_ && wants_colour()) {}
@@ -55,10 +61,7 @@ void LiveLine::show(double fraction, const std::string& text) {
   std::string bar;
   if (fraction >= 0) {
     const std::size_t size = columns / 8;
-    const auto filled = static_cast<std::size_t>(std::floor(static_cast<double>(size) * std::min(fraction, 1.0)));
-    if (colour_) bar += "\x1b[36m";
-    for (std::size_t i = 0; i < size; ++i) bar += i < filled ? "━" : "─";
-    if (colour_) bar += "\x1b[0m";
+    bar = progress_bar(fraction, size, colour_);
     bar += ' ';
     room -= size + 1;
   }

@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <cstddef>
 #include <string>
 
 namespace trireme {
@@ -36,5 +37,10 @@ class LiveLine {
   bool terminal_, colour_, shown_ = false;
   Clock::time_point last_ = Clock::now();
 };
+
+/// Whether a terminal may be given colours: NO_COLOR is not set, or empty.
+bool wants_colour();
+/// A bar of so many cells, a share of them filled.
+std::string progress_bar(double fraction, std::size_t cells, bool colour);
 
 }  // namespace trireme

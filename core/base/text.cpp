@@ -166,4 +166,36 @@ std::string well_formed_utf8(std::string_view bytes) {
   return text;
 }
 
+std::string one_line(std::string_view text, std::size_t limit) {
+  std::string line;
+  std::size_t characters = 0;
+  bool space = false;  // seen, and due before the next character
+  while (!text.empty()) {
+    const Utf8Step step = utf8_step(text);
+    const std::string_view character =
+        step.kind == Utf8Step::kWhole ? text.substr(0, step.size) : std::string_view("\xEF\xBF\xBD");
+    text.remove_prefix(step.size);
+    const unsigned char lead = static_cast<unsigned char>(character[0]);
+    // U+0080 to U+009F are control characters as well; some terminals obey them.
+    if (lead <= ' ' || lead == 0x7F || (lead == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0)) {
+      space = !line.empty();
+      continue;
+    }
+    const std::size_t size = characters + (space ? 1 : 0) + 1;
+    if (size > limit) {  // the last character makes room
+      while (!line.empty() && characters >= limit) {
+        while ((line.back() & 0xC0) == 0x80) line.pop_back();
+        line.pop_back();
+        --characters;
+      }
+      return limit == 0 ? "" : line + "…";
+    }
+    if (space) line += ' ';
+    line += character;
+    characters = size;
+    space = false;
+  }
+  return line;
+}
+
 }  // namespace trireme

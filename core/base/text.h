@@ -39,4 +39,8 @@ std::size_t complete_utf8_prefix(std::string_view bytes);
 /// gives the same in pieces as in one.
 std::string well_formed_utf8(std::string_view bytes);
 
+/// The first `limit` characters of a text, for a line of a terminal: control characters become spaces, runs of white
+/// space one of them, what is not UTF-8 U+FFFD, and "…" says that something was cut off.
+std::string one_line(std::string_view text, std::size_t limit);
+
 }  // namespace trireme

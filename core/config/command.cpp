@@ -74,6 +74,10 @@ std::string usage_line(const Program& program, const Command& command) {
   return line + " [options]";
 }
 
+void print_usage(const Program& program, const Command& command, std::ostream& out) {
+  out << "  " << usage_line(program, command) << "\n      " << command.summary << "\n";
+}
+
 void print_help(const Program& program, const Command& command, std::ostream& out) {
   out << "usage: " << usage_line(program, command) << "\n\n" << command.summary << "\n\n";
   if (!command.options.empty()) out << "Options\n", print_fields(command.options, out);
@@ -81,13 +85,16 @@ void print_help(const Program& program, const Command& command, std::ostream& ou
     out << "\nConfig keys: flags here, mappings in a YAML file, or TRIREME_GROUP_KEY in the environment\n";
     print_fields(command.config, out);
   }
-  if (command.name.empty() && !program.epilogue.empty()) out << "\n" << program.epilogue << "\n";
+  if (!command.name.empty()) return;
+  if (program.commands.size() > 1) out << "\nOther commands, each with a --help\n";
+  for (const Command& other : program.commands)
+    if (!other.name.empty()) print_usage(program, other, out);
+  if (!program.epilogue.empty()) out << "\n" << program.epilogue << "\n";
 }
 
 void print_help(const Program& program, std::ostream& out) {
   out << program.name << ": " << program.summary << "\n\n";
-  for (const Command& command : program.commands)
-    out << "  " << usage_line(program, command) << "\n      " << command.summary << "\n";
+  for (const Command& command : program.commands) print_usage(program, command, out);
   out << "\n  " << program.name << " COMMAND --help, --version\n";
   if (!program.epilogue.empty()) out << "\n" << program.epilogue << "\n";
 }
@@ -192,6 +199,7 @@ int run_parsed(const Program& program, const Command& command, const std::vector
     (is_config ? config : options).push_back(std::move(assignment));
   }
   merge_lists(options, command.options);
+  merge_lists(config, command.config);
   apply_assignments(options, command.options);
   for (const FieldRef& field : command.options)
     if (field.allowed.required && field_text(field).empty())
@@ -204,7 +212,6 @@ int run_parsed(const Program& program, const Command& command, const std::vector
 
 int run_command(const Program& program, int argc, char** argv, bool speaks) {
   std::vector<std::string> words(argv + std::min(1, argc), argv + argc);
-  const bool single = program.commands.size() == 1 && program.commands[0].name.empty();
   const auto asks = [&](const char* flag) {
     const auto end = std::find(words.begin(), words.end(), "--");
     return std::find(words.begin(), end, flag) != end;
@@ -215,17 +222,22 @@ int run_command(const Program& program, int argc, char** argv, bool speaks) {
     out << program.name << " " << version_text() << "\n" << build_text();
     return kExitDone;
   }
-  const Command* found = single ? &program.commands[0] : nullptr;
+  const Command *found = nullptr, *nameless = nullptr;
   for (const Command& command : program.commands) {  // the longest name wins: "tokenizer train" over "tokenizer"
     std::istringstream names(command.name);
     std::vector<std::string> parts;
     for (std::string part; names >> part;) parts.push_back(part);
+    if (parts.empty()) nameless = &command;
     if (!parts.empty() && parts.size() <= words.size() && std::equal(parts.begin(), parts.end(), words.begin())) {
       found = &command;
       words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(parts.size()));
       break;
     }
   }
+  // A first word that could be nothing but a command's name is a mistyped one.
+  const bool may_be_nameless = program.commands.size() == 1 || words.empty() || words[0].starts_with('-') ||
+                               (nameless && !nameless->positional.empty());
+  if (!found && may_be_nameless) found = nameless;
   if (asks("--help") || asks("-h")) {
     if (found)
       print_help(program, *found, out);

@@ -8,8 +8,8 @@
 
 namespace trireme {
 
-/// One thing that a program does. `trireme-data` has "tokenizer train", "encode", ...; a program that does one thing
-/// has one command without a name.
+/// One thing that a program does. `trireme-data` has "tokenizer train", "encode", ...; what a program does when no name
+/// is given is the command without a name.
 ///
 ///     EncodeOptions options;
 ///     Command{.name = "encode", .summary = "text to token shards", .options = fields_of(options),

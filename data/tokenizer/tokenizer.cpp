@@ -156,6 +156,14 @@ std::string Tokenizer::decode(std::span<const TokenId> ids, bool skip_special) c
 
 std::string Tokenizer::decode_one(TokenId id) const { return std::string(impl_->vocabulary.bytes(id)); }
 
+std::vector<TokenId> Tokenizer::encode_prompt(std::string_view text) const {
+  std::vector<TokenId> ids = encode(text);
+  if (!ids.empty()) return ids;
+  if (!impl_->end_of_text)
+    throw Error(ErrorCode::kBadInput, "the prompt is empty and the tokenizer has no token to start from");
+  return {*impl_->end_of_text};
+}
+
 std::optional<TokenId> Tokenizer::id_of(std::string_view token) const { return impl_->vocabulary.id_of(token); }
 
 std::optional<TokenId> Tokenizer::end_of_text() const { return impl_->end_of_text; }

@@ -42,6 +42,9 @@ class Tokenizer {
   std::vector<TokenId> encode(std::string_view text, SpecialText special = SpecialText::kParse) const;
   /// Appends to `ids`, for many documents.
   void encode_to(std::string_view text, std::vector<TokenId>& ids, SpecialText special = SpecialText::kParse) const;
+  /// What a model continues: the ids of `text`, or, for an empty one, the token that begins a new document.
+  /// @throws Error kBadInput when there is no such token
+  std::vector<TokenId> encode_prompt(std::string_view text) const;
   /// Bytes; special tokens give their text unless skipped. @throws Error kBadInput for an id outside the vocabulary
   std::string decode(std::span<const TokenId> ids, bool skip_special = false) const;
   std::string decode_one(TokenId id) const;

@@ -65,6 +65,7 @@ std::vector<CorpusShare> DataConfig::corpora() const {
 void validate(const TrainConfig& c) {
   require(is_utf8(c.data.path), "data.path must be UTF-8: config.yaml cannot hold other names");
   c.data.corpora();
+  for (const std::string& prompt : c.eval.prompts) require(is_utf8(prompt), "eval.prompts must be UTF-8");
   require(c.data.global_batch % c.data.micro_batch == 0,
           "data.global-batch must be a multiple of data.micro-batch, got ", c.data.global_batch, " and ",
           c.data.micro_batch);

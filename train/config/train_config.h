@@ -154,6 +154,9 @@ struct EvaluationConfig {
   std::int64_t every_steps = 250;
   std::int64_t batches = 0;
   std::string sets;
+  std::int64_t sample_tokens = 64;
+  double sample_temperature = 0.8;
+  std::vector<std::string> prompts;
 
   static constexpr auto fields() {
     using C = EvaluationConfig;
@@ -163,7 +166,13 @@ struct EvaluationConfig {
               Range(0, 1e15)},
         Field{"batches", &C::batches, "micro-batches of each set that an evaluation reads, spread over it; 0: all",
               Range(0, 1e15)},
-        Field{"sets", &C::sets, "further corpora to evaluate on: NAME=DIRECTORY,NAME=DIRECTORY,...", kCommaList}};
+        Field{"sets", &C::sets, "further corpora to evaluate on: NAME=DIRECTORY,NAME=DIRECTORY,...", kCommaList},
+        Field{"sample-tokens", &C::sample_tokens,
+              "tokens of text that the model writes at each evaluation, for each prompt; 0: none", Range(0, 1 << 24)},
+        Field{"sample-temperature", &C::sample_temperature,
+              "of these texts: lower is surer; 0: always the likeliest token", Range(0, 100)},
+        Field{"prompts", &C::prompts,
+              "text that the model goes on from, once a prompt; without any it begins one text anew", kOneEach}};
   }
 
   /// `sets` taken apart. @throws Error kUsage naming what is wrong, the value, what is allowed

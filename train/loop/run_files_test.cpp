@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
@@ -15,8 +16,10 @@ namespace {
 
 using nlohmann::json;
 using ::testing::ElementsAre;
+using ::testing::Gt;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::ThrowsMessage;
 using ::testing::UnorderedElementsAre;
 
@@ -60,9 +63,10 @@ TEST_F(RunFilesTest, ARecordHoldsTheMembersThatRunMdNames) {
   const json line = json::parse(read_file(run_ / "metrics.jsonl"));
   std::vector<std::string> members;
   for (const auto& [name, value] : line.items()) members.push_back(name);
-  EXPECT_THAT(members, UnorderedElementsAre("step", "tokens", "loss", "grad_norm", "learning_rate", "tokens_per_second",
-                                            "mfu", "step_ms", "data_wait_ms", "checkpoint_stall_ms", "eval_loss",
-                                            "eval", "memory_bytes", "samples_hash"));
+  EXPECT_THAT(members,
+              UnorderedElementsAre("step", "time", "tokens", "loss", "grad_norm", "learning_rate", "tokens_per_second",
+                                   "mfu", "step_ms", "data_wait_ms", "checkpoint_stall_ms", "eval_loss", "eval",
+                                   "memory_bytes", "samples_hash"));
   EXPECT_EQ(line.at("eval_loss"), 2.5) << "of the first one";
   EXPECT_EQ(line.at("eval"), json::parse(R"({"validation": {"loss": 2.5, "bits_per_byte": 1.5},
       "web": {"loss": 3.0, "bits_per_byte": 2.0, "ema_loss": 2.75, "ema_bits_per_byte": 1.75}})"));
@@ -126,6 +130,24 @@ TEST_F(RunFilesTest, AnEventHasItsNameStepTimeAndDetails) {
   EXPECT_EQ(line.at("weights_hash"), "ab");
 }
 
+TEST_F(RunFilesTest, TensorBoardGetsAFileAStartThatSortsBehindTheOlderAndVoidsThem) {
+  const auto sizes = [&] {
+    std::map<std::string, std::uintmax_t> found;
+    for (const auto& entry : fs::directory_iterator(run_ / "tensorboard"))
+      found[entry.path().filename()] = entry.file_size();
+    return found;
+  };
+  {
+    const RunFiles first(run_, 0, true);
+  }
+  put("tensorboard/events.out.tfevents.1.somebody", "else's");
+  put("tensorboard/events.out.tfevents.9999999998.trireme", "of a clock that was ahead");
+  const RunFiles second(run_, 0, true);
+  EXPECT_THAT(sizes(),
+              ElementsAre(Pair("events.out.tfevents.1.somebody", 6), Pair("events.out.tfevents.9999999998.trireme", 0),
+                          Pair("events.out.tfevents.9999999999.trireme", Gt(0u))));
+}
+
 TEST_F(RunFilesTest, OtherRanksWriteNothing) {
   RunFiles files(run_, 0, false);
   files.metrics(record(1));
@@ -135,7 +157,7 @@ TEST_F(RunFilesTest, OtherRanksWriteNothing) {
 }
 
 TEST_F(RunFilesTest, ARunDirectoryThatIsGoneIsNamed) {
-  EXPECT_THAT([&] { RunFiles(run_ / "gone", 0, true); }, ThrowsMessage<Error>(HasSubstr("gone/metrics.jsonl")));
+  EXPECT_THAT([&] { RunFiles(run_ / "gone", 0, true); }, ThrowsMessage<Error>(HasSubstr("gone/")));
 }
 
 }  // namespace

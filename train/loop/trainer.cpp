@@ -25,6 +25,7 @@
 #include "train/loop/forward.h"
 #include "train/loop/peak.h"
 #include "train/loop/run_files.h"
+#include "train/loop/samples.h"
 #include "train/loop/step_exchange.h"
 #include "train/loop/training_data.h"
 #include "train/optim/adamw.h"
@@ -59,6 +60,9 @@ class Trainer {
         deadline_(time_limit, checkpoint_bytes(parameters_, optimizer_)) {
     state_.corpus_hash = data_.content();
     state_.fingerprint = machine_fingerprint(at::get_num_threads());
+    if (!evaluations_.empty())
+      samples_.emplace(config_.eval, static_cast<std::uint64_t>(config_.seed), config_.model.context,
+                       data::Tokenizer::parse(data_.tokenizer_json(), config_.data.path));
   }
 
   TrainingResult train(const std::string& resume) {
@@ -83,7 +87,7 @@ class Trainer {
     world_.barrier();
     peak_flops_ = measured_peak_flops(parameters_.compute_type()) * world_.size();
     Console console(is_first(), state_.step, config_.steps, peak_flops_);
-    files.event(state_.step == 0 ? "start" : "resumed", state_.step,
+    files.event(state_.step == 0 ? names::kStart : names::kResumed, state_.step,
                 {{"ranks", world_.size()}, {"threads", at::get_num_threads()}, {"fingerprint", state_.fingerprint}});
     if (state_.step > 0) console.line("resumed at step " + std::to_string(state_.step));
     return loop(files, console);
@@ -93,7 +97,7 @@ class Trainer {
   bool is_first() const { return world_.rank() == 0; }
 
   void end(RunFiles& files) {
-    if (!files.has_ended()) files.event("end", state_.step, json::parse(result(true).json));
+    if (!files.has_ended()) files.event(names::kEnd, state_.step, json::parse(result(true).json));
     files.sync();
   }
 
@@ -232,7 +236,7 @@ class Trainer {
 
   TrainingResult stopped(std::int64_t reason, RunFiles& files, Console& console) {
     const bool by_signal = reason & kSignal;
-    files.event("stopped", state_.step, {{"reason", by_signal ? "signal" : "time-limit"}});
+    files.event(names::kStopped, state_.step, {{"reason", by_signal ? "signal" : "time-limit"}});
     files.sync();
     console.line((by_signal ? "stopping on request" : "stopping for the time limit") + std::string(": step ") +
                  std::to_string(state_.step) + (state_.step > 0 ? " is saved" : " has nothing to save"));
@@ -328,18 +332,32 @@ class Trainer {
     state_.eval_loss = record.eval.front().loss;
     state_.eval_bits_per_byte = record.eval.front().bits_per_byte;
     state_.eval_step = state_.step;
-    files.event("eval", state_.step,
-                {{"eval_loss", *state_.eval_loss},
-                 {"eval_bits_per_byte", *state_.eval_bits_per_byte},
-                 {"eval", to_json(record.eval)}});
+    files.event(names::kEval, state_.step,
+                {{names::kEvalLoss, *state_.eval_loss},
+                 {names::kEvalBitsPerByte, *state_.eval_bits_per_byte},
+                 {names::kEval, to_json(record.eval)}});
     for (const SetLoss& set : record.eval) console.line("step " + std::to_string(state_.step) + ": " + loss_text(set));
+    write_samples(files, console);
     return kNone;
+  }
+
+  void write_samples(RunFiles& files, Console& console) {
+    std::int64_t number = 0;
+    for (const Sample& sample : samples_->draw(world_, *model_)) {
+      files.event(names::kSample, state_.step,
+                  {{names::kNumber, ++number},
+                   {names::kPrompt, sample.prompt},
+                   {names::kText, sample.text},
+                   {"tokens", sample.tokens},
+                   {"finish_reason", sample.reason}});
+      console.line("  > " + one_line(sample.prompt + sample.text, 110));
+    }
   }
 
   void save(RunFiles& files) {
     last_save_ = Clock::now();
     if (saved_step_ == state_.step) return;
-    files.event("checkpoint-requested", state_.step);
+    files.event(names::kCheckpointRequested, state_.step);
     files.sync();
     weights_hash_ =
         save_checkpoint(world_, run_, state_, config_, models::model_json(config_.model, data_.vocabulary_size()),
@@ -351,11 +369,11 @@ class Trainer {
     deadline_.save_took(seconds);
     json details = {{"weights_hash", weights_hash_}};
     if (state_.eval_step == state_.step && std::isfinite(*state_.eval_loss)) {
-      details["eval_loss"] = *state_.eval_loss;
+      details[names::kEvalLoss] = *state_.eval_loss;
       details["best"] = best_losses_.empty() || *state_.eval_loss <= best_losses_.front();
       best_losses_.insert(std::ranges::upper_bound(best_losses_, *state_.eval_loss), *state_.eval_loss);
     }
-    files.event("checkpoint-durable", state_.step, details);
+    files.event(names::kCheckpointDurable, state_.step, details);
   }
 
   // Reads what later decides on all ranks whether a step is one of the best, on one of them.
@@ -396,6 +414,7 @@ class Trainer {
   data::TrainingStream data_;
   data::Augmentation augmentation_;
   const EvaluationSets evaluations_;
+  std::optional<Samples> samples_;  // of runs that are evaluated
   std::unique_ptr<models::Model> model_;
   FlatParameters parameters_;
   GradientReducer reducer_;

@@ -1,0 +1,31 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/generate/sampler.h"
+#include "models/model.h"
+
+namespace trireme::models {
+
+/// How a continuation ended.
+struct Continuation {
+  std::int64_t tokens = 0;  ///< drawn and emitted
+  std::string reason;       ///< "stop": the stop token was drawn; "length": max_tokens or the context is used up;
+                            ///< "interrupted": by `emit`
+};
+
+/// Continues one sequence of ids, a token at a time, through a cache. Ids in, ids out: text belongs to whoever calls.
+/// Leaves no trace in the model, and asks for no gradient.
+///
+/// @param prompt  not empty
+/// @param stop    the token that ends a text; it is not emitted
+/// @param emit    gets each token as it is drawn, and says whether to go on
+/// @throws Error kBadInput when the prompt leaves no room in the context
+Continuation generate(Model& model, std::vector<std::int64_t> prompt, std::int64_t max_tokens,
+                      const SamplingOptions& sampling, std::optional<std::int64_t> stop,
+                      const std::function<bool(std::int64_t)>& emit);
+
+}  // namespace trireme::models

@@ -1,0 +1,60 @@
+#include "train/loop/samples.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "core/base/stop.h"
+#include "core/base/text.h"
+#include "models/generate/generate.h"
+
+namespace trireme::train {
+
+using nlohmann::json;
+
+Samples::Samples(const EvaluationConfig& config, std::uint64_t seed, std::int64_t context, data::Tokenizer tokenizer)
+    : tokens_(config.sample_tokens),
+      temperature_(config.sample_temperature),
+      seed_(seed),
+      tokenizer_(std::move(tokenizer)),
+      prompts_(config.prompts) {
+  if (tokens_ == 0) prompts_.clear();
+  if (tokens_ > 0 && prompts_.empty()) prompts_.emplace_back();
+  for (const std::string& prompt : prompts_)
+    if (const std::size_t given = tokenizer_.encode_prompt(prompt).size(); given >= static_cast<std::size_t>(context))
+      throw Error(ErrorCode::kUsage, "eval.prompts: a prompt has ", given, " tokens; model.context of ", context,
+                  " leaves no room to go on");
+}
+
+std::vector<Sample> Samples::draw(Communicator& world, models::Model& model) const {
+  if (prompts_.empty()) return {};
+  const auto ranks = static_cast<std::size_t>(world.size());
+  json mine = json::array();
+  for (auto i = static_cast<std::size_t>(world.rank()); i < prompts_.size(); i += ranks) {
+    const Sample s = sample(world, model, i);
+    mine.push_back({s.text, s.tokens, s.reason});
+  }
+  std::vector<json> all;
+  for (const std::string& text : world.all_gather_text(mine.dump())) all.push_back(json::parse(text));
+  std::vector<Sample> samples;
+  for (std::size_t i = 0; i < prompts_.size(); ++i) {
+    const json& theirs = all[i % ranks][i / ranks];
+    samples.push_back({prompts_[i], theirs[0], theirs[1], theirs[2]});
+  }
+  return samples;
+}
+
+Sample Samples::sample(Communicator& world, models::Model& model, std::size_t prompt) const {
+  const std::vector<data::TokenId> ids = tokenizer_.encode_prompt(prompts_[prompt]);
+  std::string bytes;
+  const models::Continuation done =
+      models::generate(model, {ids.begin(), ids.end()}, tokens_,
+                       {.temperature = temperature_, .seed = seed_ + static_cast<std::uint64_t>(prompt)},
+                       tokenizer_.end_of_text(), [&](std::int64_t token) {
+                         world.check();
+                         bytes += tokenizer_.decode_one(static_cast<data::TokenId>(token));
+                         return !stop_requested();
+                       });
+  return {prompts_[prompt], well_formed_utf8(bytes), done.tokens, done.reason};
+}
+
+}  // namespace trireme::train
