@@ -13,9 +13,11 @@
 #include "core/config/command.h"
 #include "data/corpus/bigram.h"
 #include "data/corpus/corpus.h"
+#include "data/corpus/count_words.h"
 #include "data/corpus/documents.h"
 #include "data/corpus/encode.h"
 #include "data/corpus/index.h"
+#include "data/corpus/inputs.h"
 #include "data/progress.h"
 #include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/train_tokenizer.h"
@@ -33,65 +35,88 @@ int unless_stopped(const std::function<void()>& work) {
     return kExitDone;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInterrupted) throw;
-    std::fprintf(stderr, "trireme-data: %s; nothing was written\n", error.what());
+    std::fprintf(stderr, "trireme-data: %s; no result is kept\n", error.what());
     return 128 + stop_signal();
   }
 }
 
-std::vector<fs::path> paths_of(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
+constexpr const char* kInputHelp =
+    "files of text or .jsonl, either also packed (.zst); directories; patterns like 'texts/**/*.txt'; - is standard "
+    "input";
+constexpr const char* kTextFieldHelp = "member of a JSON line that holds its text";
+constexpr const char* kStdinHelp = "what standard input holds, as the end of a file's name would say it";
+constexpr const char* kThreadsHelp = "0: all cores; the result does not depend on it";
+constexpr Allowed kStdinFormats = OneOf("txt", "jsonl", "txt.zst", "jsonl.zst");
+constexpr Allowed kThreads = Range(0, 1024);
+
+int threads_of(std::int64_t asked_for) {
+  return asked_for > 0 ? static_cast<int>(asked_for)
+                       : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
 
 struct TrainTokenizerOptions {
   std::vector<std::string> input;
   std::int64_t vocab_size = 4096;
   std::int64_t min_frequency = 2;
   std::vector<std::string> special_tokens;
+  std::string text_field = "text";
+  std::string stdin_format = "txt";
+  std::int64_t threads = 0;
   std::string out;
 
   static constexpr auto fields() {
     using C = TrainTokenizerOptions;
     return std::tuple{
-        Field{"input", &C::input, "text files or .jsonl with a member \"text\" a line; - is standard input", kRequired},
+        Field{"input", &C::input, kInputHelp, kRequired},
+        Field{"text-field", &C::text_field, kTextFieldHelp},
+        Field{"stdin-format", &C::stdin_format, kStdinHelp, kStdinFormats},
         Field{"vocab-size", &C::vocab_size, "tokens, with the 256 bytes and special ones", Range(257, 1 << 24)},
         Field{"min-frequency", &C::min_frequency, "a pair seen less often is not merged", AtLeast(1)},
         Field{"special-tokens", &C::special_tokens,
               "beside <|endoftext|>, each of the form <|name|>: <|fim_prefix|> <|fim_middle|> <|fim_suffix|>"},
+        Field{"threads", &C::threads, kThreadsHelp, kThreads},
         Field{"out", &C::out, "the tokenizer.json to write; one that exists is replaced", kRequired}};
   }
 };
 
 void train_tokenizer(const TrainTokenizerOptions& options) {
-  DocumentReader reader(paths_of(options.input));
-  TokenizerTrainer trainer({.vocabulary_size = options.vocab_size,
-                            .min_frequency = options.min_frequency,
-                            .special_tokens = options.special_tokens});
-  std::uint64_t documents = 0;
+  const TokenizerTraining training{.vocabulary_size = options.vocab_size,
+                                   .min_frequency = options.min_frequency,
+                                   .special_tokens = options.special_tokens};
+  validate(training);
+  DocumentReader reader(find_inputs(options.input, options.stdin_format), options.text_field);
+  CountedText text;
   {
     Progress progress("counting words", reader.bytes_in_all());
-    for (std::string document; reader.next(document); ++documents) {
-      trainer.add(document);
-      progress.update(reader.bytes_read());
-    }
+    text = count_words(reader, threads_of(options.threads), [&](std::uint64_t bytes_taken) {
+      throw_if_stop_requested();
+      progress.update(bytes_taken);
+    });
   }
-  const std::string json = trainer.finish();
+  if (text.rare_words_were_left_out)
+    log_info("the text has so many different words that some of the rarest were left out");
+  const std::string json = learn_tokenizer(training, text.words, throw_if_stop_requested);
   throw_if_stop_requested();
   const Tokenizer tokenizer = Tokenizer::parse(json, options.out);
   if (tokenizer.vocabulary_size() < options.vocab_size)
     log_warning("the text gave " + std::to_string(tokenizer.vocabulary_size()) + " tokens of the " +
                 std::to_string(options.vocab_size) + " asked for: no other pair is seen often enough");
   write_file_atomically(options.out, json);
-  std::cout << options.out << ": " << tokenizer.vocabulary_size() << " tokens from " << documents << " documents, "
-            << bytes_text(static_cast<double>(reader.bytes_read())) << "\n";
+  std::cout << options.out << ": " << tokenizer.vocabulary_size() << " tokens from " << text.documents << " documents, "
+            << bytes_text(static_cast<double>(text.text_bytes)) << "\n";
 }
 
 struct EncodeOptions {
   std::string tokenizer;
   std::vector<std::string> input;
+  std::string text_field = "text";
+  std::string stdin_format = "txt";
   std::string out;
   bool print = false;
   double validation = 0;
   std::vector<std::string> validation_input;
   std::string special_text = "parse";
-  std::int64_t shard_tokens = std::int64_t{1} << 26;
+  std::int64_t shard_size = CorpusWriter::kShardBytes >> 20;
   std::int64_t threads = 0;
   bool json = false;
 
@@ -99,69 +124,100 @@ struct EncodeOptions {
     using C = EncodeOptions;
     return std::tuple{
         Field{"tokenizer", &C::tokenizer, "tokenizer.json", kRequired},
-        Field{"input", &C::input,
-              "text files, cut into documents at blank lines or 4 KiB, or .jsonl with a member \"text\" a line; - is "
-              "text from standard input",
-              kRequired},
+        Field{"input", &C::input, kInputHelp, kRequired},
+        Field{"text-field", &C::text_field, kTextFieldHelp},
+        Field{"stdin-format", &C::stdin_format, kStdinHelp, kStdinFormats},
         Field{"out", &C::out, "the corpus to write, a new directory"},
         Field{"print", &C::print, "instead of a corpus: the ids of each document as a JSON array a line"},
         Field{"validation", &C::validation,
               "share of documents set aside, chosen by a hash of their content: the same ones every time",
               Range(0, 0.9)},
         Field{"validation-input", &C::validation_input,
-              "more files, all of whose documents are set aside: a validation set of your own"},
+              "more such input, all of whose documents are set aside: a validation set of your own"},
         Field{"special-text", &C::special_text,
               "text that spells a special token, like <|endoftext|>, becomes that token (parse) or not (plain)",
               OneOf("parse", "plain")},
-        Field{"shard-tokens", &C::shard_tokens, "tokens a file holds at most; one file is held in memory",
-              Range(1024, 1ull << 36)},
-        Field{"threads", &C::threads, "0: all cores; the result does not depend on it", Range(0, 1024)},
+        Field{"shard-size", &C::shard_size, "MiB of token ids that a file holds at most", Range(1, 1 << 20)},
+        Field{"threads", &C::threads, kThreadsHelp, kThreads},
         Field{"json", &C::json, "the summary as one JSON object"}};
   }
 };
 
+// What a chunk of documents comes to: a row a split.
+struct EncodedChunk {
+  std::array<TokenRow, 2> rows;
+  void clear() {
+    for (TokenRow& row : rows) row.clear();
+  }
+};
+
+// The same for --print: a line a document.
+struct PrintedChunk {
+  std::string lines;
+  void clear() { lines.clear(); }
+};
+
 struct Tally {
-  std::int64_t documents = 0, tokens = 0, text_bytes = 0;
+  std::uint64_t documents = 0, tokens = 0, text_bytes = 0;
+
+  void add(const TokenRow& row) {
+    documents += row.documents().size();
+    tokens += row.tokens();
+    text_bytes += row.text_bytes();
+  }
 };
 
 Json to_json(const Tally& tally) {
   return {{"documents", tally.documents}, {"tokens", tally.tokens}, {"text_bytes", tally.text_bytes}};
 }
 
-void print_ids(std::span<const TokenId> ids) {
-  std::string line = "[";
-  for (const TokenId id : ids) {
-    if (line.size() > 1) line += ',';
-    line += std::to_string(id);
-  }
-  std::cout << line << "]\n";
-  if (!std::cout) throw Error(ErrorCode::kIo, "cannot write to stdout");
+void print_ids(const EncodeOptions& options, const Tokenizer& tokenizer, SpecialText special) {
+  DocumentReader reader(find_inputs(options.input, options.stdin_format), options.text_field);
+  encode_documents<PrintedChunk>(
+      reader, tokenizer, special, threads_of(options.threads),
+      [](std::string_view, std::span<const TokenId> ids, PrintedChunk& chunk) {
+        chunk.lines += '[';
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+          if (i > 0) chunk.lines += ',';
+          chunk.lines += std::to_string(ids[i]);
+        }
+        chunk.lines += "]\n";
+      },
+      [](const PrintedChunk& chunk, std::uint64_t) {
+        throw_if_stop_requested();
+        std::cout << chunk.lines << std::flush;
+        if (!std::cout) throw Error(ErrorCode::kIo, "cannot write to stdout");
+      });
 }
 
-void encode_to_corpus(const EncodeOptions& options, const Tokenizer& tokenizer, SpecialText special, int threads) {
+void encode_to_corpus(const EncodeOptions& options, const Tokenizer& tokenizer, SpecialText special) {
   std::array<Tally, 2> tallies;
-  {
-    CorpusWriter writer(options.out, tokenizer, options.shard_tokens);
-    const auto encode_files = [&](const std::vector<std::string>& files, bool all_for_validation) {
-      DocumentReader reader(paths_of(files));
-      Progress progress("encoding", reader.bytes_in_all());
-      encode_documents(reader, tokenizer, special, threads, [&](std::string_view text, std::span<const TokenId> ids) {
-        throw_if_stop_requested();
-        const Split split =
-            all_for_validation || is_for_validation(text, options.validation) ? Split::kValidation : Split::kTraining;
-        writer.add(split, ids, static_cast<std::int64_t>(text.size()));
-        Tally& tally = tallies[static_cast<std::size_t>(split)];
-        ++tally.documents;
-        tally.tokens += static_cast<std::int64_t>(ids.size()) + 1;
-        tally.text_bytes += static_cast<std::int64_t>(text.size());
-        progress.update(reader.bytes_read());
-      });
-    };
-    encode_files(options.input, /*all_for_validation=*/false);
-    if (!options.validation_input.empty()) encode_files(options.validation_input, /*all_for_validation=*/true);
-    throw_if_stop_requested();
-    writer.finish();
-  }
+  // All that is named must be there before the first hour is spent on it.
+  std::vector<Input> inputs = find_inputs(options.input, options.stdin_format);
+  std::vector<Input> validation_inputs = find_inputs(options.validation_input, options.stdin_format);
+  CorpusWriter writer(options.out, tokenizer, static_cast<std::uint64_t>(options.shard_size) << 20);
+  const auto encode_inputs = [&](std::vector<Input> some, double validation, const char* what) {
+    DocumentReader reader(std::move(some), options.text_field);
+    Progress progress(what, reader.bytes_in_all());
+    encode_documents<EncodedChunk>(
+        reader, tokenizer, special, threads_of(options.threads),
+        [&, storage = writer.storage()](std::string_view text, std::span<const TokenId> ids, EncodedChunk& chunk) {
+          const Split split = is_for_validation(text, validation) ? Split::kValidation : Split::kTraining;
+          chunk.rows[static_cast<std::size_t>(split)].add(storage, ids, static_cast<std::int64_t>(text.size()));
+        },
+        [&](const EncodedChunk& chunk, std::uint64_t bytes_taken) {
+          throw_if_stop_requested();
+          for (const Split split : kSplits) {
+            writer.add(split, chunk.rows[static_cast<std::size_t>(split)]);
+            tallies[static_cast<std::size_t>(split)].add(chunk.rows[static_cast<std::size_t>(split)]);
+          }
+          progress.update(bytes_taken);
+        });
+  };
+  encode_inputs(std::move(inputs), options.validation, "encoding");
+  if (!validation_inputs.empty()) encode_inputs(std::move(validation_inputs), 1, "encoding the validation set");
+  throw_if_stop_requested();
+  writer.finish();
   if (options.json) {
     std::cout << Json{{"corpus", options.out}, {"training", to_json(tallies[0])}, {"validation", to_json(tallies[1])}}
               << "\n";
@@ -180,17 +236,9 @@ int encode(const EncodeOptions& options) {
   if (options.print && (options.validation > 0 || !options.validation_input.empty()))
     throw Error(ErrorCode::kUsage, "--print writes no corpus: --validation and --validation-input do not go with it");
   const SpecialText special = options.special_text == "plain" ? SpecialText::kPlain : SpecialText::kParse;
-  const int threads = options.threads > 0 ? static_cast<int>(options.threads)
-                                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const Tokenizer tokenizer = Tokenizer::load(options.tokenizer);
-  return unless_stopped([&] {
-    if (!options.print) return encode_to_corpus(options, tokenizer, special, threads);
-    DocumentReader reader(paths_of(options.input));
-    encode_documents(reader, tokenizer, special, threads, [](std::string_view, std::span<const TokenId> ids) {
-      throw_if_stop_requested();
-      print_ids(ids);
-    });
-  });
+  return unless_stopped(
+      [&] { options.print ? print_ids(options, tokenizer, special) : encode_to_corpus(options, tokenizer, special); });
 }
 
 struct DecodeOptions {

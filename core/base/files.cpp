@@ -7,30 +7,11 @@
 #include <cerrno>
 #include <system_error>
 
+#include "core/base/descriptor.h"
 #include "core/base/error.h"
 
 namespace trireme {
 namespace {
-
-// Owns a descriptor while a function may throw.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  int close() {
-    const int result = ::close(fd_);
-    fd_ = -1;
-    return result;
-  }
-
- private:
-  int fd_;
-};
 
 [[noreturn]] void fail(const char* operation, const fs::path& path, int error_number) {
   throw Error(error_number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo, "cannot ", operation, " ", path.string(),

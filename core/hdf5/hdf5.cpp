@@ -124,10 +124,11 @@ void File::fail(bool writing, const char* operation, const std::string& name) co
               name.empty() ? "" : " of ", path_.string(), writing ? reason() : "");
 }
 
-File File::create(const std::filesystem::path& path) {
+File File::create(const std::filesystem::path& path, std::uint64_t align) {
   const Locked locked;
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   H5Pset_libver_bounds(access.id(), H5F_LIBVER_V18, H5F_LIBVER_V110);
+  H5Pset_alignment(access.id(), align, align);
   const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
   H5Pset_obj_track_times(creation.id(), false);  // the same content gives the same bytes, whenever it is written
   Handle file(H5Fcreate(path.c_str(), H5F_ACC_EXCL, creation.id(), access.id()), H5Fclose);

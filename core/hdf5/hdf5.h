@@ -43,8 +43,9 @@ std::size_t size_of(Type type);
 /// mapped without HDF5 at all.
 class File {
  public:
-  /// A new file. @throws Error kIo when it exists or cannot be made
-  static File create(const std::filesystem::path& path);
+  /// A new file. @param align  where not 1: datasets of this many bytes or more begin at multiples of it
+  /// @throws Error kIo when it exists or cannot be made
+  static File create(const std::filesystem::path& path, std::uint64_t align = 1);
   /// Read-only. @throws Error kNotFound, kCorrupt
   static File open(const std::filesystem::path& path);
 

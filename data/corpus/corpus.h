@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/corpus/token_row.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace trireme::data {
@@ -16,14 +17,14 @@ enum class Split { kTraining, kValidation };
 /// `directory` and renamed by finish(), so a directory of that name is whole; without finish(), and after any error,
 /// nothing is left. Format: docs/formats/corpus.md.
 ///
-/// Memory: one unfinished shard a split, 128 MiB at the default size with ids of two bytes (a vocabulary of at most
-/// 65,536), 256 MiB with four, plus 8 bytes a document.
+/// Memory: 1 MiB a split and 8 bytes a document of its unfinished shard.
 class CorpusWriter {
  public:
-  /// @param shard_tokens  tokens a shard holds at most; a document is never cut, so a longer one is a shard alone
+  static constexpr std::uint64_t kShardBytes = std::uint64_t{512} << 20;
+
+  /// @param shard_bytes  of ids that a shard holds at most; a document is never cut, so a longer one is a shard alone
   /// @throws Error kBadInput when `directory` exists or the tokenizer has no end-of-text token, kIo
-  CorpusWriter(std::filesystem::path directory, const Tokenizer& tokenizer,
-               std::int64_t shard_tokens = std::int64_t{1} << 26);
+  CorpusWriter(std::filesystem::path directory, const Tokenizer& tokenizer, std::uint64_t shard_bytes = kShardBytes);
   ~CorpusWriter();
   CorpusWriter(const CorpusWriter&) = delete;
   CorpusWriter& operator=(const CorpusWriter&) = delete;
@@ -31,6 +32,9 @@ class CorpusWriter {
   /// Adds a document's ids; the end-of-text id is appended. @param text_bytes  length of its text
   /// @throws Error kIo; kBadInput for an id outside of the vocabulary
   void add(Split split, std::span<const TokenId> ids, std::int64_t text_bytes);
+  /// The same for many documents, which other threads may have put into a row by storage(). @throws Error kIo
+  void add(Split split, const TokenRow& row);
+  TokenStorage storage() const;
   /// Writes what is left, syncs it and gives it its name. @throws Error kIo; kBadInput when no document is for training
   void finish();
 

@@ -85,22 +85,22 @@ TEST(Corpus, AnEmptyValidationSplitOpensAsEmpty) {
 
 TEST(Corpus, ContentHashDependsOnTokensAndNotOnShards) {
   const TemporaryDirectory directory;
-  const auto write = [&](const std::string& name, std::int64_t shard_tokens, TokenId last) {
-    CorpusWriter writer(directory / name, bytes_tokenizer(), shard_tokens);
+  const auto write = [&](const std::string& name, std::uint64_t shard_bytes, TokenId last) {
+    CorpusWriter writer(directory / name, bytes_tokenizer(), shard_bytes);
     for (std::int64_t i = 0; i < 20; ++i) writer.add(Split::kTraining, ids_from(i, i), i);
     writer.add(Split::kTraining, std::vector<TokenId>{last}, 1);
     writer.finish();
     return Corpus::open(directory / name, Split::kTraining).content_hash();
   };
   const std::string hash = write("whole", 1 << 20, 7);
-  EXPECT_EQ(write("cut", 16, 7), hash);
+  EXPECT_EQ(write("cut", 32, 7), hash);
   EXPECT_NE(write("other", 1 << 20, 8), hash);
   EXPECT_THAT(verify_corpus(directory / "cut"), IsEmpty());
 }
 
 TEST(Corpus, ReadsAcrossShardsAndKeepsDocumentsWhole) {
   const TemporaryDirectory directory;
-  CorpusWriter writer(directory / "corpus", bytes_tokenizer(), /*shard_tokens=*/50);
+  CorpusWriter writer(directory / "corpus", bytes_tokenizer(), /*shard_bytes=*/100);
   std::vector<TokenId> expected;
   for (std::int64_t i = 0; i < 40; ++i) {
     const auto ids = ids_from(100 * i, i == 20 ? 200 : i);  // one is larger than a shard
@@ -261,10 +261,50 @@ TEST(CorpusIndex, ANewerFormatIsNamedRatherThanCalledDamaged) {
               ThrowsMessage<Error>(HasSubstr("has format version 2; this program reads version 1")));
 }
 
+TEST(CorpusWriter, TokensOfALargeShardBeginAtAWholeBlockOfTheFile) {
+  const TemporaryDirectory directory;
+  for (const std::int64_t tokens : {1000, 524'287, 524'288, 524'289, 1'500'000}) {  // 524,288 fill a block
+    const fs::path path = directory / std::to_string(tokens);
+    const Corpus corpus = testing::one_document_corpus(path, tokens);
+    const CorpusIndex index = read_corpus_index(path);
+    const ShardEntry& shard = index.split(Split::kTraining).shards[0];
+    EXPECT_TRUE(shard.token_bytes() < kCorpusBlockBytes || shard.tokens_offset == kCorpusBlockBytes) << tokens;
+    EXPECT_LT(shard.bytes, shard.token_bytes() + 2 * kCorpusBlockBytes) << tokens;
+    std::vector<TokenId> all = read_all(corpus);
+    for (std::int64_t i = 0; i + 1 < tokens; ++i)
+      ASSERT_EQ(all[static_cast<std::size_t>(i)], token_at(i)) << tokens << " " << i;
+    EXPECT_THAT(verify_corpus(path), IsEmpty()) << tokens;
+  }
+}
+
+TEST(CorpusWriter, RowsOfDocumentsGiveTheSameFilesAsDocuments) {
+  const TemporaryDirectory directory;
+  CorpusWriter one_by_one(directory / "one", bytes_tokenizer(), 400),
+      in_rows(directory / "rows", bytes_tokenizer(), 400);
+  TokenRow row;
+  for (std::int64_t i = 0; i < 300; ++i) {
+    const auto ids = ids_from(100 * i, i == 70 ? 1000 : i % 90);
+    one_by_one.add(Split::kTraining, ids, i);
+    row.add(in_rows.storage(), ids, i);
+    if (i % 50 != 49) continue;
+    in_rows.add(Split::kTraining, row);
+    row.clear();
+  }
+  one_by_one.finish();
+  in_rows.finish();
+  const CorpusIndex index = read_corpus_index(directory / "rows");
+  const auto& shards = index.split(Split::kTraining).shards;
+  EXPECT_GT(shards.size(), 10u);
+  EXPECT_EQ(read_file(directory / "one/index.json"), read_file(directory / "rows/index.json"));
+  for (const ShardEntry& shard : shards)
+    EXPECT_EQ(read_file(directory / "one" / shard.file), read_file(directory / "rows" / shard.file)) << shard.file;
+  EXPECT_THAT(verify_corpus(directory / "rows"), IsEmpty());
+}
+
 TEST(CorpusWriter, LeavesNothingWithoutFinish) {
   const TemporaryDirectory directory;
   {
-    CorpusWriter writer(directory / "corpus", bytes_tokenizer(), 10);
+    CorpusWriter writer(directory / "corpus", bytes_tokenizer(), 20);
     for (int i = 0; i < 10; ++i) writer.add(Split::kTraining, ids_from(0, 9), 9);
   }
   EXPECT_THAT(names_in(directory.path()), IsEmpty());
@@ -308,7 +348,7 @@ TEST(CorpusWriter, AFailedWriteIsAnErrorAndLeavesNothing) {
   rlimit before{};
   getrlimit(RLIMIT_FSIZE, &before);
   for (const rlim_t limit : {rlim_t{1000}, rlim_t{5000}, rlim_t{200'000}, rlim_t{1'500'000}}) {
-    CorpusWriter writer(directory / "corpus", bytes_tokenizer(), 1'000'000);
+    CorpusWriter writer(directory / "corpus", bytes_tokenizer(), 2'000'000);
     const rlimit tight{limit, before.rlim_max};
     setrlimit(RLIMIT_FSIZE, &tight);
     const ErrorCode code = code_of([&] {

@@ -1,27 +1,16 @@
 #include "data/corpus/documents.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <nlohmann/json.hpp>
-#include <optional>
+#include <cstring>
+#include <utility>
 
 #include "core/base/error.h"
-#include "core/base/files.h"
 #include "core/base/hash.h"
-#include "core/base/stop.h"
 #include "core/base/text.h"
+#include "data/corpus/json_line.h"
 
 namespace trireme::data {
 namespace {
-
-constexpr std::size_t kReadBytes = std::size_t{1} << 18;
-// A line of JSON is held whole; this is far beyond any book.
-constexpr std::size_t kLongestLine = std::size_t{1} << 30;
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
@@ -38,102 +27,10 @@ std::size_t utf8_border(std::string_view text, std::size_t most) {
   return border == 0 ? most : border;
 }
 
-// One input, read in large pieces; `text` is what has been read and not taken.
-class Input {
- public:
-  explicit Input(const fs::path& path) : name_(path == "-" ? "standard input" : path.string()) {
-    if (path == "-") {
-      file_ = STDIN_FILENO;
-      return;
-    }
-    file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file_ < 0)
-      throw Error(errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo, "cannot open ", name_, ": ",
-                  system_reason(errno));
-  }
-  ~Input() {
-    if (file_ > STDIN_FILENO) ::close(file_);
-  }
-  Input(const Input&) = delete;
-  Input& operator=(const Input&) = delete;
-
-  const std::string& name() const { return name_; }
-  std::string_view text() const { return std::string_view(buffer_).substr(taken_); }
-  bool ended() const { return ended_; }
-  std::uint64_t bytes_read() const { return bytes_read_; }
-  void take(std::size_t bytes) { taken_ += bytes; }
-
-  void read_more() {
-    buffer_.erase(0, std::exchange(taken_, 0));
-    const std::size_t had = buffer_.size();
-    buffer_.resize(had + kReadBytes);
-    ssize_t got = 0;
-    do {
-      if (!wait_for_input(file_)) throw_if_stop_requested();
-      got = ::read(file_, buffer_.data() + had, kReadBytes);
-    } while (got < 0 && errno == EINTR);
-    const int error_number = errno;
-    buffer_.resize(had + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    if (got < 0) throw Error(ErrorCode::kIo, "cannot read ", name_, ": ", system_reason(error_number));
-    bytes_read_ += static_cast<std::uint64_t>(got);
-    ended_ = got == 0;
-  }
-
- private:
-  std::string name_;
-  int file_ = -1;
-  std::string buffer_;
-  std::size_t taken_ = 0;
-  std::uint64_t bytes_read_ = 0;
-  bool ended_ = false;
-};
-
-bool next_of_text(Input& input, std::string& document) {
-  while (!input.ended() && input.text().size() <= 2 * DocumentReader::kLongest) input.read_more();
-  if (input.text().empty()) return false;
-  document = input.text().substr(0, document_length(input.text()));
-  input.take(document.size());
-  return true;
+[[noreturn]] void refuse_long_line(const Input& input, std::uint64_t number) {
+  throw Error(ErrorCode::kBadInput, input.name, " line ", number, ": longer than ", DocumentReader::kLongestLine >> 20,
+              " MiB, which is all that is allowed; is this one JSON object a line?");
 }
-
-std::string text_of_line(std::string_view line, const std::string& name, std::uint64_t number) {
-  try {
-    const auto json = nlohmann::json::parse(line);
-    const auto text = json.is_object() ? json.find("text") : json.end();
-    if (!json.is_object() || text == json.end())
-      throw Error(ErrorCode::kBadInput, name, " line ", number, ": a JSON object with a member \"text\" is due");
-    if (!text->is_string())
-      throw Error(ErrorCode::kBadInput, name, " line ", number, ": \"text\" is of type ", text->type_name(),
-                  ", a string is due");
-    return text->get<std::string>();
-  } catch (const nlohmann::json::parse_error& error) {
-    throw Error(ErrorCode::kBadInput, name, " line ", number, ": no valid JSON at byte ", error.byte, " of the line");
-  } catch (const nlohmann::json::exception&) {  // a number that is too large
-    throw Error(ErrorCode::kBadInput, name, " line ", number, ": no valid JSON");
-  }
-}
-
-bool next_of_json_lines(Input& input, std::uint64_t& line_number, std::string& document) {
-  for (;;) {
-    std::size_t searched = 0, end = 0;
-    while ((end = input.text().find('\n', searched)) == std::string_view::npos && !input.ended()) {
-      searched = input.text().size();
-      if (searched > kLongestLine)
-        throw Error(ErrorCode::kBadInput, input.name(), " line ", line_number + 1, ": longer than ", kLongestLine,
-                    " bytes; is this one JSON object a line?");
-      input.read_more();
-    }
-    if (input.text().empty()) return false;
-    const std::string_view line = input.text().substr(0, end);
-    ++line_number;
-    const bool blank = std::all_of(line.begin(), line.end(), is_space);
-    if (!blank) document = text_of_line(line, input.name(), line_number);
-    input.take(std::min(line.size() + 1, input.text().size()));
-    if (!blank) return true;
-  }
-}
-
-bool is_json_lines(const fs::path& path) { return path.extension() == ".jsonl" || path.extension() == ".ndjson"; }
 
 }  // namespace
 
@@ -158,60 +55,109 @@ bool is_for_validation(std::string_view document, double fraction) {
   return static_cast<double>(xxh3_64(document) >> 11) * 0x1p-53 < fraction;
 }
 
-struct DocumentReader::Impl {
-  std::vector<fs::path> paths;
-  std::size_t next_path = 0;
-  std::optional<Input> input;
-  bool json_lines = false;
-  std::uint64_t line_number = 0;
-  std::uint64_t bytes_of_ended = 0;
-};
-
-DocumentReader::DocumentReader(std::vector<fs::path> inputs) : impl_(std::make_unique<Impl>()) {
-  constexpr std::array kNoText = {".gz", ".xz", ".zst", ".bz2", ".zip", ".parquet", ".json", ".h5"};
-  for (const fs::path& path : inputs) {
-    if (std::find(kNoText.begin(), kNoText.end(), path.extension()) != kNoText.end())
-      throw Error(ErrorCode::kUsage, "input ", path.string(), " is neither text nor JSON lines (.jsonl); unpack or ",
-                  "convert it first");
-    if (fs::is_directory(path)) throw Error(ErrorCode::kUsage, "input ", path.string(), " is a directory; name files");
-    // Late failures are expensive: a missing last file should not cost the work on the first.
-    if (path != "-" && !fs::exists(path)) throw Error(ErrorCode::kNotFound, "no file ", path.string());
-  }
-  impl_->paths = std::move(inputs);
-}
-
-DocumentReader::~DocumentReader() = default;
-
-bool DocumentReader::next(std::string& document) {
-  for (;;) {
-    if (!impl_->input) {
-      if (impl_->next_path == impl_->paths.size()) return false;
-      const fs::path& path = impl_->paths[impl_->next_path++];
-      impl_->input.emplace(path);
-      impl_->json_lines = is_json_lines(path);
-      impl_->line_number = 0;
+void DocumentChunk::for_each(const std::function<void(std::string_view document)>& take) const {
+  const std::string_view bytes = bytes_;
+  if (!input_->format.json_lines) {
+    std::size_t begin = 0;
+    for (const std::size_t end : ends_) {
+      take(bytes.substr(begin, end - begin));
+      begin = end;
     }
-    if (impl_->json_lines ? next_of_json_lines(*impl_->input, impl_->line_number, document)
-                          : next_of_text(*impl_->input, document))
-      return true;
-    impl_->bytes_of_ended += impl_->input->bytes_read();
-    impl_->input.reset();
+    return;
+  }
+  JsonLineParser parser(*text_field_);
+  std::uint64_t number = first_line_;
+  for (std::size_t begin = 0; begin < bytes.size(); ++number) {
+    const std::size_t end = std::min(bytes.find('\n', begin), bytes.size());
+    const std::string_view line = bytes.substr(begin, end - begin);
+    begin = end + 1;
+    if (std::all_of(line.begin(), line.end(), is_space)) continue;
+    if (line.size() > DocumentReader::kLongestLine) refuse_long_line(*input_, number);
+    take(parser.text_of(line, [&] { return input_->name + " line " + std::to_string(number); }));
   }
 }
 
-std::uint64_t DocumentReader::bytes_read() const {
-  return impl_->bytes_of_ended + (impl_->input ? impl_->input->bytes_read() : 0);
+DocumentReader::DocumentReader(std::vector<Input> inputs, std::string text_field)
+    : inputs_(std::move(inputs)), text_field_(std::move(text_field)) {}
+
+bool DocumentReader::next(DocumentChunk& chunk) {
+  for (;;) {
+    if (!source_) {
+      if (next_input_ == inputs_.size()) return false;
+      source_ = inputs_[next_input_++].open();
+      line_ = 0;
+      ended_ = false;
+    }
+    chunk.input_ = &inputs_[next_input_ - 1];
+    chunk.text_field_ = &text_field_;
+    chunk.ends_.clear();
+    chunk.bytes_.clear();
+    if (chunk.bytes_.capacity() > 16 * kChunkBytes) chunk.bytes_.shrink_to_fit();  // a line of megabytes is rare
+    chunk.bytes_.swap(rest_);
+    chunk.input_->format.json_lines ? cut_lines(chunk) : cut_text(chunk);
+    chunk.bytes_taken_ = bytes_of_ended_ + source_->bytes_taken();
+    if (ended_ && rest_.empty()) {
+      bytes_of_ended_ += source_->bytes_taken();
+      source_.reset();
+    }
+    if (!chunk.bytes_.empty()) return true;
+  }
 }
 
 std::uint64_t DocumentReader::bytes_in_all() const {
   std::uint64_t bytes = 0;
-  for (const fs::path& path : impl_->paths) {
-    std::error_code unknown;
-    if (path == "-" || !fs::is_regular_file(path, unknown)) return 0;
-    bytes += fs::file_size(path, unknown);
-    if (unknown) return 0;
+  for (const Input& input : inputs_) {
+    if (!input.bytes) return 0;
+    bytes += *input.bytes;
   }
   return bytes;
+}
+
+// Fills a chunk up, or doubles what is more already, so that chunks do not depend on what a pipe gives at once.
+bool DocumentReader::read_more(std::string& bytes) {
+  if (ended_) return false;
+  std::size_t filled = bytes.size();
+  bytes.resize(std::max(kChunkBytes, filled * 2));
+  while (!ended_ && filled < bytes.size()) {
+    const std::size_t got = source_->read(bytes.data() + filled, bytes.size() - filled);
+    filled += got;
+    ended_ = got == 0;
+  }
+  bytes.resize(filled);
+  return true;
+}
+
+void DocumentReader::cut_text(DocumentChunk& chunk) {
+  std::string& bytes = chunk.bytes_;
+  while (bytes.size() < kChunkBytes && read_more(bytes)) {
+  }
+  std::string_view text = bytes;
+  while (!text.empty() && (ended_ || text.size() > 2 * kLongest)) {
+    text.remove_prefix(document_length(text));
+    chunk.ends_.push_back(bytes.size() - text.size());
+  }
+  rest_.assign(text);
+  bytes.resize(bytes.size() - text.size());
+}
+
+void DocumentReader::cut_lines(DocumentChunk& chunk) {
+  std::string& bytes = chunk.bytes_;
+  chunk.first_line_ = line_ + 1;
+  std::size_t whole = 0, searched = 0;  // bytes up to the last line end; bytes that were searched for one
+  for (;;) {
+    if (const void* end = ::memrchr(bytes.data() + searched, '\n', bytes.size() - searched))
+      whole = static_cast<std::size_t>(static_cast<const char*>(end) - bytes.data()) + 1;
+    searched = bytes.size();
+    if (whole > 0 && bytes.size() >= kChunkBytes) break;
+    if (whole == 0 && bytes.size() > kLongestLine) refuse_long_line(*chunk.input_, chunk.first_line_);
+    if (!read_more(bytes)) {
+      whole = bytes.size();
+      break;
+    }
+  }
+  rest_.assign(bytes, whole);
+  bytes.resize(whole);
+  for (std::size_t at = 0; (at = bytes.find('\n', at)) != std::string::npos; ++at) ++line_;
 }
 
 }  // namespace trireme::data

@@ -2,12 +2,10 @@
 
 #include <gmock/gmock.h>
 
-#include <fstream>
 #include <random>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
-#include "data/corpus/testing.h"
 
 namespace trireme::data {
 namespace {
@@ -16,18 +14,27 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::TemporaryDirectory;
 using ::testing::ThrowsMessage;
 
-std::vector<std::string> documents_of(const std::string& content, const std::string& name = "input.txt") {
-  const TemporaryDirectory directory;
-  std::ofstream(directory / name, std::ios::binary) << content;
-  DocumentReader reader({directory / name});
-  EXPECT_EQ(reader.bytes_in_all(), content.size());
+std::vector<std::string> documents_of(std::vector<Input> inputs, const std::string& text_field = "text") {
+  std::uint64_t bytes = 0;
+  for (const Input& input : inputs) bytes += *input.bytes;
+  DocumentReader reader(std::move(inputs), text_field);
   std::vector<std::string> documents;
-  for (std::string document; reader.next(document);) documents.push_back(document);
-  EXPECT_EQ(reader.bytes_read(), content.size());
+  DocumentChunk chunk;
+  while (reader.next(chunk)) chunk.for_each([&](std::string_view document) { documents.emplace_back(document); });
+  EXPECT_EQ(reader.bytes_in_all(), bytes);
+  EXPECT_EQ(chunk.bytes_taken(), bytes);
   return documents;
+}
+
+std::vector<std::string> documents_of(const std::string& content, const std::string& text_field = "text",
+                                      InputFormat format = {}) {
+  return documents_of({memory_input("memory", format, content)}, text_field);
+}
+
+std::vector<std::string> lines_of(const std::string& content, const std::string& text_field = "text") {
+  return documents_of(content, text_field, {.json_lines = true});
 }
 
 std::string concatenation(const std::vector<std::string>& documents) { return join(documents, ""); }
@@ -94,33 +101,47 @@ TEST(DocumentReader, DocumentsOfAnyTextAreTheTextByteForByte) {
   }
 }
 
-TEST(DocumentReader, ReadsJsonLines) {
-  EXPECT_THAT(
-      documents_of("{\"text\": \"one\\n\\ntwo\"}\n\n{\"id\": 1, \"text\": \"\"}\r\n{\"text\":\"\\u20ac\"}", "a.jsonl"),
-      ElementsAre("one\n\ntwo", "", "\xE2\x82\xAC"));
-  const std::string big(3'000'000, 'z');  // no limit of 4 KiB here
-  EXPECT_THAT(documents_of("{\"text\":\"" + big + "\"}\n{\"text\":\"b\"}\n", "a.jsonl"), ElementsAre(big, "b"));
+TEST(DocumentReader, ReadsInputsOneBehindTheOtherAndPassesOverEmptyOnes) {
+  const InputFormat text{}, lines{.json_lines = true};
+  EXPECT_THAT(documents_of({memory_input("a", text, "one"), memory_input("b", text, ""),
+                            memory_input("c", lines, "{\"text\": \"two\"}"), memory_input("d", text, "three")}),
+              ElementsAre("one", "two", "three"));
 }
 
-TEST(DocumentReader, NamesFileAndLineOfBadJson) {
-  const std::string good = "{\"text\": \"one\"}\n\n";
+TEST(DocumentReader, ReadsJsonLines) {
+  EXPECT_THAT(lines_of("{\"text\": \"one\\n\\ntwo\"}\n\n{\"id\": 1, \"text\": \"\"}\r\n{\"text\":\"\\u20ac\"}"),
+              ElementsAre("one\n\ntwo", "", "\xE2\x82\xAC"));
+  const std::string big(3'000'000, 'z');  // no limit of 4 KiB here
+  EXPECT_THAT(lines_of("{\"text\":\"" + big + "\"}\n{\"text\":\"b\"}\n"), ElementsAre(big, "b"));
+}
+
+TEST(DocumentReader, TakesTheMemberOfTheObjectItselfAndTheLastOfTwo) {
+  EXPECT_THAT(lines_of("{\"a\": {\"text\": \"inner\"}, \"text\": \"outer\", \"b\": [\"text\", {\"text\": 1}]}"),
+              ElementsAre("outer"));
+  EXPECT_THAT(lines_of("{\"text\": 1, \"text\": \"last\"}"), ElementsAre("last"));
+  EXPECT_THAT(lines_of("{\"text\": \"x\", \"body\": \"y\"}", "body"), ElementsAre("y"));
+}
+
+TEST(DocumentReader, NamesInputAndLineOfBadJson) {
+  std::string good;
+  for (int i = 0; i < 30'000; ++i) good += "{\"text\": \"line " + std::to_string(i) + "\"}\n\n";  // many chunks
   for (const auto& [line, message] : std::vector<std::pair<std::string, std::string>>{
-           {"{\"text\": \"cut", "no valid JSON"},
+           {"{\"text\": \"cut", "no valid JSON at byte 14"},
            {"{\"body\": \"one\"}", "a JSON object with a member \"text\" is due"},
+           {"{\"a\": {\"text\": \"inner\"}}", "a JSON object with a member \"text\" is due"},
            {"[1]", "a JSON object"},
            {"{\"text\": 7}", "\"text\" is of type number"},
+           {"{\"text\": [\"x\"]}", "\"text\" is of type array"},
            {"{\"text\": \"\xFF\"}", "no valid JSON"}})
-    EXPECT_THAT([&] { documents_of(good + line + "\n", "bad.jsonl"); },
-                ThrowsMessage<Error>(AllOf(HasSubstr("bad.jsonl line 3: "), HasSubstr(message))));
+    EXPECT_THAT([&] { lines_of(good + line + "\n" + good); },
+                ThrowsMessage<Error>(AllOf(HasSubstr("memory line 60001: "), HasSubstr(message))));
 }
 
-TEST(DocumentReader, RefusesWhatIsNoTextBeforeItBegins) {
-  const TemporaryDirectory directory;
-  EXPECT_THROW(DocumentReader({directory / "none.txt"}), Error);
-  EXPECT_THROW(DocumentReader({directory.path()}), Error);
-  std::ofstream(directory / "a.txt.gz") << "x";
-  EXPECT_THAT([&] { DocumentReader({directory / "a.txt.gz"}); },
-              ThrowsMessage<Error>(HasSubstr("neither text nor JSON")));
+TEST(DocumentReader, RefusesALineThatIsTooLongToHold) {
+  const std::string tail(DocumentReader::kLongestLine, 'x');
+  for (const char* end : {"", "\n", "\"}\n"})
+    EXPECT_THAT([&] { lines_of("{\"text\": \"a\"}\n{\"text\": \"" + tail + end); },
+                ThrowsMessage<Error>(AllOf(HasSubstr("memory line 2: "), HasSubstr("longer than 64 MiB"))));
 }
 
 TEST(IsForValidation, DependsOnContentAloneAndKeepsTheFraction) {

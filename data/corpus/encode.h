@@ -1,20 +1,45 @@
 #pragma once
-#include <functional>
+#include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "data/corpus/documents.h"
+#include "data/corpus/ordered.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace trireme::data {
 
-/// Encodes all documents of `reader` on `threads` threads and hands each to `take` on the calling thread, in the order
-/// in which they were read, so that nothing depends on the number of threads. Memory: some 4 MiB of text a thread and
-/// its ids, or the longest document.
+/// Encodes all documents of `reader` on `threads` threads (1 or more) and hands the results over in order, so that
+/// nothing depends on the number of threads:
 ///
-/// @param threads  that encode, 1 or more; reading and `take` go on meanwhile
-/// @throws Error what the reader, the tokenizer or `take` throws
-void encode_documents(DocumentReader& reader, const Tokenizer& tokenizer, SpecialText special, int threads,
-                      const std::function<void(std::string_view text, std::span<const TokenId> ids)>& take);
+///     void each(std::string_view text, std::span<const TokenId> ids, Result&)  on any thread, a document at a time
+///     void take(Result&, std::uint64_t bytes_taken)                            on the calling thread, a chunk at a
+///     time
+///
+/// @tparam Result  what a chunk of documents comes to; cleared by clear() before each use
+/// @throws Error what the reader, the tokenizer, `each` or `take` throws
+template <class Result, class Each, class Take>
+void encode_documents(DocumentReader& reader, const Tokenizer& tokenizer, SpecialText special, int threads, Each each,
+                      Take take) {
+  struct Item {
+    DocumentChunk chunk;
+    Result result;
+    std::size_t size() const { return chunk.size(); }
+  };
+  in_order<Item>(
+      threads, [&](Item& item) { return reader.next(item.chunk); },
+      [&](Item& item, int) {
+        item.result.clear();
+        Tokenizer::Session session(tokenizer);
+        std::vector<TokenId> ids;
+        item.chunk.for_each([&](std::string_view text) {
+          ids.clear();
+          session.encode_to(text, ids, special);
+          each(text, std::span<const TokenId>(ids), item.result);
+        });
+      },
+      [&](Item& item) { take(item.result, item.chunk.bytes_taken()); });
+}
 
 }  // namespace trireme::data

@@ -51,6 +51,7 @@ struct CorpusIndex {
   std::string tokenizer_hash;
   std::array<SplitEntry, 2> splits;
 
+  TokenStorage storage() const { return {vocabulary_size, end_of_text}; }
   SplitEntry& split(Split which) { return splits[static_cast<std::size_t>(which)]; }
   const SplitEntry& split(Split which) const { return splits[static_cast<std::size_t>(which)]; }
 };

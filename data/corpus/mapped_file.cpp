@@ -36,12 +36,21 @@ MappedFile::MappedFile(fs::path path) : path_(std::move(path)) {
   }
   ::close(file);  // the mapping stays; thousands of shards must not use up the descriptors
   if (error_number != 0) fail("map", path_, error_number);
+  // Without this a touch reads as far around it as the disk's read-ahead says: 6.6 MiB for a sample of 4 KiB on a cold
+  // file where that was measured, 8 KiB with it.
+  if (mapped != nullptr) ::madvise(mapped, static_cast<std::size_t>(status.st_size), MADV_RANDOM);
   data_ = static_cast<const char*>(mapped);
   size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
+}
+
+void MappedFile::will_need(std::uint64_t offset, std::uint64_t bytes) const {
+  static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t begin = offset / page * page;
+  if (bytes > 0) ::madvise(const_cast<char*>(data_) + begin, offset + bytes - begin, MADV_WILLNEED);  // a hint
 }
 
 void MappedFile::require_size() const {

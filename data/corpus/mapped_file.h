@@ -6,8 +6,9 @@
 
 namespace trireme::data {
 
-/// A file's bytes through the page cache, read-only. A process that touches mapped bytes which are gone by then (the
-/// file was cut) gets SIGBUS, so call require_size() before each use.
+/// A file's bytes through the page cache, read-only, for reads at random places: a touch brings in the page it needs
+/// and not its neighbours, so will_need() goes before a longer stretch. A process that touches mapped bytes which are
+/// gone by then (the file was cut) gets SIGBUS, so call require_size() before each use.
 class MappedFile {
  public:
   MappedFile() = default;
@@ -28,6 +29,9 @@ class MappedFile {
   const char* data() const { return data_; }
   std::uint64_t size() const { return size_; }
   const std::filesystem::path& path() const { return path_; }
+
+  /// Has the kernel read these bytes in one go, if they are not in memory. They must lie within the file.
+  void will_need(std::uint64_t offset, std::uint64_t bytes) const;
 
   /// That the file on disk has the size it was mapped with: one system call. @throws Error kNotFound, kCorrupt
   void require_size() const;

@@ -41,6 +41,7 @@ void Shard::check_block(std::uint64_t block) const {
   std::atomic<bool>& sound = block_is_sound_[block];
   if (sound.load(std::memory_order_relaxed)) return;
   const std::string_view bytes = token_bytes().substr(block * kCorpusBlockBytes, kCorpusBlockBytes);
+  file_.will_need(entry_.tokens_offset + block * kCorpusBlockBytes, bytes.size());
   if (xxh3_128_hex(bytes) != entry_.block_checksums[block])
     throw Error(ErrorCode::kCorrupt, file_.path().string(), " is damaged: block ", block, " of its tokens (bytes ",
                 entry_.tokens_offset + block * kCorpusBlockBytes, " to ",
@@ -60,6 +61,7 @@ std::uint64_t Shard::document_offset(std::uint64_t index) const {
 
 void Shard::check_documents() const {
   if (documents_are_sound_->load(std::memory_order_relaxed)) return;
+  file_.will_need(entry_.documents_offset, entry_.document_bytes());
   if (xxh3_128_hex(file_.data() + entry_.documents_offset, entry_.document_bytes()) != entry_.documents_checksum)
     throw Error(ErrorCode::kCorrupt, file_.path().string(),
                 " is damaged: its document offsets do not match their checksum");
@@ -83,6 +85,7 @@ void Shard::read(std::uint64_t begin, std::span<TokenId> out) const {
   const std::uint64_t block_tokens = kCorpusBlockBytes / entry_.element_bytes;
   for (std::uint64_t block = begin / block_tokens; block <= (begin + out.size() - 1) / block_tokens; ++block)
     check_block(block);
+  file_.will_need(entry_.tokens_offset + begin * entry_.element_bytes, out.size() * entry_.element_bytes);
   entry_.element_bytes == 2 ? convert<std::uint16_t>(begin, out) : convert<std::uint32_t>(begin, out);
 }
 

@@ -72,6 +72,7 @@ class Verification {
     if (!sound) return false;
     // Only the file's own structure is left: HDF5's headers and attributes, which readers do not use.
     const MappedFile& file = shard.file();
+    file.will_need(0, file.size());
     if (xxh3_128_hex(file.data(), file.size()) != shard.entry().checksum) {
       problems_.push_back(file.path().string() +
                           " is damaged: bytes outside of its datasets do not match its checksum");

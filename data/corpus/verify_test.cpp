@@ -23,7 +23,7 @@ void overwrite(const fs::path& path, const std::string& bytes) {
 }
 
 void write_small_corpus(const fs::path& directory) {
-  CorpusWriter writer(directory, testing::bytes_tokenizer(), /*shard_tokens=*/1000);
+  CorpusWriter writer(directory, testing::bytes_tokenizer(), /*shard_bytes=*/2000);
   std::vector<TokenId> ids;
   for (std::int64_t i = 0; i < 150; ++i) {
     ids.push_back(testing::token_at(i));

@@ -22,11 +22,8 @@ using ::testing::ThrowsMessage;
 constexpr TokenId kEnd = 0, kPrefix = 1, kMiddle = 2, kSuffix = 3, kFirstByte = 4, kVocabulary = 260;
 
 const std::string& fim_tokenizer_json() {
-  static const std::string json = [] {
-    TokenizerTrainer trainer(
-        {.vocabulary_size = kVocabulary, .special_tokens = {"<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"}});
-    return trainer.finish();
-  }();
+  static const std::string json = learn_tokenizer(
+      {.vocabulary_size = kVocabulary, .special_tokens = {"<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"}}, {});
   return json;
 }
 

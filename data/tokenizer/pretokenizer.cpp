@@ -30,10 +30,10 @@ std::size_t Pretokenizer::run_end(std::string_view text, std::size_t begin, Char
   while (end < text.size()) {
     const auto byte = static_cast<unsigned char>(text[end]);
     if (byte < 0x80) {
-      if (classes_.of_ascii(byte) != kind) break;
+      if (classes_->of_ascii(byte) != kind) break;
       ++end;
     } else {
-      const CharStep step = classes_.step(text.substr(end));
+      const CharStep step = classes_->step(text.substr(end));
       if (step.kind != kind) break;
       end += step.size;
     }
@@ -45,18 +45,18 @@ std::size_t Pretokenizer::first_match(std::string_view text) const {
   if (text[0] == '\'') {
     if (const std::size_t size = contraction(text); size > 0) return size;
   }
-  const CharStep first = classes_.step(text);
+  const CharStep first = classes_->step(text);
   if (first.kind != CharClass::kSpace) return run_end(text, first.size, first.kind);
 
   if (text[0] == ' ' && text.size() > 1) {  // " ?" is a plain space, no other white space
-    const CharStep second = classes_.step(text.substr(1));
+    const CharStep second = classes_->step(text.substr(1));
     if (second.kind != CharClass::kSpace && second.kind != CharClass::kInvalid)
       return run_end(text, 1 + second.size, second.kind);
   }
   // \s+(?!\S): all white space at the end of the text, else all but its last character, which may begin the next piece.
   std::size_t last = 0, end = first.size;
   while (end < text.size()) {
-    const CharStep step = classes_.step(text.substr(end));
+    const CharStep step = classes_->step(text.substr(end));
     if (step.kind == CharClass::kInvalid) return end;
     if (step.kind != CharClass::kSpace) return last > 0 ? last : end;
     last = end;
@@ -66,10 +66,10 @@ std::size_t Pretokenizer::first_match(std::string_view text) const {
 }
 
 std::size_t Pretokenizer::first_run(std::string_view text) const {
-  const bool invalid = classes_.step(text).kind == CharClass::kInvalid;
+  const bool invalid = classes_->step(text).kind == CharClass::kInvalid;
   std::size_t end = 0;
   while (end < text.size()) {
-    const CharStep step = classes_.step(text.substr(end));
+    const CharStep step = classes_->step(text.substr(end));
     if ((step.kind == CharClass::kInvalid) != invalid) break;
     end += step.size;
   }

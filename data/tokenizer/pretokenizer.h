@@ -27,7 +27,7 @@ class Pretokenizer {
   std::size_t first_run(std::string_view text) const;
   std::size_t run_end(std::string_view text, std::size_t begin, CharClass kind) const;
 
-  const UnicodeClasses& classes_ = UnicodeClasses::get();
+  const UnicodeClasses* classes_ = &UnicodeClasses::get();
   bool use_pattern_;
 };
 

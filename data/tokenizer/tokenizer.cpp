@@ -15,10 +15,9 @@
 #include "data/tokenizer/word_cache.h"
 
 namespace trireme::data {
-namespace {
 
 /// What a thread needs while it encodes.
-struct Workspace {
+struct Tokenizer::Workspace {
   // Nearly all words of a European language fit the first, in one cache line; the second is for runs of letters in
   // scripts without spaces or with three bytes a letter. 3 MiB together.
   WordCache<22, 9> words{1 << 15};
@@ -26,8 +25,6 @@ struct Workspace {
   MergeTable::Scratch scratch;
   std::string prefixed;
 };
-
-}  // namespace
 
 struct Tokenizer::Impl {
   Impl(const std::string& json, const std::string& origin) : Impl(parse_tokenizer_json(json, origin), json, origin) {}
@@ -132,16 +129,18 @@ std::int64_t Tokenizer::vocabulary_size() const { return impl_->vocabulary.size(
 std::vector<TokenId> Tokenizer::encode(std::string_view text, SpecialText special) const {
   std::vector<TokenId> ids;
   ids.reserve(text.size() / 4 + 8);
-  encode_to(text, ids, special);
+  Session(*this).encode_to(text, ids, special);
   return ids;
 }
 
-void Tokenizer::encode_to(std::string_view text, std::vector<TokenId>& ids, SpecialText special) const {
-  auto work = impl_->borrow_workspace();
-  impl_->added.split(
-      text, special, [&](std::string_view plain) { impl_->encode_plain(plain, ids, *work); },
+Tokenizer::Session::Session(const Tokenizer& tokenizer) : impl_(*tokenizer.impl_), work_(impl_.borrow_workspace()) {}
+
+Tokenizer::Session::~Session() { impl_.give_back(std::move(work_)); }
+
+void Tokenizer::Session::encode_to(std::string_view text, std::vector<TokenId>& ids, SpecialText special) {
+  impl_.added.split(
+      text, special, [&](std::string_view plain) { impl_.encode_plain(plain, ids, *work_); },
       [&](TokenId token) { ids.push_back(token); });
-  impl_->give_back(std::move(work));
 }
 
 std::string Tokenizer::decode(std::span<const TokenId> ids, bool skip_special) const {

@@ -40,8 +40,8 @@ class Tokenizer {
   /// The largest id plus one.
   std::int64_t vocabulary_size() const;
   std::vector<TokenId> encode(std::string_view text, SpecialText special = SpecialText::kParse) const;
-  /// Appends to `ids`, for many documents.
-  void encode_to(std::string_view text, std::vector<TokenId>& ids, SpecialText special = SpecialText::kParse) const;
+  /// For many texts.
+  class Session;
   /// What a model continues: the ids of `text`, or, for an empty one, the token that begins a new document.
   /// @throws Error kBadInput when there is no such token
   std::vector<TokenId> encode_prompt(std::string_view text) const;
@@ -62,8 +62,25 @@ class Tokenizer {
 
  private:
   struct Impl;
+  struct Workspace;
   explicit Tokenizer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
+};
+
+/// Encodes many texts on one thread: what encoding needs, a warm cache above all, is taken once and not for each.
+class Tokenizer::Session {
+ public:
+  /// `tokenizer` outlives it.
+  explicit Session(const Tokenizer& tokenizer);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  /// Appends to `ids`.
+  void encode_to(std::string_view text, std::vector<TokenId>& ids, SpecialText special = SpecialText::kParse);
+
+ private:
+  const Impl& impl_;
+  std::unique_ptr<Workspace> work_;
 };
 
 }  // namespace trireme::data

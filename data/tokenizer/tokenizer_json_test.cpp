@@ -16,9 +16,9 @@ using ::testing::ThrowsMessage;
 using Json = nlohmann::json;
 
 Json valid() {
-  TokenizerTrainer trainer({.vocabulary_size = 259});
-  trainer.add("the the that");
-  return Json::parse(trainer.finish());
+  WordCounts words;
+  words.add("the the that");
+  return Json::parse(learn_tokenizer({.vocabulary_size = 259}, words));
 }
 
 /// Expects that valid() with `changes` (an RFC 7386 merge patch) is refused, with `part` in the message.

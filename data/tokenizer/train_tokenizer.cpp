@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <queue>
+#include <unordered_map>
 #include <vector>
 
 #include "core/base/error.h"
 #include "data/tokenizer/byte_alphabet.h"
+#include "data/tokenizer/vocabulary.h"
 
 namespace trireme::data {
 namespace {
@@ -63,7 +65,7 @@ class Learner {
     words_.push_back(std::move(word));
   }
 
-  TokenizerSpec learn() {
+  TokenizerSpec learn(const std::function<void()>& between_merges) {
     for (std::size_t i = 0; i < words_.size(); ++i) {
       const std::vector<TokenId>& tokens = words_[i].tokens;
       for (std::size_t at = 0; at + 1 < tokens.size(); ++at)
@@ -79,6 +81,7 @@ class Learner {
         continue;
       }
       if (best.count < 1 || best.count < training_.min_frequency) break;
+      between_merges();
       const TokenId result = add_token(spelling_[index(left_of(best.pair))] + spelling_[index(right_of(best.pair))]);
       merges_.push_back(best.pair);
       for (const std::uint32_t word : best.words) merge(word, best.pair, result);
@@ -181,7 +184,7 @@ bool is_special_form(std::string_view content) {
 
 }  // namespace
 
-TokenizerTrainer::TokenizerTrainer(const TokenizerTraining& training) : training_(training) {
+void validate(const TokenizerTraining& training) {
   const std::vector<std::string>& special = training.special_tokens;
   for (std::size_t i = 0; i < special.size(); ++i) {
     if (!is_special_form(special[i]))
@@ -201,23 +204,12 @@ TokenizerTrainer::TokenizerTrainer(const TokenizerTraining& training) : training
     throw Error(ErrorCode::kUsage, "minimal frequency must be 0 or more, got ", training.min_frequency);
 }
 
-void TokenizerTrainer::add(std::string_view document) {
-  while (!document.empty()) {
-    const std::string_view piece = document.substr(0, pretokenizer_.first_piece(document));
-    const auto known = words_.find(piece);
-    if (known != words_.end())
-      ++known->second;
-    else
-      words_.emplace(piece, 1);
-    document.remove_prefix(piece.size());
-  }
-}
-
-std::string TokenizerTrainer::finish() {
-  Learner learner(training_);
-  for (const auto& [word, count] : words_) learner.add_word(word, count);
-  words_.clear();
-  return write_tokenizer_json(learner.learn());
+std::string learn_tokenizer(const TokenizerTraining& training, const WordCounts& words,
+                            const std::function<void()>& between_merges) {
+  validate(training);
+  Learner learner(training);
+  words.for_each([&](std::string_view word, std::uint64_t count) { learner.add_word(word, count); });
+  return write_tokenizer_json(learner.learn(between_merges));
 }
 
 }  // namespace trireme::data

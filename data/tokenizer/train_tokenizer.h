@@ -1,12 +1,10 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 #include <vector>
 
-#include "data/tokenizer/pretokenizer.h"
-#include "data/tokenizer/vocabulary.h"
+#include "data/tokenizer/word_counts.h"
 
 namespace trireme::data {
 
@@ -17,29 +15,22 @@ struct TokenizerTraining {
   std::vector<std::string> special_tokens = {};
 };
 
-/// Learns a byte-level byte-pair encoding: documents in, the text of a tokenizer.json out. Id 0 is "<|endoftext|>",
-/// then come further special tokens as given, the 256 bytes in the order of their alphabet, and the merges in the order
-/// in which they were learned: the pair seen most often, of equals the one with the smallest ids.
+/// Refuses what cannot be, before a long text is read for it.
+/// @throws Error kUsage  a vocabulary that cannot hold bytes and special tokens or is above kMaxTokenIds, a negative
+///                      frequency, a special token of another form or given twice
+void validate(const TokenizerTraining& training);
+
+/// Learns a byte-level byte-pair encoding: words in, the text of a tokenizer.json out. Id 0 is "<|endoftext|>", then
+/// come further special tokens as given, the 256 bytes in the order of their alphabet, and the merges in the order in
+/// which they were learned: the pair seen most often, of equals the one with the smallest ids.
 ///
 /// The same merges as PyPI's tokenizers (`BpeTrainer` with ByteLevel's alphabet as initial alphabet); a test compares
-/// them. Memory grows with the number of different words, not with the text. Each merge walks the words that hold its
-/// pair, so a word of many megabytes makes training slow (encoding it is not).
-class TokenizerTrainer {
- public:
-  /// @throws Error kUsage  a vocabulary that cannot hold bytes and special tokens or is above kMaxTokenIds, a negative
-  ///                      frequency, a special token of another form or given twice
-  explicit TokenizerTrainer(const TokenizerTraining& training);
-
-  /// Counts the words of one document. A special token in it is text like any other.
-  void add(std::string_view document);
-
-  /// Learns the merges. Call it once.
-  std::string finish();
-
- private:
-  TokenizerTraining training_;
-  Pretokenizer pretokenizer_;
-  std::unordered_map<std::string, std::uint64_t, TextHash, std::equal_to<>> words_;
-};
+/// them. Each merge walks the words that hold its pair, so a word of many megabytes makes training slow (encoding it is
+/// not). A special token in the text is text like any other.
+///
+/// @param between_merges  called before each; may throw to end it
+/// @throws Error kUsage   as validate()
+std::string learn_tokenizer(
+    const TokenizerTraining& training, const WordCounts& words, const std::function<void()>& between_merges = [] {});
 
 }  // namespace trireme::data

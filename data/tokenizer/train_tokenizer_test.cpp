@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "data/tokenizer/tokenizer.h"
+#include "data/tokenizer/tokenizer_json.h"
 
 namespace trireme::data {
 namespace {
@@ -15,27 +16,28 @@ using ::testing::Pair;
 using ::testing::ThrowsMessage;
 
 TokenizerSpec train(const std::vector<std::string>& documents, std::int64_t size, std::int64_t min_frequency = 2) {
-  TokenizerTrainer trainer({.vocabulary_size = size, .min_frequency = min_frequency});
-  for (const std::string& document : documents) trainer.add(document);
-  return parse_tokenizer_json(trainer.finish(), "trained");
+  WordCounts words;
+  for (const std::string& document : documents) words.add(document);
+  return parse_tokenizer_json(learn_tokenizer({.vocabulary_size = size, .min_frequency = min_frequency}, words),
+                              "trained");
 }
 
-TEST(TokenizerTrainer, MergesTheMostFrequentPairAndOfEqualsTheSmallest) {
+TEST(LearnTokenizer, MergesTheMostFrequentPairAndOfEqualsTheSmallest) {
   // th 4 times; then "Ġth" and "en" twice each: "e" has the smaller id, but the special character Ġ comes last.
   EXPECT_THAT(train({"the thing then", " that open"}, 260).merges,
               ElementsAre(Pair("t", "h"), Pair("Ġ", "th"), Pair("e", "n")));
 }
 
-TEST(TokenizerTrainer, StopsWhereNoPairIsFrequentEnough) {
+TEST(LearnTokenizer, StopsWhereNoPairIsFrequentEnough) {
   EXPECT_THAT(train({"abc"}, 1000).merges, IsEmpty());
   EXPECT_THAT(train({"abc"}, 1000, /*min_frequency=*/1).merges, ElementsAre(Pair("a", "b"), Pair("ab", "c")));
   EXPECT_EQ(train({"abc"}, 1000, 0).merges.size(), 2u);
 }
 
-TEST(TokenizerTrainer, SpecialTokenIsZeroAndBytesFollow) {
-  TokenizerTrainer trainer({.vocabulary_size = 257});
-  trainer.add("nothing is merged");
-  const Tokenizer tokenizer = Tokenizer::parse(trainer.finish(), "trained");
+TEST(LearnTokenizer, SpecialTokenIsZeroAndBytesFollow) {
+  WordCounts words;
+  words.add("nothing is merged");
+  const Tokenizer tokenizer = Tokenizer::parse(learn_tokenizer({.vocabulary_size = 257}, words), "trained");
   EXPECT_EQ(tokenizer.vocabulary_size(), 257);
   EXPECT_EQ(tokenizer.end_of_text(), 0);
   EXPECT_TRUE(tokenizer.is_special(0));
@@ -43,10 +45,11 @@ TEST(TokenizerTrainer, SpecialTokenIsZeroAndBytesFollow) {
   EXPECT_EQ(tokenizer.decode_one(*tokenizer.id_of("Ġ")), " ");
 }
 
-TEST(TokenizerTrainer, FurtherSpecialTokensStandBetweenTheEndOfTextAndTheBytes) {
-  TokenizerTrainer trainer({.vocabulary_size = 300, .special_tokens = {"<|fim_prefix|>", "<|b-2|>"}});
-  for (int i = 0; i < 9; ++i) trainer.add("<|fim_prefix|><|fim_prefix|> x<|b-2|>");
-  const Tokenizer tokenizer = Tokenizer::parse(trainer.finish(), "trained");
+TEST(LearnTokenizer, FurtherSpecialTokensStandBetweenTheEndOfTextAndTheBytes) {
+  WordCounts words;
+  for (int i = 0; i < 9; ++i) words.add("<|fim_prefix|><|fim_prefix|> x<|b-2|>");
+  const TokenizerTraining training{.vocabulary_size = 300, .special_tokens = {"<|fim_prefix|>", "<|b-2|>"}};
+  const Tokenizer tokenizer = Tokenizer::parse(learn_tokenizer(training, words), "trained");
   EXPECT_EQ(tokenizer.id_of("<|endoftext|>"), 0);
   EXPECT_EQ(tokenizer.id_of("<|fim_prefix|>"), 1);
   EXPECT_EQ(tokenizer.id_of("<|b-2|>"), 2);
@@ -57,30 +60,30 @@ TEST(TokenizerTrainer, FurtherSpecialTokensStandBetweenTheEndOfTextAndTheBytes) 
   for (const TokenId id : tokenizer.encode("<|fim_prefix|>", SpecialText::kPlain)) EXPECT_GE(id, 3);
 }
 
-TEST(TokenizerTrainer, RefusesSpecialTokensOfAnotherForm) {
+TEST(LearnTokenizer, RefusesSpecialTokensOfAnotherForm) {
   const auto refused = [](std::vector<std::string> tokens, const char* message) {
-    EXPECT_THAT([&] { TokenizerTrainer({.vocabulary_size = 300, .special_tokens = tokens}); },
+    EXPECT_THAT([&] { validate({.vocabulary_size = 300, .special_tokens = tokens}); },
                 ThrowsMessage<Error>(HasSubstr(message)));
   };
   for (const char* form : {"", "a", "<||>", "<|_|>", "<|a b|>", "<|a", "a|>", "<s>", "<|é|>", "<|>"})
     refused({"<|fine|>", form}, "a special token must look like <|name|>");
   refused({"<|a|>", "<|b|>", "<|a|>"}, "special token <|a|> is given twice");
   refused({"<|endoftext|>"}, "special token <|endoftext|> is there already");
-  EXPECT_THAT([] { TokenizerTrainer({.vocabulary_size = 258, .special_tokens = {"<|a|>", "<|b|>"}}); },
+  EXPECT_THAT([] { validate({.vocabulary_size = 258, .special_tokens = {"<|a|>", "<|b|>"}}); },
               ThrowsMessage<Error>(HasSubstr("must lie in [259, ")));
 }
 
-TEST(TokenizerTrainer, TakesAnyBytesAndNoText) {
+TEST(LearnTokenizer, TakesAnyBytesAndNoText) {
   EXPECT_THAT(train({}, 300).merges, IsEmpty());
   EXPECT_THAT(train({"", "\xFF\xFE", "\xFF\xFE"}, 300).merges, ElementsAre(Pair("ÿ", "þ")));
 }
 
-TEST(TokenizerTrainer, RefusesSizesThatCannotHoldTheBytes) {
-  EXPECT_THAT([] { TokenizerTrainer({.vocabulary_size = 256}); }, ThrowsMessage<Error>(HasSubstr("got 256")));
-  EXPECT_THAT([] { TokenizerTrainer({.vocabulary_size = 300, .min_frequency = -1}); },
+TEST(LearnTokenizer, RefusesSizesThatCannotHoldTheBytes) {
+  EXPECT_THAT([] { learn_tokenizer({.vocabulary_size = 256}, {}); }, ThrowsMessage<Error>(HasSubstr("got 256")));
+  EXPECT_THAT([] { learn_tokenizer({.vocabulary_size = 300, .min_frequency = -1}, {}); },
               ThrowsMessage<Error>(HasSubstr("got -1")));
   try {
-    TokenizerTrainer({.vocabulary_size = -5});
+    learn_tokenizer({.vocabulary_size = -5}, {});
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);

@@ -44,10 +44,10 @@ int run(const std::vector<std::string>& arguments) {
   const std::string content = read_file(arguments.at(mode == "train" ? 4 : 3));
   const auto documents = documents_of(content);
   if (mode == "train") {
-    TokenizerTrainer trainer(
-        {.vocabulary_size = std::stoll(arguments.at(2)), .min_frequency = std::stoll(arguments.at(3))});
-    for (const auto document : documents) trainer.add(document);
-    std::cout << trainer.finish();
+    WordCounts words;
+    for (const auto document : documents) words.add(document);
+    std::cout << learn_tokenizer(
+        {.vocabulary_size = std::stoll(arguments.at(2)), .min_frequency = std::stoll(arguments.at(3))}, words);
     return kExitDone;
   }
   const Tokenizer tokenizer = Tokenizer::load(arguments.at(2));

@@ -19,9 +19,9 @@ using ::testing::ThrowsMessage;
 data::Tokenizer tokenizer() {
   data::TokenizerTraining training;
   training.vocabulary_size = 270;
-  data::TokenizerTrainer trainer(training);
-  trainer.add("the oars of the ship and the crew of the ship");
-  return data::Tokenizer::parse(trainer.finish(), "test");
+  data::WordCounts words;
+  words.add("the oars of the ship and the crew of the ship");
+  return data::Tokenizer::parse(data::learn_tokenizer(training, words), "test");
 }
 
 /// What every rank of a world gets.
