@@ -124,7 +124,9 @@ TEST_P(Family, RecomputeChangesNoBit) {
       for (const auto recompute : {Recompute::kSelective, Recompute::kFull}) {
         const auto again = results(recompute);
         ASSERT_EQ(again.size(), plain.size());
-        for (std::size_t i = 0; i < plain.size(); ++i) EXPECT_TRUE(again[i].equal(plain[i])) << "result " << i;
+        for (std::size_t i = 0; i < plain.size(); ++i)
+          EXPECT_TRUE(again[i].equal(plain[i])) << "result " << i << " dropout " << dropout << " type " << type
+                                                << " recompute " << static_cast<int>(recompute);
       }
     }
 }

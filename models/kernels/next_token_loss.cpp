@@ -1,12 +1,12 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 
+#include "models/kernels/gemm.h"
 #include "models/kernels/ops.h"
 #include "models/kernels/row_kernels.h"
 #include "models/kernels/vector_math.h"
@@ -17,10 +17,10 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Rows whose logits exist at a time: about 4 MB of float32, which stays in cache. It depends on the vocabulary alone,
-// so that sums have one order for every batch.
+// Rows whose logits exist at a time: 64 MB of float32 at most. The fewer, the more often the whole matrix and its
+// gradient pass through memory. It depends on the vocabulary alone, so that sums have one order for every batch.
 std::int64_t rows_at_a_time(std::int64_t vocabulary) {
-  return std::clamp<std::int64_t>((std::int64_t{1} << 20) / vocabulary, 16, 1024);
+  return std::clamp<std::int64_t>((std::int64_t{1} << 24) / vocabulary, 64, 512);
 }
 
 struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
@@ -37,7 +37,7 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
     for (std::int64_t begin = 0; begin < rows; begin += step) {
       const std::int64_t size = std::min(step, rows - begin);
       const at::Tensor hidden_rows = hidden.narrow(0, begin, size);
-      at::Tensor scores = at::matmul(hidden_rows, head.t());
+      at::Tensor scores = multiplied(hidden_rows, head.t());
       const auto* target = targets.const_data_ptr<std::int64_t>() + begin;
       const auto visit = [&]<class T>(T) {
         T* row_scores = scores.mutable_data_ptr<T>();
@@ -63,12 +63,8 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
       else
         visit(c10::BFloat16{});
       if (!gradients) continue;
-      at::Tensor out = hidden_gradient.narrow(0, begin, size);
-      at::matmul_out(out, scores, head);
-      if (hidden.scalar_type() == math_type)
-        head_gradient.addmm_(scores.t(), hidden_rows);
-      else
-        head_gradient.add_(at::matmul(scores.t(), hidden_rows));
+      multiply_into(hidden_gradient.narrow(0, begin, size), scores, head);
+      multiply_into(head_gradient, scores.t(), hidden_rows, {}, head_gradient);
     }
     if (gradients) context->save_for_backward({hidden_gradient, head_gradient.to(head.scalar_type())});
     return at::zeros({}, at::kDouble).fill_(sum * scale);

@@ -1,0 +1,236 @@
+#pragma once
+// The building blocks of the matrix kernels for AVX-512: panels and register tiles. Only sources whose functions are
+// compiled for AVX-512 (see TRIREME_AVX512_BEGIN) include this.
+#include <immintrin.h>
+
+#include <cstdint>
+
+// Everything between these two is compiled for AVX-512 with bfloat16, whatever the build's own flags are. Standard
+// headers are included before, so that no function of theirs is compiled for a processor that may not be there.
+#define TRIREME_AVX512_BEGIN \
+  _Pragma("GCC push_options") _Pragma("GCC target(\"avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma\")")
+#define TRIREME_AVX512_END _Pragma("GCC pop_options")
+
+TRIREME_AVX512_BEGIN
+namespace trireme::models::avx512 {
+
+#define TRIREME_TILE [[gnu::always_inline]] inline
+
+/// A product's depth goes through 32-bit units: one float32, or a pair of bfloat16 that one instruction multiplies and
+/// adds (a0*b0 + a1*b1 into a float32).
+struct Float32 {
+  using Scalar = float;
+  static constexpr int kDepth = 1;  ///< elements a unit
+  TRIREME_TILE static __m512 multiply_add(__m512i a, __m512i b, __m512 sum) {
+    return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum);
+  }
+  TRIREME_TILE static __m512i load_units(const float* from, std::int64_t count) {
+    return count >= 16 ? _mm512_loadu_si512(from)
+                       : _mm512_maskz_loadu_epi32(static_cast<__mmask16>((1U << count) - 1), from);
+  }
+  /// 16 units of a depth's (or two depths') numbers.
+  TRIREME_TILE static __m512i unit(const __m512 (&x)[1]) { return _mm512_castps_si512(x[0]); }
+  /// 16 lanes of a row, as units of their own.
+  TRIREME_TILE static __m512i load_lanes(const float* row, const float*, __mmask16 lanes) {
+    return _mm512_maskz_loadu_epi32(lanes, row);
+  }
+};
+
+struct Bfloat16 {
+  using Scalar = std::uint16_t;
+  static constexpr int kDepth = 2;
+  TRIREME_TILE static __m512 multiply_add(__m512i a, __m512i b, __m512 sum) {
+    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+  }
+  TRIREME_TILE static __m512i load_units(const std::uint16_t* from, std::int64_t count) {
+    return count >= 32 ? _mm512_loadu_si512(from)
+                       : _mm512_maskz_loadu_epi16(static_cast<__mmask32>((std::uint64_t{1} << count) - 1), from);
+  }
+  TRIREME_TILE static __m512i unit(const __m512 (&x)[2]) {
+    return _mm512_or_si512(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x[0])),
+                           _mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x[1])), 16));
+  }
+  /// 16 lanes of two rows that follow each other, paired; `next` is null behind the last row.
+  TRIREME_TILE static __m512i load_lanes(const std::uint16_t* row, const std::uint16_t* next, __mmask16 lanes) {
+    const __m512i low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, row));
+    if (!next) return low;
+    return _mm512_or_si512(low, _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, next)), 16));
+  }
+};
+
+/// A mask of the first `count` of 16 lanes; count may be negative or beyond.
+TRIREME_TILE __mmask16 lanes_below(std::int64_t count) {
+  return static_cast<__mmask16>(count >= 16 ? 0xFFFF : count <= 0 ? 0 : (1U << count) - 1);
+}
+
+/// 16 numbers as float32, and back by round to nearest even.
+TRIREME_TILE __m512 load16(const float* from, __mmask16 lanes) { return _mm512_maskz_loadu_ps(lanes, from); }
+TRIREME_TILE __m512 load16(const std::uint16_t* from, __mmask16 lanes) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, from)), 16));
+}
+TRIREME_TILE void store16(float* to, __mmask16 lanes, __m512 x) { _mm512_mask_storeu_ps(to, lanes, x); }
+TRIREME_TILE void store16(std::uint16_t* to, __mmask16 lanes, __m512 x) {
+  _mm256_mask_storeu_epi16(to, lanes, (__m256i)_mm512_cvtneps_pbh(x));
+}
+
+/// e^x, relative error below 2e-7 for x up to 88; 0 far below.
+TRIREME_TILE __m512 exponential16(__m512 x) {
+  x = _mm512_max_ps(x, _mm512_set1_ps(-104.0F));
+  const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504088896341F)),
+                                        _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375F), x);
+  r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4F), r);
+  __m512 p = _mm512_set1_ps(1.9875691500e-4F);  // Cephes' expf
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.3981999507e-3F));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.3334519073e-3F));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.1665795894e-2F));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.6666665459e-1F));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.0000001201e-1F));
+  p = _mm512_fmadd_ps(p, _mm512_mul_ps(r, r), _mm512_add_ps(r, _mm512_set1_ps(1.0F)));
+  return _mm512_scalef_ps(p, n);
+}
+
+constexpr int kRows =
+    12;  ///< rows of a register tile: 12 x 2 sums, two columns' vectors and a broadcast fit 32 registers
+constexpr int kColumns = 32;  ///< columns of one: two vectors
+
+TRIREME_TILE void transpose16(__m512i (&r)[16]) {
+  __m512i t[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) {
+    t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+    t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+    r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+    r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+    r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    t[i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0x88);
+    t[4 + i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0xdd);
+    t[8 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0x88);
+    t[12 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0xdd);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    r[i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0x88);
+    r[4 + i] = _mm512_shuffle_i32x4(t[4 + i], t[12 + i], 0x88);
+    r[8 + i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0xdd);
+    r[12 + i] = _mm512_shuffle_i32x4(t[4 + i], t[12 + i], 0xdd);
+  }
+}
+
+/// Packs `lanes` rows (or columns) into panels of kLanes of them, one behind the other. A panel is [units][kLanes]:
+/// what a tile reads side by side for each unit of depth, zeros where there is no lane.
+/// @param deep    whether elements of a lane lie side by side in memory (else elements of a depth do)
+/// @param stride  elements between lanes (deep) or between depths
+template <class Kind, int kLanes>
+TRIREME_TILE void pack(const typename Kind::Scalar* from, std::int64_t stride, bool deep, std::int64_t lanes,
+                       std::int64_t depth, std::uint32_t* out) {
+  const std::int64_t units = (depth + Kind::kDepth - 1) / Kind::kDepth;
+  // Eight panels at a time, depth by depth: what lies side by side in memory is read together.
+  constexpr std::int64_t kTogether = 8 * kLanes;
+  if (!deep) {
+    for (std::int64_t begin = 0; begin < lanes; begin += kTogether) {
+      const std::int64_t end = begin + kTogether < lanes ? begin + kTogether : lanes;
+      for (std::int64_t unit = 0; unit < units; ++unit) {
+        const auto* row = from + unit * Kind::kDepth * stride;
+        const auto* next = (unit + 1) * Kind::kDepth <= depth ? row + stride : nullptr;
+        for (std::int64_t panel = begin; panel < end; panel += kLanes)
+          for (int first = 0; first < kLanes; first += 16) {
+            const std::int64_t lane = panel + first, here = end - lane;
+            const __mmask16 read = lanes_below(here), width = lanes_below(kLanes - first);
+            _mm512_mask_storeu_epi32(out + panel * units + unit * kLanes + first, width,
+                                     Kind::load_lanes(row + lane, next ? next + lane : nullptr, read & width));
+          }
+      }
+    }
+    return;
+  }
+  for (std::int64_t panel = 0; panel < lanes; panel += kLanes)
+    for (int first = 0; first < kLanes; first += 16) {
+      const std::int64_t here = lanes - panel - first;
+      const __mmask16 width = lanes_below(kLanes - first);
+      for (std::int64_t unit = 0; unit < units; unit += 16) {
+        __m512i r[16];
+        const auto* corner = from + (panel + first) * stride + unit * Kind::kDepth;
+        const std::int64_t left = depth - unit * Kind::kDepth;
+#pragma GCC unroll 16
+        for (int lane = 0; lane < 16; ++lane)
+          r[lane] = lane < here && (width >> lane & 1) ? Kind::load_units(corner + lane * stride, left)
+                                                       : _mm512_setzero_si512();
+        transpose16(r);
+        std::uint32_t* to = out + panel * units + unit * kLanes + first;
+        const std::int64_t count = units - unit;
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; ++i)
+          if (i < count) _mm512_mask_storeu_epi32(to + i * kLanes, width, r[i]);
+      }
+    }
+}
+
+/// sums[r][v] += over all units: a[unit][r] * b[unit][16 v ..]. One sum an element over the whole depth, in its order:
+/// the bits of an element depend on its own row and column alone.
+template <class Kind, int kTileRows>
+TRIREME_TILE void multiply_panels(const std::uint32_t* a, const std::uint32_t* b, std::int64_t units,
+                                  __m512 (&sums)[kTileRows][2]) {
+  for (std::int64_t unit = 0; unit < units; ++unit, a += kRows, b += kColumns) {
+    const __m512i b0 = _mm512_loadu_si512(b), b1 = _mm512_loadu_si512(b + 16);
+    // Panels are read once from the second cache or farther away; the processor's own prefetch ends at each page.
+    _mm_prefetch(reinterpret_cast<const char*>(b + 16 * kColumns), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(b + 16 * kColumns + 16), _MM_HINT_T0);
+#pragma GCC unroll 12
+    for (int row = 0; row < kTileRows; ++row) {
+      const __m512i broadcast = _mm512_set1_epi32(static_cast<int>(a[row]));
+      sums[row][0] = Kind::multiply_add(broadcast, b0, sums[row][0]);
+      sums[row][1] = Kind::multiply_add(broadcast, b1, sums[row][1]);
+    }
+  }
+}
+
+/// Calls take(row, first, second) with the two vectors of each of a tile's `rows` rows.
+template <class Kind, class Take>
+TRIREME_TILE void for_tile(const std::uint32_t* a, const std::uint32_t* b, std::int64_t units, int rows,
+                           const Take& take) {
+  const auto run = [&]<int kTileRows>() __attribute__((always_inline)) {
+    __m512 sums[kTileRows][2];
+#pragma GCC unroll 12
+    for (int row = 0; row < kTileRows; ++row) sums[row][0] = sums[row][1] = _mm512_setzero_ps();
+    multiply_panels<Kind, kTileRows>(a, b, units, sums);
+#pragma GCC unroll 12
+    for (int row = 0; row < kTileRows; ++row) take(row, sums[row][0], sums[row][1]);
+  };
+  switch (rows) {
+    case 12:
+      return run.template operator()<12>();
+    case 11:
+      return run.template operator()<11>();
+    case 10:
+      return run.template operator()<10>();
+    case 9:
+      return run.template operator()<9>();
+    case 8:
+      return run.template operator()<8>();
+    case 7:
+      return run.template operator()<7>();
+    case 6:
+      return run.template operator()<6>();
+    case 5:
+      return run.template operator()<5>();
+    case 4:
+      return run.template operator()<4>();
+    case 3:
+      return run.template operator()<3>();
+    case 2:
+      return run.template operator()<2>();
+    default:
+      return run.template operator()<1>();
+  }
+}
+
+}  // namespace trireme::models::avx512
+TRIREME_AVX512_END
