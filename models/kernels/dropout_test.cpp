@@ -1,5 +1,6 @@
 #include "models/kernels/dropout.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/matmul.h>
@@ -99,6 +100,20 @@ TEST(AttentionDropout, EqualsItsDefinitionAndItsGradients) {
     close(got.detach(), want.detach());
     for (std::size_t i = 0; i < ours.size(); ++i) close(ours[i].grad(), theirs[i].grad());
   }
+}
+
+TEST(AttentionDropout, BitsDoNotDependOnTheNumberOfThreads) {
+  const auto x = at::randn({2, 4, 70, 8}), outer = at::randn({2, 4, 70, 8});
+  const auto run = [&](int threads) {
+    at::set_num_threads(threads);
+    at::Tensor q = x.clone().requires_grad_(true), k = x.narrow(1, 0, 2).clone().requires_grad_(true);
+    const at::Tensor y = ops::causal_attention(q, k, k, DropoutMask(kKey, "site", 0.3));
+    y.backward(outer);
+    at::set_num_threads(1);
+    return std::vector<at::Tensor>{y.detach(), q.grad(), k.grad()};
+  };
+  const auto one = run(1), three = run(3);
+  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(one[i].equal(three[i])) << i;
 }
 
 TEST(AttentionDropout, OfNothingEqualsAttention) {
