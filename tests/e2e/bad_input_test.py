@@ -92,7 +92,6 @@ class BadInput(Case):
                            ("parallel.context", "2"), ("parallel.expert", "2"), ("parallel.pipeline", "2"),
                            ("parallel.shard", "1")):
             self.refuse({key: value}, USAGE, key, value, "not available yet", worlds=(2,) if key == "device" else (0,))
-        self.refuse({"model.dropout": 0.1}, USAGE, "model.dropout", worlds=(0,))
 
     def test_wrong_commands(self):
         for command, named in (([TRAIN, "--steps", "4"], "required"), ([TRAIN, "--run", self.folder / "x"], "data.path"),
