@@ -92,7 +92,6 @@ bool DocumentReader::next(DocumentChunk& chunk) {
     chunk.text_field_ = &text_field_;
     chunk.ends_.clear();
     chunk.bytes_.clear();
-    if (chunk.bytes_.capacity() > 16 * kChunkBytes) chunk.bytes_.shrink_to_fit();  // a line of megabytes is rare
     chunk.bytes_.swap(rest_);
     chunk.input_->format.json_lines ? cut_lines(chunk) : cut_text(chunk);
     chunk.bytes_taken_ = bytes_of_ended_ + source_->bytes_taken();

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -17,10 +18,12 @@ namespace trireme::data {
 ///     void work(Item&, int thread)  on `threads` threads at once, of which `thread` counts from 0
 ///     void take(Item&)              on the calling thread, in order
 ///
-/// Memory is bounded: at most 2 * threads + 2 items exist, used again and again, so `read` clears what it fills; and
-/// nothing is read while those that are not taken yet hold kOrderedBytes or more, by their size(). The first error, in
+/// Memory is bounded: at most 2 * threads + 2 items exist, used again and again, so `read` clears what it fills; one of
+/// kLargeItem bytes or more, by its size(), is made anew once it is taken; and nothing is read while those that are not
+/// taken yet hold kOrderedBytes or more. The first error, in
 /// the order of items, ends it and is thrown once all threads have ended; what comes before that item is taken.
 inline constexpr std::size_t kOrderedBytes = std::size_t{32} << 20;
+inline constexpr std::size_t kLargeItem = std::size_t{4} << 20;
 
 template <class Item, class Read, class Work, class Take>
 void in_order(int threads, Read read, Work work, Take take) {
@@ -105,6 +108,10 @@ void in_order(int threads, Read read, Work work, Take take) {
     if (slot.failure) std::rethrow_exception(slot.failure);
     if (slot.last) return;
     take(slot.item);
+    if (slot.size >= kLargeItem) {  // an assigned string would keep its memory
+      std::destroy_at(&slot.item);
+      std::construct_at(&slot.item);
+    }
     change([&] {
       slot.state = State::kFree;
       held -= slot.size;

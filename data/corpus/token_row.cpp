@@ -25,7 +25,6 @@ void store(std::span<const TokenId> ids, std::uint64_t end_of_text, char* out) {
 void TokenRow::clear() {
   bytes_.clear();
   documents_.clear();
-  if (bytes_.capacity() > (std::size_t{16} << 20)) bytes_.shrink_to_fit();  // a document of megabytes is rare
 }
 
 void TokenRow::add(const TokenStorage& storage, std::span<const TokenId> ids, std::int64_t text_bytes) {
