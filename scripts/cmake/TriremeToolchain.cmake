@@ -12,9 +12,12 @@ set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
 if(TRIREME_WERROR)
   add_compile_options(-Werror)
 endif()
-if(TRIREME_SANITIZE)
+if(TRIREME_SANITIZE OR TRIREME_FUZZ)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
+endif()
+if(TRIREME_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 add_link_options(-Wl,--as-needed)  # trireme-data must not load MPI or LibTorch
 # First of all libraries: libtorch_cpu and libc10 export parts of the C++ library of the compiler that made them (std::filesystem among them).
