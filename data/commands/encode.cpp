@@ -1,0 +1,123 @@
+#include "data/commands/encode.h"
+
+#include <array>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "core/base/error.h"
+#include "core/base/stop.h"
+#include "core/base/text.h"
+#include "data/corpus/documents.h"
+#include "data/corpus/encode.h"
+#include "data/corpus/index.h"
+#include "data/corpus/inputs.h"
+#include "data/progress.h"
+#include "data/tokenizer/tokenizer.h"
+
+namespace trireme::data {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What a chunk of documents comes to: a row a split.
+struct EncodedChunk {
+  std::array<TokenRow, 2> rows;
+  void clear() {
+    for (TokenRow& row : rows) row.clear();
+  }
+};
+
+// The same for --print: a line a document.
+struct PrintedChunk {
+  std::string lines;
+  void clear() { lines.clear(); }
+};
+
+struct Tally {
+  std::uint64_t documents = 0, tokens = 0, text_bytes = 0;
+
+  void add(const TokenRow& row) {
+    documents += row.documents().size();
+    tokens += row.tokens();
+    text_bytes += row.text_bytes();
+  }
+};
+
+Json to_json(const Tally& tally) {
+  return {{"documents", tally.documents}, {"tokens", tally.tokens}, {"text_bytes", tally.text_bytes}};
+}
+
+void print_ids(const EncodeOptions& options, const Tokenizer& tokenizer, SpecialText special) {
+  DocumentReader reader(find_inputs(options.input, options.stdin_format), options.text_field);
+  encode_documents<PrintedChunk>(
+      reader, tokenizer, special, threads_of(options.threads),
+      [](std::string_view, std::span<const TokenId> ids, PrintedChunk& chunk) {
+        chunk.lines += '[';
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+          if (i > 0) chunk.lines += ',';
+          chunk.lines += std::to_string(ids[i]);
+        }
+        chunk.lines += "]\n";
+      },
+      [](const PrintedChunk& chunk, std::uint64_t) {
+        throw_if_stop_requested();
+        std::cout << chunk.lines << std::flush;
+        if (!std::cout) throw Error(ErrorCode::kIo, "cannot write to stdout");
+      });
+}
+
+void encode_to_corpus(const EncodeOptions& options, const Tokenizer& tokenizer, SpecialText special) {
+  std::array<Tally, 2> tallies;
+  // All that is named must be there before the first hour is spent on it.
+  std::vector<Input> inputs = find_inputs(options.input, options.stdin_format);
+  std::vector<Input> validation_inputs = find_inputs(options.validation_input, options.stdin_format);
+  CorpusWriter writer(options.out, tokenizer, static_cast<std::uint64_t>(options.shard_size) << 20);
+  const auto encode_inputs = [&](std::vector<Input> some, double validation, const char* what) {
+    DocumentReader reader(std::move(some), options.text_field);
+    Progress progress(what, reader.bytes_in_all());
+    encode_documents<EncodedChunk>(
+        reader, tokenizer, special, threads_of(options.threads),
+        [&, storage = writer.storage()](std::string_view text, std::span<const TokenId> ids, EncodedChunk& chunk) {
+          const Split split = is_for_validation(text, validation) ? Split::kValidation : Split::kTraining;
+          chunk.rows[static_cast<std::size_t>(split)].add(storage, ids, static_cast<std::int64_t>(text.size()));
+        },
+        [&](const EncodedChunk& chunk, std::uint64_t bytes_taken) {
+          throw_if_stop_requested();
+          for (const Split split : kSplits) {
+            writer.add(split, chunk.rows[static_cast<std::size_t>(split)]);
+            tallies[static_cast<std::size_t>(split)].add(chunk.rows[static_cast<std::size_t>(split)]);
+          }
+          progress.update(bytes_taken);
+        });
+  };
+  encode_inputs(std::move(inputs), options.validation, "encoding");
+  if (!validation_inputs.empty()) encode_inputs(std::move(validation_inputs), 1, "encoding the validation set");
+  throw_if_stop_requested();
+  writer.finish();
+  if (options.json) {
+    std::cout << Json{{"corpus", options.out}, {"training", to_json(tallies[0])}, {"validation", to_json(tallies[1])}}
+              << "\n";
+    return;
+  }
+  for (const Split split : kSplits) {
+    const Tally& tally = tallies[static_cast<std::size_t>(split)];
+    std::cout << options.out << " " << split_name(split) << ": " << tally.tokens << " tokens, " << tally.documents
+              << " documents, " << bytes_text(static_cast<double>(tally.text_bytes)) << " of text\n";
+  }
+}
+
+}  // namespace
+
+int encode(const EncodeOptions& options) {
+  if (options.print == !options.out.empty())
+    throw Error(ErrorCode::kUsage, "one of --out and --print is due", options.print ? ", not both" : "");
+  if (options.print && (options.validation > 0 || !options.validation_input.empty()))
+    throw Error(ErrorCode::kUsage, "--print writes no corpus: --validation and --validation-input do not go with it");
+  const SpecialText special = options.special_text == "plain" ? SpecialText::kPlain : SpecialText::kParse;
+  const Tokenizer tokenizer = Tokenizer::load(options.tokenizer);
+  return unless_stopped(
+      [&] { options.print ? print_ids(options, tokenizer, special) : encode_to_corpus(options, tokenizer, special); });
+}
+
+}  // namespace trireme::data

@@ -1,0 +1,51 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/commands/options.h"
+#include "data/corpus/corpus.h"
+
+namespace trireme::data {
+
+/// `trireme-data encode`
+struct EncodeOptions {
+  std::string tokenizer;
+  std::vector<std::string> input;
+  std::string text_field = "text";
+  std::string stdin_format = "txt";
+  std::string out;
+  bool print = false;
+  double validation = 0;
+  std::vector<std::string> validation_input;
+  std::string special_text = "parse";
+  std::int64_t shard_size = CorpusWriter::kShardBytes >> 20;
+  std::int64_t threads = 0;
+  bool json = false;
+
+  static constexpr auto fields() {
+    using C = EncodeOptions;
+    return std::tuple{
+        Field{"tokenizer", &C::tokenizer, "tokenizer.json", kRequired},
+        Field{"input", &C::input, kInputHelp, kRequired},
+        Field{"text-field", &C::text_field, kTextFieldHelp},
+        Field{"stdin-format", &C::stdin_format, kStdinHelp, kStdinFormats},
+        Field{"out", &C::out, "the corpus to write, a new directory"},
+        Field{"print", &C::print, "instead of a corpus: the ids of each document as a JSON array a line"},
+        Field{"validation", &C::validation,
+              "share of documents set aside, chosen by a hash of their content: the same ones every time",
+              Range(0, 0.9)},
+        Field{"validation-input", &C::validation_input,
+              "more such input, all of whose documents are set aside: a validation set of your own"},
+        Field{"special-text", &C::special_text,
+              "text that spells a special token, like <|endoftext|>, becomes that token (parse) or not (plain)",
+              OneOf("parse", "plain")},
+        Field{"shard-size", &C::shard_size, "MiB of token ids that a file holds at most", Range(1, 1 << 20)},
+        Field{"threads", &C::threads, kThreadsHelp, kThreads},
+        Field{"json", &C::json, "the summary as one JSON object"}};
+  }
+};
+
+int encode(const EncodeOptions& options);
+
+}  // namespace trireme::data

@@ -1,0 +1,110 @@
+#include "data/commands/show_corpus.h"
+
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/base/text.h"
+#include "data/corpus/bigram.h"
+#include "data/corpus/corpus.h"
+#include "data/corpus/index.h"
+#include "data/tokenizer/tokenizer.h"
+
+namespace trireme::data {
+namespace {
+using Json = nlohmann::ordered_json;
+}  // namespace
+
+int verify(const CorpusOptions& options) {
+  if (!fs::exists(options.corpus)) throw Error(ErrorCode::kNotFound, "no corpus ", options.corpus);
+  const std::vector<std::string> problems = verify_corpus(options.corpus);
+  if (options.json) {
+    std::cout << Json{{"corpus", options.corpus}, {"sound", problems.empty()}, {"problems", problems}}.dump(
+                     -1, ' ', false, Json::error_handler_t::replace)
+              << "\n";
+  } else {
+    for (const std::string& problem : problems) std::cout << problem << "\n";
+    if (problems.empty()) std::cout << options.corpus << " is sound\n";
+  }
+  if (problems.empty()) return kExitDone;
+  std::cout.flush();
+  throw Error(ErrorCode::kCorrupt, options.corpus, " is damaged: ", problems.size(),
+              problems.size() == 1 ? " problem" : " problems");
+}
+
+int inspect(const CorpusOptions& options) {
+  const CorpusIndex index = read_corpus_index(options.corpus);
+  Json json = {{"corpus", options.corpus},
+               {"vocabulary_size", index.vocabulary_size},
+               {"end_of_text", index.end_of_text},
+               {"tokenizer_hash", index.tokenizer_hash}};
+  if (!options.json)
+    std::cout << "corpus           " << options.corpus << "\nvocabulary size  " << index.vocabulary_size
+              << "\ntokenizer hash   " << index.tokenizer_hash << "\n";
+  for (const Split which : kSplits) {
+    const SplitEntry& split = index.split(which);
+    std::uint64_t bytes = 0;
+    for (const ShardEntry& shard : split.shards) bytes += shard.bytes;
+    json["splits"][std::string(split_name(which))] = {
+        {"tokens", split.tokens},        {"documents", split.documents}, {"text_bytes", split.text_bytes},
+        {"shards", split.shards.size()}, {"file_bytes", bytes},          {"content_hash", split.content_hash}};
+    if (options.json) continue;
+    std::cout << split_name(which) << "\n  tokens         " << split.tokens << "\n  documents      " << split.documents
+              << "\n  text           " << bytes_text(static_cast<double>(split.text_bytes));
+    if (split.tokens > 0) {
+      char ratio[32];
+      std::snprintf(ratio, sizeof ratio, "%.2f",
+                    static_cast<double>(split.text_bytes) / static_cast<double>(split.tokens));
+      std::cout << " (" << ratio << " bytes a token)";
+    }
+    std::cout << "\n  files          " << split.shards.size() << ", " << bytes_text(static_cast<double>(bytes))
+              << "\n  content hash   " << split.content_hash << "\n";
+  }
+  if (options.json) std::cout << json << "\n";
+  return kExitDone;
+}
+
+int cat(const CatOptions& options) {
+  const Corpus corpus =
+      Corpus::open(options.corpus, options.split == "training" ? Split::kTraining : Split::kValidation);
+  const Tokenizer tokenizer = Tokenizer::parse(corpus.tokenizer_json(), options.corpus + "/tokenizer.json");
+  std::vector<TokenId> ids;
+  for (std::int64_t i = 0; i < corpus.documents() && std::cout; ++i) {
+    const auto [begin, end] = corpus.document(i);
+    ids.resize(static_cast<std::size_t>(end - begin - 1));  // without the end of text
+    corpus.read(begin, ids);
+    std::cout << tokenizer.decode(ids);
+  }
+  return kExitDone;
+}
+
+int baseline(const CorpusOptions& options) {
+  const BigramBaseline result =
+      bigram_baseline(Corpus::open(options.corpus, Split::kTraining), Corpus::open(options.corpus, Split::kValidation));
+  if (options.json) {
+    std::cout << Json{{"corpus", options.corpus},
+                      {"model", "interpolated-bigram"},
+                      {"weights",
+                       {{"bigram", result.weights[0]}, {"unigram", result.weights[1]}, {"uniform", result.weights[2]}}},
+                      {"training_tokens", result.training_tokens},
+                      {"targets", result.targets},
+                      {"nats_per_token", result.nats_per_token},
+                      {"bits_per_byte", result.bits_per_byte},
+                      {"unigram_nats_per_token", result.unigram_nats_per_token}}
+              << "\n";
+    return kExitDone;
+  }
+  char text[400];
+  std::snprintf(text, sizeof text,
+                "interpolated bigrams on the validation split: %.4f nats a token, %.4f bits a byte, over %lld tokens\n"
+                "weights: bigram %.4f, unigram %.4f, uniform %.6f; unigrams alone: %.4f nats a token\n",
+                result.nats_per_token, result.bits_per_byte, static_cast<long long>(result.targets), result.weights[0],
+                result.weights[1], result.weights[2], result.unigram_nats_per_token);
+  std::cout << text;
+  return kExitDone;
+}
+
+}  // namespace trireme::data
