@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -181,14 +180,6 @@ std::string script_json(const json& value) {
   return out;
 }
 
-std::string local_time(double now) {
-  const std::time_t seconds = static_cast<std::time_t>(now);
-  std::tm parts{};
-  ::localtime_r(&seconds, &parts);
-  char text[64];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %Z", &parts)};
-}
-
 }  // namespace
 
 std::string report_page(const std::vector<const RunLog*>& logs, double now) {
@@ -200,9 +191,10 @@ std::string report_page(const std::vector<const RunLog*>& logs, double now) {
   }
   const std::string title =
       logs.size() == 1 ? runs[0]["name"].get<std::string>() : std::to_string(logs.size()) + " runs";
-  const json data = {{"runs", runs},
-                     {"charts", charts(sets)},
-                     {"made", "Made by trireme-train " + version_text() + " on " + local_time(now)}};
+  const json data = {
+      {"runs", runs},
+      {"charts", charts(sets)},
+      {"made", "Made by trireme-train " + version_text() + " on " + local_time(now, "%Y-%m-%d %H:%M:%S %Z")}};
   std::string page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
   page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" + escaped(title) +
           " · Trireme</title>\n<style>\n";

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 #include <iterator>
 #include <utility>
 
@@ -60,14 +59,6 @@ class Writer {
   bool colour_;
   std::string line_;
 };
-
-std::string clock_text(double time) {
-  const std::time_t seconds = static_cast<std::time_t>(time);
-  std::tm parts{};
-  ::localtime_r(&seconds, &parts);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%H:%M:%S", &parts)};
-}
 
 const char* style_of(Summary::State state) {
   return state == Summary::State::kComplete ? kGreen : state == Summary::State::kRunning ? kCyan : kYellow;
@@ -131,7 +122,7 @@ std::vector<std::string> screen_of(const RunLog& log, std::size_t columns, std::
     if (event.name != names::kCheckpointRequested) events.push_back(&event);
   const std::size_t shown_events = std::min<std::size_t>({events.size(), rows / 6, 6});
   for (std::size_t i = events.size() - shown_events; i < events.size(); ++i)
-    bottom.put(clock_text(events[i]->time), kDim)
+    bottom.put(local_time(events[i]->time, "%H:%M:%S"), kDim)
         .put("  step " + std::to_string(events[i]->step) + "  ")
         .put(event_text(*events[i]), is_marked(*events[i]) ? kYellow : nullptr)
         .end();

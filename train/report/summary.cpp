@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 
 #include "core/base/files.h"
 #include "core/base/text.h"
@@ -122,6 +123,14 @@ Summary summarise(const RunLog& log, double now) {
                                      [](const RunLog::Event& event) { return event.name == names::kResumed; });
   if (resumed > 0) figure("resumed", std::to_string(resumed), resumed == 1 ? "time" : "times");
   return summary;
+}
+
+std::string local_time(double seconds_since_1970, const char* format) {
+  const auto seconds = static_cast<std::time_t>(seconds_since_1970);
+  std::tm parts{};
+  ::localtime_r(&seconds, &parts);
+  char text[64];
+  return {text, std::strftime(text, sizeof text, format, &parts)};
 }
 
 const char* state_text(Summary::State state) {

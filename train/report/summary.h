@@ -28,6 +28,9 @@ struct Summary {
 /// @param now  seconds since 1970
 Summary summarise(const RunLog& log, double now);
 
+/// In this machine's time zone. @param format  of strftime
+std::string local_time(double seconds_since_1970, const char* format);
+
 /// "running", ...
 const char* state_text(Summary::State state);
 
