@@ -28,6 +28,11 @@ std::string help_of(const FieldRef& field, bool with_default) {
   return text;
 }
 
+// What stands for the values of a flag.
+const char* placeholder(const FieldRef& field) {
+  return std::holds_alternative<std::vector<std::string>*>(field.value) && !field.allowed.one_each ? " X..." : " X";
+}
+
 // Long descriptions are broken at words, at a width that fits a terminal of 100 columns.
 void print_fields(const FieldList& fields, std::ostream& out) {
   constexpr std::size_t kColumn = 34, kWidth = 100;
@@ -36,8 +41,7 @@ void print_fields(const FieldList& fields, std::ostream& out) {
     if (const auto* const* flag = std::get_if<bool*>(&field.value))
       line += **flag ? "=false" : "";  // what giving it is for: the value that it does not have
     else
-      line +=
-          std::holds_alternative<std::vector<std::string>*>(field.value) && !field.allowed.one_each ? " X..." : " X";
+      line += placeholder(field);
     line += "  ";
     if (line.size() < kColumn) line.resize(kColumn, ' ');
     std::size_t column = line.size();
@@ -69,7 +73,8 @@ std::string usage_line(const Program& program, const Command& command) {
   for (const FieldRef& field : command.options) {
     const bool is_positional =
         std::find(command.positional.begin(), command.positional.end(), field.key) != command.positional.end();
-    if (field.allowed.required && !is_positional) line += " --" + field.key + " X";
+    if (field.allowed.required && field_text(field).empty() && !is_positional)
+      line += " --" + field.key + placeholder(field);
   }
   return line + " [options]";
 }
