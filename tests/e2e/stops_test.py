@@ -24,6 +24,9 @@ class Stops(Case):
         config = LONG | {"data.path": self.long, "optimizer.ema-decay": 0.9}
         straight = self.new_run()
         expected = self.train(2, straight, config)
+        # Signals come when half of the shortest evaluation is over, however fast this machine is.
+        logged = {record["step"]: record["time"] for record in records(straight)}
+        shortest = min(event["time"] - logged[event["step"] - 1] for event in self.event(straight, "eval"))
         # The last evaluation: of a run that has done all of its steps.
         for evaluations, ranks in ((0, 2), (0, 0), (2, 3)):
             with self.subTest(evaluations=evaluations, ranks=ranks):
@@ -31,7 +34,7 @@ class Stops(Case):
                 step = (5, 10, STEPS)[evaluations]
                 job = self.start(ranks, run, config)
                 job.wait_until(lambda: last_step(run) >= step - 1, what=f"step {step - 1}")
-                time.sleep(0.7)
+                time.sleep(shortest / 2)
                 sent = time.monotonic()
                 job.signal(signal.SIGTERM)
                 result = job.finish(60)
@@ -46,6 +49,25 @@ class Stops(Case):
                                  [event["eval_loss"] for event in self.event(straight, "eval")])
                 for key in ("weights_hash", "eval_loss", "eval_bits_per_byte"):
                     self.assertEqual(result.json[key], expected.json[key], key)
+
+    def test_a_stop_while_texts_are_written_cuts_them_short_and_undoes_nothing(self):
+        config = {"steps": 6, "eval.every-steps": 3, "checkpoint.every-steps": 0}
+        straight = self.new_run()
+        expected = self.train(2, straight, config, "--eval.sample-tokens=0")
+        run = self.new_run()
+        # Behind the last evaluation the run is done, whatever becomes of its texts.
+        for step, status in ((3, 75), (6, 0)):
+            job = self.start(2, run, config, *["--eval.prompts=The"] * 800)
+            job.wait_until(lambda: f"step {step}: validation loss" in job.stderr(), what="the evaluation")
+            job.signal(signal.SIGTERM)
+            result = job.finish(30)
+            self.assertEqual((result.status, result.json["step"]), (status, step), result)
+            self.assertEqual(checkpoint_steps(run)[-1], step)
+            reasons = [event["finish_reason"] for event in self.event(run, "sample") if event["step"] == step]
+            self.assertEqual((len(reasons), reasons[-1]), (800, "interrupted"))
+        self.assertEqual(repeated(run), repeated(straight))
+        self.assertEqual(result.json["weights_hash"], expected.json["weights_hash"])
+        self.assertEqual(records(run, "events.jsonl")[-1]["event"], "end")
 
     def test_several_sets_are_evaluated_and_told_by_name(self):
         other = self.make_corpus("other", seed=3)

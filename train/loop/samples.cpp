@@ -3,7 +3,6 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "core/base/stop.h"
 #include "core/base/text.h"
 #include "models/generate/generate.h"
 
@@ -25,12 +24,12 @@ Samples::Samples(const EvaluationConfig& config, std::uint64_t seed, std::int64_
                   " leaves no room to go on");
 }
 
-std::vector<Sample> Samples::draw(Communicator& world, models::Model& model) const {
+std::vector<Sample> Samples::draw(Communicator& world, models::Model& model, const std::function<bool()>& stop) const {
   if (prompts_.empty()) return {};
   const auto ranks = static_cast<std::size_t>(world.size());
   json mine = json::array();
   for (auto i = static_cast<std::size_t>(world.rank()); i < prompts_.size(); i += ranks) {
-    const Sample s = sample(world, model, i);
+    const Sample s = sample(world, model, i, stop);
     mine.push_back({s.text, s.tokens, s.reason});
   }
   std::vector<json> all;
@@ -43,7 +42,8 @@ std::vector<Sample> Samples::draw(Communicator& world, models::Model& model) con
   return samples;
 }
 
-Sample Samples::sample(Communicator& world, models::Model& model, std::size_t prompt) const {
+Sample Samples::sample(Communicator& world, models::Model& model, std::size_t prompt,
+                       const std::function<bool()>& stop) const {
   const std::vector<data::TokenId> ids = tokenizer_.encode_prompt(prompts_[prompt]);
   std::string bytes;
   const models::Continuation done =
@@ -52,7 +52,7 @@ Sample Samples::sample(Communicator& world, models::Model& model, std::size_t pr
                        tokenizer_.end_of_text(), [&](std::int64_t token) {
                          world.check();
                          bytes += tokenizer_.decode_one(static_cast<data::TokenId>(token));
-                         return !stop_requested();
+                         return !stop();
                        });
   return {prompts_[prompt], well_formed_utf8(bytes), done.tokens, done.reason};
 }

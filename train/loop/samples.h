@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,12 +26,13 @@ class Samples {
   /// @throws Error kUsage for a prompt that leaves no room in `context`
   Samples(const EvaluationConfig& config, std::uint64_t seed, std::int64_t context, data::Tokenizer tokenizer);
 
-  /// Called by all ranks, which share the prompts; a stop that is asked for cuts texts short.
-  /// @returns one for each prompt, in order, on every rank
-  std::vector<Sample> draw(Communicator& world, models::Model& model) const;
+  /// Called by all ranks, which share the prompts.
+  /// @param stop  asked after each token; true cuts this rank's texts short
+  /// @returns     one for each prompt, in order, on every rank
+  std::vector<Sample> draw(Communicator& world, models::Model& model, const std::function<bool()>& stop) const;
 
  private:
-  Sample sample(Communicator& world, models::Model& model, std::size_t prompt) const;
+  Sample sample(Communicator& world, models::Model& model, std::size_t prompt, const std::function<bool()>& stop) const;
 
   std::int64_t tokens_;
   double temperature_;

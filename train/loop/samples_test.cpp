@@ -25,7 +25,9 @@ data::Tokenizer tokenizer() {
 }
 
 /// What every rank of a world gets.
-std::vector<std::vector<Sample>> drawn(int ranks, const EvaluationConfig& config, std::uint64_t seed = 1) {
+std::vector<std::vector<Sample>> drawn(
+    int ranks, const EvaluationConfig& config, std::uint64_t seed = 1,
+    const std::function<bool()>& stop = [] { return false; }) {
   std::vector<std::vector<Sample>> all(static_cast<std::size_t>(ranks));
   run_on_threads(ranks, [&](Communicator& world) {
     models::ModelConfig shape;
@@ -38,7 +40,7 @@ std::vector<std::vector<Sample>> drawn(int ranks, const EvaluationConfig& config
     parameters.initialise(1);
     parameters.publish();
     const Samples samples(config, seed, shape.context, tokenizer());
-    all[static_cast<std::size_t>(world.rank())] = samples.draw(world, *model);
+    all[static_cast<std::size_t>(world.rank())] = samples.draw(world, *model, stop);
   });
   return all;
 }
@@ -71,6 +73,18 @@ TEST(Samples, WithoutAPromptATextIsBegunAnew) {
 TEST(Samples, TheSeedDecides) {
   EXPECT_EQ(drawn(1, {})[0][0].text, drawn(1, {})[0][0].text);
   EXPECT_NE(drawn(1, {})[0][0].text, drawn(1, {}, 2)[0][0].text);
+}
+
+TEST(Samples, AStopCutsEachTextShort) {
+  EvaluationConfig config;
+  config.prompts = {"the ship", "", "the crew"};
+  for (const auto& samples : drawn(2, config, 1, [] { return true; })) {
+    ASSERT_THAT(samples, SizeIs(3));
+    for (const Sample& sample : samples) {
+      EXPECT_EQ(sample.reason, "interrupted");
+      EXPECT_LE(sample.tokens, 1);
+    }
+  }
 }
 
 TEST(Samples, NoTokensNoSamples) {

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "core/base/build_info.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/hash.h"
@@ -19,10 +18,12 @@
 #include "data/loader/loader.h"
 #include "models/checkpoint/checkpoint.h"
 #include "models/registry.h"
+#include "train/loop/best_losses.h"
 #include "train/loop/console.h"
 #include "train/loop/deadline.h"
 #include "train/loop/evaluation_sets.h"
 #include "train/loop/forward.h"
+#include "train/loop/one_run.h"
 #include "train/loop/peak.h"
 #include "train/loop/run_files.h"
 #include "train/loop/samples.h"
@@ -66,7 +67,8 @@ class Trainer {
   }
 
   TrainingResult train(const std::string& resume) {
-    expect_one_run(resume);
+    expect_one_run(world_, config_, run_,
+                   "--resume: " + resume + "\ncorpus: " + data_.content() + "\n" + evaluations_.contents());
     resume_from(resume);
     if (state_.step > config_.steps)
       throw Error(ErrorCode::kUsage, "steps is ", config_.steps, ", but ", run_.string(), " has reached step ",
@@ -77,7 +79,7 @@ class Trainer {
       TrainConfig copy = config_;
       write_file_atomically(run_ / "config.yaml", to_yaml(fields_of(copy)));
     }
-    note_best_checkpoints();
+    best_losses_.read(world_, run_);
     RunFiles files(run_, state_.step, is_first(), /*has_record=*/!state_.unfinished);
     if (state_.step == config_.steps && !state_.unfinished) {
       // Complete. A crash right behind the last checkpoint may have left the end out of the log.
@@ -99,27 +101,6 @@ class Trainer {
   void end(RunFiles& files) {
     if (!files.has_ended()) files.event(names::kEnd, state_.step, json::parse(result(true).json));
     files.sync();
-  }
-
-  // Ranks that differ would train apart without a word, or wait for each other for ever. Each reads its own files and
-  // environment, and over several nodes those need not be the same.
-  void expect_one_run(const std::string& resume) {
-    TrainConfig copy = config_;
-    copy.data.path.clear();  // the same tokens may be mounted elsewhere
-    copy.eval.sets.clear();
-    std::ostringstream mine;
-    mine << to_yaml(fields_of(copy)) << "--resume: " << resume << "\ncorpus: " << data_.content() << "\n"
-         << evaluations_.contents() << "checkpoints of the run:";
-    for (const std::int64_t step : models::checkpoint_steps(run_)) mine << " " << step;
-    mine << "\nprogram: " << version_text() << "\n";
-    const std::vector<std::string> all = world_.all_gather_text(mine.str());
-    for (std::size_t rank = 1; rank < all.size(); ++rank) {
-      std::istringstream first(all[0]), other(all[rank]);
-      for (std::string a, b; std::getline(first, a) && std::getline(other, b);)
-        if (a != b)
-          throw Error(ErrorCode::kUsage, "ranks 0 and ", rank, " differ: '", a, "' and '", b,
-                      "'; all ranks need the same config, data, program and run directory");
-    }
   }
 
   // Leaves state, weights and moments as after the step that the run goes on from.
@@ -222,7 +203,7 @@ class Trainer {
         save(files);
         return reason;
       }
-      save_due = save_due || is_among_best(*state_.eval_loss);
+      save_due = save_due || best_losses_.would_keep(*state_.eval_loss, config_.checkpoint.keep_best);
     }
     // The record goes first: a checkpoint must never be ahead of the log that leads to it.
     if (is_last || !record.eval.empty() || state_.step % config_.log.every_steps == 0) {
@@ -343,7 +324,9 @@ class Trainer {
 
   void write_samples(RunFiles& files, Console& console) {
     std::int64_t number = 0;
-    for (const Sample& sample : samples_->draw(world_, *model_)) {
+    // No rank's training depends on the texts, so each goes by its own clock.
+    const auto stop = [this] { return stop_requested() || deadline_.passed(seconds_since(process_start_)); };
+    for (const Sample& sample : samples_->draw(world_, *model_, stop)) {
       files.event(names::kSample, state_.step,
                   {{names::kNumber, ++number},
                    {names::kPrompt, sample.prompt},
@@ -370,25 +353,9 @@ class Trainer {
     json details = {{"weights_hash", weights_hash_}};
     if (state_.eval_step == state_.step && std::isfinite(*state_.eval_loss)) {
       details[names::kEvalLoss] = *state_.eval_loss;
-      details["best"] = best_losses_.empty() || *state_.eval_loss <= best_losses_.front();
-      best_losses_.insert(std::ranges::upper_bound(best_losses_, *state_.eval_loss), *state_.eval_loss);
+      details["best"] = best_losses_.add(*state_.eval_loss);
     }
     files.event(names::kCheckpointDurable, state_.step, details);
-  }
-
-  // Reads what later decides on all ranks whether a step is one of the best, on one of them.
-  void note_best_checkpoints() {
-    std::string mine;
-    if (is_first())
-      for (const models::EvaluatedStep& one : models::best_checkpoints(run_)) mine += to_text(one.loss) + " ";
-    std::istringstream losses(world_.all_gather_text(mine)[0]);
-    for (double loss = 0; losses >> loss;) best_losses_.push_back(loss);
-  }
-
-  // Whether a checkpoint with this loss would be kept for it.
-  bool is_among_best(double loss) const {
-    const auto better = std::ranges::upper_bound(best_losses_, loss) - best_losses_.begin();
-    return std::isfinite(loss) && better < config_.checkpoint.keep_best;
   }
 
   TrainingResult result(bool complete) const {
@@ -423,7 +390,7 @@ class Trainer {
   Deadline deadline_;
   const Clock::time_point process_start_ =
       Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(process_seconds()));
-  std::vector<double> best_losses_;  // of the evaluated checkpoints, lowest first
+  BestLosses best_losses_;
   std::string weights_hash_;
   Clock::time_point last_save_ = Clock::now();
   std::int64_t saved_step_ = -1;

@@ -1,0 +1,32 @@
+#include "train/loop/best_losses.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+#include "core/base/text.h"
+#include "models/checkpoint/checkpoint.h"
+
+namespace trireme::train {
+
+void BestLosses::read(Communicator& world, const std::filesystem::path& run) {
+  std::string mine;
+  if (world.rank() == 0)
+    for (const models::EvaluatedStep& one : models::best_checkpoints(run)) mine += to_text(one.loss) + " ";
+  std::istringstream all(world.all_gather_text(mine)[0]);
+  losses_.clear();
+  for (double loss = 0; all >> loss;) losses_.push_back(loss);
+}
+
+bool BestLosses::would_keep(double loss, std::int64_t keep_best) const {
+  const auto better = std::ranges::upper_bound(losses_, loss) - losses_.begin();
+  return std::isfinite(loss) && better < keep_best;
+}
+
+bool BestLosses::add(double loss) {
+  const bool best = losses_.empty() || loss <= losses_.front();
+  losses_.insert(std::ranges::upper_bound(losses_, loss), loss);
+  return best;
+}
+
+}  // namespace trireme::train

@@ -1,0 +1,27 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "core/comm/communicator.h"
+
+namespace trireme::train {
+
+/// The losses of a run's checkpoints that were saved in a step with an evaluation: what decides, on all ranks alike,
+/// whether a step is to be saved for its loss (`checkpoint.keep-best`).
+class BestLosses {
+ public:
+  /// Reads the run's checkpoints on rank 0 and tells all. Called by all ranks.
+  void read(Communicator& world, const std::filesystem::path& run);
+
+  /// Whether a checkpoint with this loss would be kept for it.
+  bool would_keep(double loss, std::int64_t keep_best) const;
+
+  /// Notes a checkpoint's loss. @returns whether none was lower so far
+  bool add(double loss);
+
+ private:
+  std::vector<double> losses_;  // lowest first
+};
+
+}  // namespace trireme::train

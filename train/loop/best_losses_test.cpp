@@ -1,0 +1,37 @@
+#include "train/loop/best_losses.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+namespace trireme::train {
+namespace {
+
+TEST(BestLosses, ALossIsKeptWhileFewerThanAskedForAreAtLeastAsLow) {
+  BestLosses losses;
+  EXPECT_TRUE(losses.would_keep(9, 1)) << "the first";
+  losses.add(3);
+  losses.add(2);
+  EXPECT_TRUE(losses.would_keep(1, 1));
+  EXPECT_FALSE(losses.would_keep(2.5, 1));
+  EXPECT_TRUE(losses.would_keep(2.5, 2));
+  EXPECT_FALSE(losses.would_keep(3, 2)) << "two are as low";
+  EXPECT_FALSE(losses.would_keep(1, 0)) << "none is asked for";
+}
+
+TEST(BestLosses, TheBestIsTheOneThatNoneWasBelow) {
+  BestLosses losses;
+  EXPECT_TRUE(losses.add(3));
+  EXPECT_FALSE(losses.add(4));
+  EXPECT_TRUE(losses.add(3)) << "as low as the best";
+  EXPECT_TRUE(losses.add(2.5));
+  EXPECT_FALSE(losses.add(3));
+}
+
+TEST(BestLosses, ALossThatIsNoNumberIsNeverKept) {
+  EXPECT_FALSE(BestLosses().would_keep(std::numeric_limits<double>::quiet_NaN(), 5));
+  EXPECT_FALSE(BestLosses().would_keep(std::numeric_limits<double>::infinity(), 5));
+}
+
+}  // namespace
+}  // namespace trireme::train
