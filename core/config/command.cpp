@@ -205,11 +205,11 @@ int run_parsed(const Program& program, const Command& command, const std::vector
   }
   merge_lists(options, command.options);
   merge_lists(config, command.config);
+  const std::string usage = usage_line(program, command);  // knows what is due by what has no value yet
   apply_assignments(options, command.options);
   for (const FieldRef& field : command.options)
     if (field.allowed.required && field_text(field).empty())
-      throw Error(ErrorCode::kUsage, "--", field.key, " is required: ", field.help,
-                  "; usage: ", usage_line(program, command));
+      throw Error(ErrorCode::kUsage, "--", field.key, " is required: ", field.help, "; usage: ", usage);
   return command.run(config);
 }
 

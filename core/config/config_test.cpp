@@ -134,6 +134,25 @@ TEST(Config, EnvironmentNamesKeysAndUnknownOnesAreErrors) {
   ::unsetenv("TRIREME_SCHEDULE_RATES");
 }
 
+struct Due {
+  std::string tokenizer, out = "page.html";
+  std::vector<std::string> input;
+  static constexpr auto fields() {
+    using C = Due;
+    return std::tuple{Field{"tokenizer", &C::tokenizer, "a file", kRequired},
+                      Field{"input", &C::input, "texts", kRequired}, Field{"out", &C::out, "a page", kRequired}};
+  }
+};
+
+TEST(Config, WhatIsRequiredAndHasNoDefaultStandsInTheUsageLine) {
+  Due due;
+  const Program program{"test", "a test", {{.name = "", .summary = "s", .options = fields_of(due), .run = {}}}, ""};
+  std::string name = "test", given = "--tokenizer=t";
+  char* argv[] = {name.data(), given.data()};
+  EXPECT_THAT([&] { run_command(program, 2, argv, false); },
+              ThrowsMessage<Error>("--input is required: texts; usage: test --tokenizer X --input X... [options]"));
+}
+
 TEST(Config, ConfigFlagsArePassedOnUnapplied) {
   Outer outer;
   run(outer, {"--schedule.rate=0.5", "--schedule.rate=0.75"}, /*as_config=*/true);
