@@ -13,9 +13,8 @@ namespace trireme::data {
 /// Encodes all documents of `reader` on `threads` threads (1 or more) and hands the results over in order, so that
 /// nothing depends on the number of threads:
 ///
-///     void each(std::string_view text, std::span<const TokenId> ids, Result&)  on any thread, a document at a time
-///     void take(Result&, std::uint64_t bytes_taken)                            on the calling thread, a chunk at a
-///     time
+///     void each(std::string_view text, std::span<const TokenId> ids, Result&)  a document, on any thread
+///     void take(Result&, std::uint64_t bytes_taken)                            a chunk, on the calling thread
 ///
 /// @tparam Result  what a chunk of documents comes to; cleared by clear() before each use
 /// @throws Error what the reader, the tokenizer, `each` or `take` throws
