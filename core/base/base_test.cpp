@@ -16,6 +16,11 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
+TEST(Error, IsOneLineWhateverItsPartsHold) {
+  EXPECT_STREQ(Error(ErrorCode::kUsage, "no key ", "a\nb\x1b[2J\x7F\t€", ", allowed: ", 1).what(),
+               "no key a\\nb\\x1b[2J\\x7f\\x09€, allowed: 1");
+}
+
 // Known answers of the Random123 distribution (kat_vectors).
 TEST(Philox, GivesTheKnownAnswersOfItsAuthors) {
   EXPECT_THAT(philox4x32({0, 0, 0, 0}, {0, 0}), ElementsAre(0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8));

@@ -1,6 +1,8 @@
 #pragma once
 #include <sstream>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 
 namespace trireme {
 
@@ -18,13 +20,17 @@ enum class ErrorCode {
   kBug,
 };
 
+/// A message with control characters as escapes ("\n", "\x1b"): its parts come from files, names and flags, and neither
+/// a second line nor an order to the terminal may come with them.
+std::string on_one_line(std::string_view message);
+
 /// The one exception type of Trireme. The message says what was wrong, the value seen, what is allowed and, where it is
 /// known, what to do next; it is one line. Parts are streamed: `throw Error(ErrorCode::kIo, "cannot read ", path)`.
 class Error : public std::runtime_error {
  public:
   template <class... Parts>
   explicit Error(ErrorCode code, const Parts&... parts)
-      : std::runtime_error((std::ostringstream{} << ... << parts).str()), code_(code) {}
+      : std::runtime_error(on_one_line((std::ostringstream{} << ... << parts).view())), code_(code) {}
 
   ErrorCode code() const noexcept { return code_; }
 

@@ -45,7 +45,7 @@ Ending ending_of_exception() {
   try {
     throw;
   } catch (const Error& error) {
-    return {exit_status(error.code()), error.code() != ErrorCode::kPeerLost, 0, first_line(error.what())};
+    return {exit_status(error.code()), error.code() != ErrorCode::kPeerLost, 0, error.what()};
   } catch (const std::bad_alloc&) {
     return {exit_status(ErrorCode::kOutOfMemory), true, 0, "out of memory"};
   } catch (const std::exception& error) {

@@ -44,7 +44,7 @@ class Reader {
     try {
       return Json::parse(text, check);
     } catch (const Json::exception& error) {
-      refuse("is not JSON: ", one_line(error.what()));
+      refuse("is not JSON: ", std::string_view(error.what()).substr(0, 200));
     }
   }
 
@@ -105,11 +105,6 @@ class Reader {
   }
 
  private:
-  static std::string one_line(std::string text) {
-    std::replace_if(text.begin(), text.end(), [](unsigned char byte) { return byte < 0x20; }, ' ');
-    return text.substr(0, 200);
-  }
-
   const std::string& origin_;
 };
 
