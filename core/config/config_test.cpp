@@ -98,7 +98,9 @@ TEST(Config, YamlAsPeopleWriteIt) {
   const auto yaml = [&](const char* text) { return parse_yaml(text, "f.yaml", fields_of(outer)); };
   apply_assignments(yaml("json: True\nschedule:\n#  rate: 1\n"), fields_of(outer));
   EXPECT_TRUE(outer.json);
-  EXPECT_THAT([&] { yaml("steps: 1\n---\nsteps: 2\n"); }, ThrowsMessage<Error>(HasSubstr("2 YAML documents")));
+  EXPECT_THAT([&] { yaml("steps: 1\n---\nsteps: 2\n"); },
+              ThrowsMessage<Error>(HasSubstr("second YAML document, or what is none, begins at f.yaml line 2")));
+  EXPECT_THAT([&] { yaml(","); }, ThrowsMessage<Error>(HasSubstr("or what is none")));
   EXPECT_THAT([&] { yaml("schedule.rate: 1\nschedule: {rate: 0}\n"); }, ThrowsMessage<Error>(HasSubstr("twice")));
 }
 

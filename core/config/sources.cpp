@@ -1,10 +1,13 @@
 #include "core/config/sources.h"
 
 #include <unistd.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <cctype>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
@@ -69,6 +72,38 @@ void collect(const YAML::Node& node, const std::string& prefix, const std::strin
   }
 }
 
+// Reads past a document and keeps nothing of it.
+struct PassOver final : YAML::EventHandler {
+  void OnDocumentStart(const YAML::Mark& mark) override { begin = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+  YAML::Mark begin;
+};
+
+// One document and nothing behind it. Not YAML::LoadAll: yaml-cpp 0.7 takes what cannot begin a document for an empty
+// one, stays where it is, and so finds documents until memory is used up.
+YAML::Node load_one(const std::string& text, const std::string& origin) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  PassOver document;
+  if (parser.HandleNextDocument(document) && parser.HandleNextDocument(document))
+    throw Error(ErrorCode::kUsage, "a second YAML document, or what is none, begins at ", place(origin, document.begin),
+                "; one document is allowed");
+  return YAML::Load(text);
+}
+
+// JSON's form, which YAML shares. Not YAML::Emitter's: that one writes some characters of UTF-8 (U+FFFF) as U+FFFD.
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 std::string environment_name(const std::string& key) {
   std::string name = "TRIREME_";
   for (const char c : key)
@@ -81,12 +116,10 @@ std::string environment_name(const std::string& key) {
 Assignments parse_yaml(const std::string& text, const std::string& origin, const FieldList& fields) {
   Assignments out;
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1)
-      throw Error(ErrorCode::kUsage, origin, " holds ", documents.size(), " YAML documents; one is allowed");
-    if (documents.empty() || documents[0].IsNull()) return out;  // an empty file sets nothing
+    const YAML::Node document = load_one(text, origin);
+    if (document.IsNull()) return out;  // an empty file sets nothing
     std::vector<std::string> seen;
-    collect(documents[0], "", origin, fields, 0, seen, out);
+    collect(document, "", origin, fields, 0, seen, out);
   } catch (const YAML::Exception& error) {
     throw Error(ErrorCode::kUsage, "not YAML: ", error.msg, " (", place(origin, error.mark), ")");
   }
@@ -123,32 +156,25 @@ void apply_assignments(const Assignments& assignments, const FieldList& fields) 
 }
 
 std::string to_yaml(const FieldList& fields) {
-  YAML::Emitter out;
-  out << YAML::BeginMap;
+  std::string yaml;
   // Groups are one level deep in every config; a key's group is what stands before its last dot.
   std::string open_group;
   for (const FieldRef& field : fields) {
     const std::size_t dot = field.key.rfind('.');
     const std::string group = dot == std::string::npos ? "" : field.key.substr(0, dot);
-    if (group != open_group) {
-      if (!open_group.empty()) out << YAML::EndMap;
-      if (!group.empty()) out << YAML::Key << group << YAML::Value << YAML::BeginMap;
-      open_group = group;
-    }
-    out << YAML::Key << field.key.substr(dot == std::string::npos ? 0 : dot + 1) << YAML::Value;
+    if (group != open_group && !group.empty()) yaml += group + ":\n";
+    open_group = group;
+    yaml += (group.empty() ? "" : "  ") + field.key.substr(dot == std::string::npos ? 0 : dot + 1) + ": ";
     if (const auto* const* list = std::get_if<std::vector<std::string>*>(&field.value)) {
-      out << YAML::Flow << YAML::BeginSeq;
-      for (const std::string& item : **list) out << item;
-      out << YAML::EndSeq;
-    } else if (std::holds_alternative<std::string*>(field.value)) {
-      out << YAML::DoubleQuoted << field_text(field);
+      std::vector<std::string> items;
+      for (const std::string& item : **list) items.push_back(quoted(item));
+      yaml += "[" + join(items, ", ") + "]\n";
     } else {
-      out << field_text(field);
+      const std::string text = field_text(field);
+      yaml += (std::holds_alternative<std::string*>(field.value) ? quoted(text) : text) + "\n";
     }
   }
-  if (!open_group.empty()) out << YAML::EndMap;
-  out << YAML::EndMap;
-  return std::string(out.c_str()) + "\n";
+  return yaml;
 }
 
 }  // namespace trireme

@@ -3,6 +3,7 @@
 # One static library a folder. USES is the list of arrows out of the folder and the only place where they are declared. TESTS become one program
 # and one ctest entry; each source in MPI_TESTS is a program of its own that scripts/launch/mpi starts on several ranks
 # (core/comm/mpi_test.h). TEST_USES are libraries that only tests need.
+add_custom_target(unit_tests)  # all programs of tests labelled unit
 function(trireme_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;USES;TESTS;TEST_USES;MPI_TESTS" ${ARGN})
   add_library(trireme_${name} STATIC ${ARG_SOURCES})
@@ -14,6 +15,7 @@ function(trireme_library name)
     target_link_libraries(${name}_test PRIVATE trireme::${name} ${ARG_TEST_USES} GTest::gmock_main)
     add_test(NAME ${name}_test COMMAND ${name}_test)
     set_tests_properties(${name}_test PROPERTIES LABELS unit TIMEOUT 300)
+    add_dependencies(unit_tests ${name}_test)
   endif()
   if(BUILD_TESTING)
     foreach(source ${ARG_MPI_TESTS})

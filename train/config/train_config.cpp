@@ -13,6 +13,11 @@ void require(bool ok, const auto&... message) {
   if (!ok) throw Error(ErrorCode::kUsage, message...);
 }
 
+void require_utf8(TrainConfig config) {
+  for (const FieldRef& field : fields_of(config))
+    require(is_utf8(field_text(field)), field.key, " must be UTF-8: config.yaml cannot hold other text");
+}
+
 // The same for "a", "./a" and "a/".
 std::filesystem::path plain(const std::string& directory) {
   return (std::filesystem::path(directory) / "").lexically_normal();
@@ -63,9 +68,8 @@ std::vector<CorpusShare> DataConfig::corpora() const {
 }
 
 void validate(const TrainConfig& c) {
-  require(is_utf8(c.data.path), "data.path must be UTF-8: config.yaml cannot hold other names");
+  require_utf8(c);
   c.data.corpora();
-  for (const std::string& prompt : c.eval.prompts) require(is_utf8(prompt), "eval.prompts must be UTF-8");
   require(c.data.global_batch % c.data.micro_batch == 0,
           "data.global-batch must be a multiple of data.micro-batch, got ", c.data.global_batch, " and ",
           c.data.micro_batch);
@@ -84,7 +88,6 @@ void validate(const TrainConfig& c) {
     require(c.schedule.decay_shape == ScheduleConfig{}.decay_shape,
             "schedule.decay-shape is for schedule.name wsd, got ", c.schedule.decay_shape, " for ", c.schedule.name);
   }
-  require(is_utf8(c.eval.sets), "eval.sets must be UTF-8: config.yaml cannot hold other names");
   require(c.eval.named_sets().empty() || c.eval.every_steps > 0,
           "eval.sets needs evaluations and must be empty for eval.every-steps 0, got ", c.eval.sets);
   require(c.checkpoint.keep_best == 0 || c.eval.every_steps > 0,

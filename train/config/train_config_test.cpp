@@ -17,6 +17,22 @@ TrainConfig sound() {
   return config;
 }
 
+TEST(TrainConfig, HoldsTextThatItsFileCanHold) {
+  for (const char* text : {"\xFF", "a\xE2\x82", "\xED\xA0\x80"}) {
+    TrainConfig config;
+    config.data.path = "c";
+    config.model.family = text;
+    EXPECT_THAT([&] { validate(config); }, ThrowsMessage<Error>(HasSubstr("model.family must be UTF-8")));
+  }
+  TrainConfig config, again;
+  config.data.path = "c\xEF\xBF\xBF \x01\x7F\"\\\n\xC2\x85\xE2\x80\xA8";  // U+FFFF, U+0085, U+2028
+  config.eval.prompts = {"", "a, b", "~", "]"};
+  validate(config);
+  apply_assignments(parse_yaml(to_yaml(fields_of(config)), "config.yaml", fields_of(again)), fields_of(again));
+  EXPECT_EQ(again.data.path, config.data.path);
+  EXPECT_EQ(again.eval.prompts, config.eval.prompts);
+}
+
 TEST(TrainConfig, DefaultsAreSoundOnceThereIsData) {
   EXPECT_NO_THROW(validate(sound()));
   EXPECT_THAT([] { validate(TrainConfig{}); }, ThrowsMessage<Error>(HasSubstr("data.path is required")));
