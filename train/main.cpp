@@ -1,5 +1,4 @@
 #include <ATen/Parallel.h>
-#include <malloc.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -12,6 +11,7 @@
 #include "core/comm/job.h"
 #include "core/config/command.h"
 #include "models/checkpoint/checkpoint.h"
+#include "models/kernels/block_cache.h"
 #include "train/config/train_config.h"
 #include "train/loop/plan.h"
 #include "train/loop/trainer.h"
@@ -125,11 +125,7 @@ int run(Communicator& world, const TrainOptions& options, const Assignments& fla
 
 int main(int argc, char** argv) {
   using namespace trireme;
-  // A step frees and asks again for the same large blocks. By default glibc gives those back to the kernel each time,
-  // which clears them page by page: 6 % of a small model's step. Kept, they cost nothing, and the peak is the same.
-  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that glibc takes
-  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-  ::mallopt(M_TOP_PAD, 64 << 20);
+  models::cache_tensor_memory();
   train::TrainOptions options;
   train::TrainConfig defaults;
   train::ReportOptions report;

@@ -132,23 +132,26 @@ template <class Kind, int kLanes>
 TRIREME_TILE void pack(const typename Kind::Scalar* from, std::int64_t stride, bool deep, std::int64_t lanes,
                        std::int64_t depth, std::uint32_t* out) {
   const std::int64_t units = (depth + Kind::kDepth - 1) / Kind::kDepth;
-  // Eight panels at a time, depth by depth: what lies side by side in memory is read together.
-  constexpr std::int64_t kTogether = 8 * kLanes;
   if (!deep) {
-    for (std::int64_t begin = 0; begin < lanes; begin += kTogether) {
-      const std::int64_t end = begin + kTogether < lanes ? begin + kTogether : lanes;
-      for (std::int64_t unit = 0; unit < units; ++unit) {
-        const auto* row = from + unit * Kind::kDepth * stride;
-        const auto* next = (unit + 1) * Kind::kDepth <= depth ? row + stride : nullptr;
-        for (std::int64_t panel = begin; panel < end; panel += kLanes)
-          for (int first = 0; first < kLanes; first += 16) {
-            const std::int64_t lane = panel + first, here = end - lane;
-            const __mmask16 read = lanes_below(here), width = lanes_below(kLanes - first);
-            _mm512_mask_storeu_epi32(out + panel * units + unit * kLanes + first, width,
-                                     Kind::load_lanes(row + lane, next ? next + lane : nullptr, read & width));
-          }
+    // Eight panels and 32 rows of memory at a time: what lies side by side is read together, and few pages are open.
+    constexpr std::int64_t kTogether = 8 * kLanes;
+    constexpr std::int64_t kUnits = 32;
+    for (std::int64_t corner = 0; corner < units; corner += kUnits)
+      for (std::int64_t begin = 0; begin < lanes; begin += kTogether) {
+        const std::int64_t end = begin + kTogether < lanes ? begin + kTogether : lanes;
+        const std::int64_t last = corner + kUnits < units ? corner + kUnits : units;
+        for (std::int64_t unit = corner; unit < last; ++unit) {
+          const auto* row = from + unit * Kind::kDepth * stride;
+          const auto* next = (unit + 1) * Kind::kDepth <= depth ? row + stride : nullptr;
+          for (std::int64_t panel = begin; panel < end; panel += kLanes)
+            for (int first = 0; first < kLanes; first += 16) {
+              const std::int64_t lane = panel + first, here = end - lane;
+              const __mmask16 read = lanes_below(here), width = lanes_below(kLanes - first);
+              _mm512_mask_storeu_epi32(out + panel * units + unit * kLanes + first, width,
+                                       Kind::load_lanes(row + lane, next ? next + lane : nullptr, read & width));
+            }
+        }
       }
-    }
     return;
   }
   for (std::int64_t panel = 0; panel < lanes; panel += kLanes)

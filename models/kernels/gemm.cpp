@@ -22,15 +22,40 @@ struct Operand {
   const void* data;
   std::int64_t stride;
   bool deep;
+  std::int64_t count;  // rows or columns
 };
 
-// Sums on their way into the result.
+// Where the sums of a left and a right side go, and what is added to them.
 struct Target {
   void* data;
   std::int64_t stride;
   const void* addend;
   std::int64_t addend_stride;
+  const void* bias;
 };
+
+// Each left side times each right side; targets are in the order of left sides.
+struct Products {
+  std::vector<Operand> lefts, rights;
+  std::vector<Target> targets;
+  std::int64_t depth;
+};
+
+// Some tiles of 12 rows of one left side, or some panels of 32 columns of one right side.
+struct Piece {
+  std::size_t side;
+  std::int64_t first, last;
+};
+
+// Cuts each side into near-equal pieces of at most `most` units of `size`.
+std::vector<Piece> pieces_of(const std::vector<Operand>& sides, std::int64_t size, std::int64_t most) {
+  std::vector<Piece> pieces;
+  for (std::size_t side = 0; side < sides.size(); ++side) {
+    const std::int64_t units = (sides[side].count + size - 1) / size, count = (units + most - 1) / most;
+    for (std::int64_t i = 0; i < count; ++i) pieces.push_back({side, units * i / count, units * (i + 1) / count});
+  }
+  return pieces;
+}
 
 }  // namespace
 
@@ -74,58 +99,88 @@ void multiply_block(auto kind, const std::uint32_t* left, std::int64_t rows, con
 
 // One stretch of the depth.
 template <class Kind, class Addend, class Out>
-void multiply_stretch(std::int64_t m, std::int64_t n, std::int64_t depth_begin, std::int64_t depth, const Operand& left,
-                      const Operand& right, const typename Kind::Scalar* bias, const Target& target) {
+void multiply_stretch(const Products& products, std::int64_t depth_begin, std::int64_t depth) {
+  using Scalar = typename Kind::Scalar;
   const std::int64_t units = (depth + Kind::kDepth - 1) / Kind::kDepth;
-  const std::int64_t panels = (n + kColumns - 1) / kColumns, tiles = (m + kRows - 1) / kRows;
-  const std::int64_t group = std::clamp<std::int64_t>(kRightBytes / (units * kColumns * 4), 1, panels);
-  const at::Tensor right_memory = at::empty({group * units * kColumns}, at::kInt);
-  auto* packed_right = reinterpret_cast<std::uint32_t*>(right_memory.mutable_data_ptr<int>());
-  for (std::int64_t first_panel = 0; first_panel < panels; first_panel += group) {
-    const std::int64_t first_column = first_panel * kColumns, columns = std::min(group * kColumns, n - first_column);
-    at::parallel_for(0, (columns + kColumns - 1) / kColumns, 8, [&](std::int64_t begin, std::int64_t end) {
-      pack_lanes<Kind, kColumns>(right, first_column + begin * kColumns,
-                                 std::min(columns, end * kColumns) - begin * kColumns, depth_begin, depth,
-                                 packed_right + begin * units * kColumns);
-    });
-    const std::int64_t fitting = std::max<std::int64_t>(1, kLeftBytes / (units * kRows * 4));
-    const std::int64_t threads = at::get_num_threads();
-    const std::int64_t blocks =
-        std::max((tiles + fitting - 1) / fitting, std::min(tiles, threads > 1 ? 2 * threads : 1));
-    at::parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
-      const at::Tensor left_memory = at::empty({(tiles + blocks - 1) / blocks * kRows * units}, at::kInt);
+  const std::int64_t threads = at::get_num_threads();
+  std::int64_t tiles = 0;
+  for (const Operand& left : products.lefts) tiles += (left.count + kRows - 1) / kRows;
+  std::int64_t most_tiles = std::max<std::int64_t>(1, kLeftBytes / (units * kRows * 4));
+  if (threads > 1) most_tiles = std::clamp<std::int64_t>(tiles / (2 * threads), 1, most_tiles);
+  const std::vector<Piece> left_pieces = pieces_of(products.lefts, kRows, most_tiles);
+
+  // Right sides are taken in groups that stay in cache while all left sides pass by.
+  const std::int64_t most_panels = std::max<std::int64_t>(1, kRightBytes / (units * kColumns * 4));
+  const std::vector<Piece> right_pieces = pieces_of(products.rights, kColumns, most_panels);
+  const at::Tensor memory = at::empty({most_panels * units * kColumns}, at::kInt);
+  auto* packed = reinterpret_cast<std::uint32_t*>(memory.mutable_data_ptr<int>());
+  for (std::size_t begin = 0, end = 0; begin < right_pieces.size(); begin = end) {
+    std::vector<std::uint32_t*> places;
+    for (std::uint32_t* next = packed; end < right_pieces.size(); ++end) {
+      const Piece& piece = right_pieces[end];
+      const std::int64_t size = (piece.last - piece.first) * units * kColumns;
+      if (next + size > packed + most_panels * units * kColumns) break;
+      places.push_back(next);
+      next += size;
+      const Operand& right = products.rights[piece.side];
+      at::parallel_for(piece.first, piece.last, 8, [&](std::int64_t first, std::int64_t last) {
+        pack_lanes<Kind, kColumns>(right, first * kColumns, std::min(right.count, last * kColumns) - first * kColumns,
+                                   depth_begin, depth, places.back() + (first - piece.first) * units * kColumns);
+      });
+    }
+    at::parallel_for(0, static_cast<std::int64_t>(left_pieces.size()), 1, [&](std::int64_t first, std::int64_t last) {
+      const at::Tensor left_memory = at::empty({most_tiles * kRows * units}, at::kInt);
       auto* packed_left = reinterpret_cast<std::uint32_t*>(left_memory.mutable_data_ptr<int>());
-      for (std::int64_t block = begin; block < end; ++block) {
-        const std::int64_t row = tiles * block / blocks * kRows;
-        const std::int64_t rows = std::min(m, tiles * (block + 1) / blocks * kRows) - row;
-        pack_lanes<Kind, kRows>(left, row, rows, depth_begin, depth, packed_left);
-        const auto* addend = static_cast<const Addend*>(target.addend);
-        multiply_block(Kind{}, packed_left, rows, packed_right, columns, units, bias ? bias + first_column : nullptr,
-                       addend ? addend + row * target.addend_stride + first_column : nullptr, target.addend_stride,
-                       static_cast<Out*>(target.data) + row * target.stride + first_column, target.stride);
+      for (std::int64_t i = first; i < last; ++i) {
+        const Piece& rows = left_pieces[static_cast<std::size_t>(i)];
+        const Operand& left = products.lefts[rows.side];
+        const std::int64_t row = rows.first * kRows, count = std::min(left.count, rows.last * kRows) - row;
+        pack_lanes<Kind, kRows>(left, row, count, depth_begin, depth, packed_left);
+        for (std::size_t j = begin; j < end; ++j) {
+          const Piece& columns = right_pieces[j];
+          const Target& target = products.targets[rows.side * products.rights.size() + columns.side];
+          const std::int64_t column = columns.first * kColumns;
+          const auto* bias = static_cast<const Scalar*>(target.bias);
+          const auto* addend = static_cast<const Addend*>(target.addend);
+          multiply_block(Kind{}, packed_left, count, places[j - begin],
+                         std::min(products.rights[columns.side].count, columns.last * kColumns) - column, units,
+                         bias ? bias + column : nullptr,
+                         addend ? addend + row * target.addend_stride + column : nullptr, target.addend_stride,
+                         static_cast<Out*>(target.data) + row * target.stride + column, target.stride);
+        }
       }
     });
   }
 }
 
 template <class Kind, class Out>
-void multiply(std::int64_t m, std::int64_t n, std::int64_t depth, const Operand& left, const Operand& right,
-              const typename Kind::Scalar* bias, const Target& target) {
-  if (depth <= kDepth) return multiply_stretch<Kind, Out, Out>(m, n, 0, depth, left, right, bias, target);
+void multiply(const Products& products) {
+  const std::int64_t depth = products.depth;
+  if (depth <= kDepth) return multiply_stretch<Kind, Out, Out>(products, 0, depth);
   // Sums wait in float32 for the next stretch.
-  const at::Tensor waiting = std::is_same_v<Out, float> ? at::Tensor() : at::empty({m, n}, at::kFloat);
-  const Target sums = waiting.defined() ? Target{waiting.mutable_data_ptr(), n, waiting.const_data_ptr(), n}
-                                        : Target{target.data, target.stride, target.data, target.stride};
+  std::vector<at::Tensor> waiting;
+  Products first = products, between = products, last = products;
+  for (std::size_t i = 0; i < products.targets.size(); ++i) {
+    const Target& target = products.targets[i];
+    Target sums = {target.data, target.stride, target.data, target.stride, nullptr};
+    if constexpr (!std::is_same_v<Out, float>) {
+      const std::int64_t rows = products.lefts[i / products.rights.size()].count;
+      const std::int64_t columns = products.rights[i % products.rights.size()].count;
+      void* data = waiting.emplace_back(at::empty({rows, columns}, at::kFloat)).mutable_data_ptr();
+      sums = {data, columns, data, columns, nullptr};
+    }
+    first.targets[i] = {sums.data, sums.stride, target.addend, target.addend_stride, target.bias};
+    between.targets[i] = sums;
+    last.targets[i] = {target.data, target.stride, sums.addend, sums.addend_stride, nullptr};
+  }
   for (std::int64_t begin = 0; begin < depth; begin += kDepth) {
     const std::int64_t count = std::min(kDepth, depth - begin);
     if (begin == 0)
-      multiply_stretch<Kind, Out, float>(m, n, begin, count, left, right, bias,
-                                         {sums.data, sums.stride, target.addend, target.addend_stride});
+      multiply_stretch<Kind, Out, float>(first, begin, count);
     else if (begin + kDepth < depth)
-      multiply_stretch<Kind, float, float>(m, n, begin, count, left, right, nullptr, sums);
+      multiply_stretch<Kind, float, float>(between, begin, count);
     else
-      multiply_stretch<Kind, float, Out>(m, n, begin, count, left, right, nullptr,
-                                         {target.data, target.stride, sums.addend, sums.stride});
+      multiply_stretch<Kind, float, Out>(last, begin, count);
   }
 }
 
@@ -142,45 +197,75 @@ bool has_matrix_kernels(at::ScalarType type) {
 
 namespace {
 
-Operand operand(const at::Tensor& matrix, int depth_axis) {
+// @param kept  holds a copy of a matrix that cannot be read as it lies
+Operand operand(const at::Tensor& matrix_in, int depth_axis, std::vector<at::Tensor>& kept) {
+  const auto is_dense = [&](int axis) { return matrix_in.stride(axis) == 1 || matrix_in.size(axis) == 1; };
+  const at::Tensor matrix = is_dense(0) || is_dense(1) ? matrix_in : matrix_in.contiguous();
+  kept.push_back(matrix);
   const bool deep = matrix.stride(depth_axis) == 1 || matrix.size(depth_axis) == 1;
-  return {matrix.const_data_ptr(), matrix.stride(deep ? 1 - depth_axis : depth_axis), deep};
+  return {matrix.const_data_ptr(), matrix.stride(deep ? 1 - depth_axis : depth_axis), deep,
+          matrix.size(1 - depth_axis)};
 }
 
-bool is_readable(const at::Tensor& matrix) {
-  return matrix.stride(0) == 1 || matrix.stride(1) == 1 || matrix.size(0) == 1 || matrix.size(1) == 1;
+void run(const Products& products, at::ScalarType type, at::ScalarType out_type) {
+  const auto run_kind = [&]<class Kind>(Kind) {
+    if (out_type == at::kFloat)
+      avx512::multiply<Kind, float>(products);
+    else
+      avx512::multiply<Kind, typename Kind::Scalar>(products);
+  };
+  if (type == at::kFloat)
+    run_kind(avx512::Float32{});
+  else
+    run_kind(avx512::Bfloat16{});
 }
 
 }  // namespace
 
-void multiply_into(const at::Tensor& out, const at::Tensor& left_in, const at::Tensor& right_in,
+void multiply_into(const at::Tensor& out, const at::Tensor& left, const at::Tensor& right,
                    const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& addend) {
-  const at::ScalarType type = left_in.scalar_type();
-  if (!has_matrix_kernels(type) || out.numel() == 0 || left_in.size(1) == 0) {
-    at::Tensor sum = at::matmul(left_in, right_in);
+  const at::ScalarType type = left.scalar_type();
+  if (!has_matrix_kernels(type) || out.numel() == 0 || left.size(1) == 0) {
+    at::Tensor sum = at::matmul(left, right);
     if (bias) sum.add_(*bias);
     if (addend) sum = sum.to(out.scalar_type()).add_(*addend);
     out.copy_(sum);
     return;
   }
-  const at::Tensor left = is_readable(left_in) ? left_in : left_in.contiguous();
-  const at::Tensor right = is_readable(right_in) ? right_in : right_in.contiguous();
-  const std::int64_t m = left.size(0), depth = left.size(1), n = right.size(1);
-  const Target target{out.mutable_data_ptr(), out.stride(0), addend ? addend->const_data_ptr() : nullptr,
-                      addend ? addend->stride(0) : 0};
-  const Operand a = operand(left, 1), b = operand(right, 0);
-  const auto run = [&]<class Kind>(Kind) {
-    using Scalar = typename Kind::Scalar;
-    const auto* row = bias ? static_cast<const Scalar*>(bias->const_data_ptr()) : nullptr;
-    if (out.scalar_type() == at::kFloat)
-      avx512::multiply<Kind, float>(m, n, depth, a, b, row, target);
-    else
-      avx512::multiply<Kind, Scalar>(m, n, depth, a, b, row, target);
+  std::vector<at::Tensor> kept;
+  const Operand a = operand(left, 1, kept), b = operand(right, 0, kept);
+  run({{a},
+       {b},
+       {{out.mutable_data_ptr(), out.stride(0), addend ? addend->const_data_ptr() : nullptr,
+         addend ? addend->stride(0) : 0, bias ? bias->const_data_ptr() : nullptr}},
+       left.size(1)},
+      type, out.scalar_type());
+}
+
+void multiply_each(const std::vector<at::Tensor>& outs, const std::vector<at::Tensor>& lefts,
+                   const std::vector<at::Tensor>& rights, const std::vector<at::Tensor>& biases) {
+  const at::ScalarType type = lefts.at(0).scalar_type();
+  const auto bias_of = [&](std::size_t right) {
+    return biases.empty() ? std::optional<at::Tensor>() : std::optional(biases.at(right));
   };
-  if (type == at::kFloat)
-    run(avx512::Float32{});
-  else
-    run(avx512::Bfloat16{});
+  bool has_work = has_matrix_kernels(type) && lefts[0].size(1) > 0;
+  for (const at::Tensor& out : outs) has_work = has_work && out.numel() > 0;
+  if (!has_work) {
+    for (std::size_t i = 0; i < outs.size(); ++i)
+      multiply_into(outs[i], lefts[i / rights.size()], rights[i % rights.size()], bias_of(i % rights.size()));
+    return;
+  }
+  std::vector<at::Tensor> kept;
+  Products products;
+  products.depth = lefts[0].size(1);
+  for (const at::Tensor& left : lefts) products.lefts.push_back(operand(left, 1, kept));
+  for (const at::Tensor& right : rights) products.rights.push_back(operand(right, 0, kept));
+  for (std::size_t i = 0; i < outs.size(); ++i) {
+    const auto bias = bias_of(i % rights.size());
+    products.targets.push_back(
+        {outs[i].mutable_data_ptr(), outs[i].stride(0), nullptr, 0, bias ? bias->const_data_ptr() : nullptr});
+  }
+  run(products, type, outs[0].scalar_type());
 }
 
 at::Tensor multiplied(const at::Tensor& left, const at::Tensor& right, const std::optional<at::Tensor>& bias) {

@@ -2,6 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <optional>
+#include <vector>
 
 namespace trireme::models {
 
@@ -20,6 +21,11 @@ bool has_matrix_kernels(at::ScalarType type);
 /// @param addend       as `out`, or `out` itself
 void multiply_into(const at::Tensor& out, const at::Tensor& left, const at::Tensor& right,
                    const std::optional<at::Tensor>& bias = {}, const std::optional<at::Tensor>& addend = {});
+
+/// outs[l * rights + r] = lefts[l] . rights[r] (+ biases[r]): several products that share sides, each of which is read
+/// once. The same bits as one after the other.
+void multiply_each(const std::vector<at::Tensor>& outs, const std::vector<at::Tensor>& lefts,
+                   const std::vector<at::Tensor>& rights, const std::vector<at::Tensor>& biases = {});
 
 /// A new tensor of the operands' type.
 at::Tensor multiplied(const at::Tensor& left, const at::Tensor& right, const std::optional<at::Tensor>& bias = {});

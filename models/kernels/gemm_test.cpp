@@ -59,6 +59,25 @@ TEST(Gemm, Bfloat16ProductsAddUpInFloat32) {
   EXPECT_LT(error(sum, 3 * at::matmul(a.to(at::kDouble), b.to(at::kDouble)) + 1), 1e-6);
 }
 
+TEST(Gemm, ProductsThatShareSidesHaveTheBitsOfSingleOnes) {
+  for (const auto type : {at::kFloat, at::kBFloat16})
+    for (const std::int64_t depth : {40, 2500}) {
+      const auto made = [&](std::int64_t rows, std::int64_t columns) { return at::randn({rows, columns}).to(type); };
+      // Columns beyond what is packed at a time as well.
+      const std::vector<at::Tensor> lefts = {made(30, depth), other_way(made(7, depth)), made(1, depth)};
+      const std::vector<at::Tensor> rights = {made(depth, 50), other_way(made(depth, 700)), made(depth, 33)};
+      const std::vector<at::Tensor> biases = {at::randn({50}).to(type), at::randn({700}).to(type),
+                                              at::randn({33}).to(type)};
+      std::vector<at::Tensor> outs;
+      for (const at::Tensor& left : lefts)
+        for (const at::Tensor& right : rights)
+          outs.push_back(at::full({left.size(0), right.size(1)}, NAN, left.options()));
+      multiply_each(outs, lefts, rights, biases);
+      for (std::size_t i = 0; i < outs.size(); ++i)
+        EXPECT_TRUE(outs[i].equal(multiplied(lefts[i / 3], rights[i % 3], biases[i % 3]))) << i;
+    }
+}
+
 TEST(Gemm, WritesNothingBesideAViewOfItsResult) {
   const at::Tensor all = at::full({20, 60}, 7.0F, at::kFloat), a = at::randn({10, 9}), b = at::randn({9, 37});
   multiply_into(all.narrow(0, 5, 10).narrow(1, 11, 37), a, b);

@@ -10,6 +10,7 @@
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "core/base/error.h"
 #include "models/kernels/attention.h"
 #include "models/kernels/gemm.h"
 #include "models/kernels/kept.h"
@@ -29,29 +30,70 @@ at::Tensor spread(const at::Tensor& x, std::int64_t heads) {
 
 at::Tensor rows_of(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }
 
-// Autograd of our own: that is where a replay takes the results that were kept (kept.h).
+// Products of one x with several matrices, which read it once. Autograd of our own: that is where a replay takes the
+// results that were kept (kept.h).
 struct Linear : torch::autograd::Function<Linear> {
-  static at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
+  static variable_list products(const at::Tensor& x, const variable_list& weights, const variable_list& biases) {
     return Kept::result([&] {
+      variable_list outs, rights, flat;
       std::vector<std::int64_t> shape = x.sizes().vec();
-      shape.back() = weight.size(0);
-      return variable_list{multiplied(rows_of(x), weight.t(), bias).view(shape)};
-    })[0];
+      for (const at::Tensor& weight : weights) {
+        shape.back() = weight.size(0);
+        outs.push_back(at::empty(shape, x.options()));
+        flat.push_back(rows_of(outs.back()));
+        rights.push_back(weight.t());
+      }
+      multiply_each(flat, {rows_of(x)}, rights, biases);
+      return outs;
+    });
   }
 
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const std::optional<at::Tensor>& bias) {
-    context->save_for_backward({x, weight});
-    context->saved_data["bias"] = bias.has_value();
-    return product(x, weight, bias);
+  using Optional = std::optional<at::Tensor>;
+  static constexpr std::size_t kMost = 3;  // autograd counts arguments one by one
+
+  static variable_list forward(AutogradContext* context, const at::Tensor& x, const Optional& weight0,
+                               const Optional& weight1, const Optional& weight2, const Optional& bias0,
+                               const Optional& bias1, const Optional& bias2) {
+    const auto present = [](std::initializer_list<const Optional*> given) {
+      variable_list list;
+      for (const Optional* tensor : given)
+        if (*tensor) list.push_back(**tensor);
+      return list;
+    };
+    const variable_list weights = present({&weight0, &weight1, &weight2}), biases = present({&bias0, &bias1, &bias2});
+    variable_list saved = weights;
+    saved.push_back(x);
+    context->save_for_backward(saved);
+    context->saved_data["biases"] = !biases.empty();
+    return products(x, weights, biases);
+  }
+
+  static variable_list applied(const at::Tensor& x, const variable_list& weights, const variable_list& biases) {
+    if (weights.size() > kMost) throw Error(ErrorCode::kBug, "linear_each takes at most 3 matrices");
+    const auto at = [](const variable_list& list, std::size_t i) {
+      return i < list.size() ? Optional(list[i]) : Optional();
+    };
+    return apply(x, at(weights, 0), at(weights, 1), at(weights, 2), at(biases, 0), at(biases, 1), at(biases, 2));
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& outer) {
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor &x = saved[0], &weight = saved[1];
-    const at::Tensor dy = rows_of(outer[0]);
-    return {multiplied(dy, weight).view(x.sizes()), multiplied(dy.t(), rows_of(x)),
-            context->saved_data["bias"].toBool() ? dy.sum(0) : at::Tensor()};
+    const at::Tensor& x = saved.back();
+    const at::Tensor rows = rows_of(x);
+    variable_list results = {at::empty(x.sizes(), x.options())}, lefts, weight_gradients;
+    const at::Tensor dx = rows_of(results[0]);
+    for (std::size_t i = 0; i < outer.size(); ++i) {
+      const at::Tensor dy = rows_of(outer[i]);
+      multiply_into(dx, dy, saved[i], {}, i == 0 ? std::optional<at::Tensor>() : std::optional(dx));
+      lefts.push_back(dy.t());
+      weight_gradients.push_back(at::empty(saved[i].sizes(), saved[i].options()));
+    }
+    multiply_each(weight_gradients, lefts, {rows});
+    results.insert(results.end(), weight_gradients.begin(), weight_gradients.end());
+    results.resize(1 + 2 * kMost);
+    if (context->saved_data["biases"].toBool())
+      for (std::size_t i = 0; i < lefts.size(); ++i) results[1 + kMost + i] = lefts[i].sum(1);
+    return results;
   }
 };
 
@@ -106,10 +148,19 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
 
 }  // namespace
 
-at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
+std::vector<at::Tensor> linear_each(const at::Tensor& x, const std::vector<at::Tensor>& weights,
+                                    const std::vector<at::Tensor>& biases) {
+  if (at::GradMode::is_enabled()) return Linear::applied(x, weights, biases);
   // A few rows do not pay for packing the weights.
-  if (!at::GradMode::is_enabled() && x.numel() < 32 * x.size(-1)) return at::linear(x, weight, bias);
-  return at::GradMode::is_enabled() ? Linear::apply(x, weight, bias) : Linear::product(x, weight, bias);
+  if (x.numel() >= 32 * x.size(-1)) return Linear::products(x, weights, biases);
+  std::vector<at::Tensor> outs;
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    outs.push_back(at::linear(x, weights[i], biases.empty() ? std::optional<at::Tensor>() : std::optional(biases[i])));
+  return outs;
+}
+
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
+  return linear_each(x, {weight}, bias ? std::vector{*bias} : std::vector<at::Tensor>())[0];
 }
 
 at::Tensor embedding(const at::Tensor& ids, const at::Tensor& table) { return at::embedding(table, ids); }

@@ -3,16 +3,21 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "models/kernels/dropout.h"
 
-/// The operations that layers are made of, so that a family has one forward whatever runs below it. Products and
-/// attention go through ATen; what only passes over memory has kernels of its own (row_kernels.h). All work with
+/// The operations that layers are made of, so that a family has one forward whatever runs below it. Products (gemm.h),
+/// attention (attention.h) and what only passes over memory (row_kernels.h) have kernels of their own. All work with
 /// autograd, and in the type of their arguments (float32, bfloat16, float64) unless they say otherwise.
 namespace trireme::models::ops {
 
 /// x [..., I], weight [O, I], bias [O] or none -> [..., O]
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias = {});
+
+/// The same x times several matrices, three at most, which read it once; biases for all of them or none.
+std::vector<at::Tensor> linear_each(const at::Tensor& x, const std::vector<at::Tensor>& weights,
+                                    const std::vector<at::Tensor>& biases = {});
 
 /// Rows of a table: ids [...] int64, table [V, C] -> [..., C]
 at::Tensor embedding(const at::Tensor& ids, const at::Tensor& table);

@@ -22,10 +22,11 @@ Attention::Attention(ParameterList& parameters, const std::string& prefix, const
 
 at::Tensor Attention::forward(const at::Tensor& x_btc, const ForwardPass& pass) const {
   const std::int64_t batch = x_btc.size(0), tokens = x_btc.size(1);
-  const auto project = [&](const Linear& linear, std::int64_t heads) {
-    return linear.forward(x_btc).view({batch, tokens, heads, head_width_}).transpose(1, 2);
+  const auto projected = Linear::forward_each({&query_, &key_, &value_}, x_btc);
+  const auto heads_of = [&](std::size_t i, std::int64_t heads) {
+    return projected[i].view({batch, tokens, heads, head_width_}).transpose(1, 2);
   };
-  at::Tensor q = project(query_, heads_), k = project(key_, kv_heads_), v = project(value_, kv_heads_);
+  at::Tensor q = heads_of(0, heads_), k = heads_of(1, kv_heads_), v = heads_of(2, kv_heads_);
   if (rotary_) {
     const std::int64_t offset = pass.cache ? pass.cache->length() : 0;
     q = rotary_->forward(q, offset);

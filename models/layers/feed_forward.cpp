@@ -21,7 +21,8 @@ GatedFeedForward::GatedFeedForward(ParameterList& parameters, const std::string&
             Linear::Bias::kNone) {}
 
 at::Tensor GatedFeedForward::forward(const at::Tensor& x) const {
-  return down_.forward(ops::swiglu(gate_.forward(x), up_.forward(x)));
+  const auto inner = Linear::forward_each({&gate_, &up_}, x);
+  return down_.forward(ops::swiglu(inner[0], inner[1]));
 }
 
 FeedForward::FeedForward(ParameterList& parameters, const std::string& prefix, const ModelConfig& config)

@@ -14,4 +14,13 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
   return ops::linear(x, weight_->value, bias_ ? std::optional(bias_->value) : std::nullopt);
 }
 
+std::vector<at::Tensor> Linear::forward_each(const std::vector<const Linear*>& layers, const at::Tensor& x) {
+  std::vector<at::Tensor> weights, biases;
+  for (const Linear* layer : layers) {
+    weights.push_back(layer->weight_->value);
+    if (layer->bias_) biases.push_back(layer->bias_->value);
+  }
+  return ops::linear_each(x, weights, biases);
+}
+
 }  // namespace trireme::models

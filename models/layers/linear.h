@@ -2,6 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <string>
+#include <vector>
 
 #include "models/parameters.h"
 
@@ -18,6 +19,9 @@ class Linear {
 
   /// x [..., inputs] -> [..., outputs]
   at::Tensor forward(const at::Tensor& x) const;
+
+  /// The results of several layers for one x, which is read once. All have a bias or none has.
+  static std::vector<at::Tensor> forward_each(const std::vector<const Linear*>& layers, const at::Tensor& x);
 
  private:
   const Parameter *weight_, *bias_ = nullptr;

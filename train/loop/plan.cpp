@@ -39,7 +39,7 @@ std::string training_plan(Communicator& world, const TrainConfig& config) {
   const double master = config.precision.compute == "fp64" ? 8 : 4,
                rounded = config.precision.compute == "bf16" ? 2 : 0;
   const auto [first, last] = share_of(config.micro_batches(), 0, world.size());
-  const int buffers = fold_locally(config.micro_batches(), first, last).buffer_count + (world.size() > 1 ? 1 : 0);
+  const int buffers = fold_locally(config.micro_batches(), first, last).buffer_count;
   const double tokens = static_cast<double>(config.tokens_per_step()) * static_cast<double>(config.steps);
   std::int64_t samples = 0;
   if (__builtin_mul_overflow(config.steps, config.data.global_batch, &samples))

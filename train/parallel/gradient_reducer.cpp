@@ -72,8 +72,9 @@ GradientReducer::GradientReducer(Communicator& world, FlatParameters& parameters
   // Padding between parameters is never written: zeros from the start, so that whole stretches can be added and sent.
   for (int i = 0; i < local_.buffer_count; ++i)
     buffers_.push_back(at::zeros({parameters_.gradient_size()}, parameters_.master_type()));
-  reduced_ = world.size() > 1 ? at::zeros({parameters_.gradient_size()}, parameters_.master_type())
-                              : buffers_[static_cast<std::size_t>(local_.buffers.at(0))];
+  // The sum takes the place of a partial sum that has been sent. A rank without micro-batches has none.
+  reduced_ = local_.buffers.empty() ? at::zeros({parameters_.gradient_size()}, parameters_.master_type())
+                                    : buffers_[static_cast<std::size_t>(local_.buffers[0])];
   for (std::int64_t begin = 0; begin < parameters_.gradient_size(); begin += kBucketElements) {
     Bucket bucket;
     bucket.tag = static_cast<int>(buckets_.size() % kTagBuckets) * 2;
@@ -183,7 +184,7 @@ void GradientReducer::advance(Bucket& bucket) {
   const auto type = parameters_.master_type();
   const auto item = static_cast<std::int64_t>(at::elementSize(type));
   const int ranks = world_.size(), me = world_.rank();
-  if (bucket.phase == Bucket::kGathering && all_done(bucket.receives)) {
+  if (bucket.phase == Bucket::kGathering && all_done(bucket.receives) && all_done(bucket.sends)) {
     const auto [begin, end] = bucket.part(me, ranks);
     // This rank's own partial sums lie in its buffers; nobody else reads that part of them.
     const std::size_t own = first_node_[static_cast<std::size_t>(me)];
@@ -197,7 +198,7 @@ void GradientReducer::advance(Bucket& bucket) {
       add(type, value(addition.into), value(addition.from), end - begin);
     std::byte* mine = bytes_of(reduced_) + begin * item;
     const auto size = static_cast<std::size_t>((end - begin) * item);
-    std::copy_n(value(global_.root), size, mine);
+    if (value(global_.root) != mine) std::copy_n(value(global_.root), size, mine);
     for (int offset = 1; offset < ranks; ++offset) {
       const int from = (me + offset) % ranks, to = (me + ranks - offset) % ranks;
       const auto [their_begin, their_end] = bucket.part(from, ranks);
@@ -237,7 +238,7 @@ at::Tensor& GradientReducer::finish() {
 
 std::int64_t GradientReducer::memory_bytes() const {
   const auto row = parameters_.gradient_size() * static_cast<std::int64_t>(at::elementSize(parameters_.master_type()));
-  return row * static_cast<std::int64_t>(buffers_.size() + (world_.size() > 1 ? 1 : 0));
+  return row * std::max<std::int64_t>(1, static_cast<std::int64_t>(buffers_.size()));
 }
 
 }  // namespace trireme::train

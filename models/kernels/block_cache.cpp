@@ -1,0 +1,101 @@
+#include "models/kernels/block_cache.h"
+
+#include <c10/core/Allocator.h>
+#include <c10/core/CPUAllocator.h>
+#include <sys/mman.h>
+
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <vector>
+
+namespace trireme::models {
+namespace {
+
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+// Before each block, in a cache line of its own, so that blocks stay aligned for vectors.
+struct alignas(64) Header {
+  std::uint32_t size_class = 0;
+};
+
+// Sizes are 64 * 2^n, and seven between each and the next: at most an eighth is left over.
+std::uint32_t size_class_of(std::size_t bytes) {
+  const std::size_t lines = (bytes + 63) / 64;
+  if (lines <= 8) return static_cast<std::uint32_t>(lines == 0 ? 1 : lines);
+  const auto shift = static_cast<std::uint32_t>(std::bit_width(lines - 1)) - 4;  // leaves a number of 8 to 15
+  return 8 * shift + static_cast<std::uint32_t>((lines - 1) >> shift) + 1;
+}
+
+std::size_t bytes_of(std::uint32_t size_class) {
+  if (size_class <= 8) return std::size_t{64} * size_class;
+  const std::uint32_t shift = (size_class - 9) / 8, mantissa = (size_class - 9) % 8 + 9;
+  return (std::size_t{64} * mantissa) << shift;
+}
+
+class BlockCache final : public c10::Allocator {
+ public:
+  c10::DataPtr allocate(std::size_t bytes) override {
+    void* block = take(bytes);
+    return {block, block, &give_back, c10::Device(c10::DeviceType::CPU)};
+  }
+  c10::DeleterFnPtr raw_deleter() const override { return &give_back; }
+  void copy_data(void* to, const void* from, std::size_t bytes) const override { std::memcpy(to, from, bytes); }
+
+  // Never destroyed: tensors may outlive every static object.
+  static BlockCache& instance() {
+    static auto* cache = new BlockCache;
+    return *cache;
+  }
+
+  BlockCacheCounts counts() {
+    const std::lock_guard lock(mutex_);
+    return counts_;
+  }
+
+ private:
+  void* take(std::size_t bytes) {
+    if (bytes > (std::size_t{1} << 46)) throw std::bad_alloc();
+    const std::uint32_t size_class = size_class_of(bytes);
+    {
+      const std::lock_guard lock(mutex_);
+      ++counts_.requests;
+      if (free_.size() <= size_class) free_.resize(size_class + 1);
+      if (auto& blocks = free_[size_class]; !blocks.empty()) {
+        void* block = blocks.back();
+        blocks.pop_back();
+        return block;
+      }
+      ++counts_.allocations;
+      counts_.held_bytes += static_cast<std::int64_t>(bytes_of(size_class) + sizeof(Header));
+    }
+    const std::size_t size = bytes_of(size_class) + sizeof(Header);
+    void* memory = nullptr;
+    if (::posix_memalign(&memory, size >= kHugePage ? kHugePage : alignof(Header), size) != 0) throw std::bad_alloc();
+    if (size >= kHugePage) ::madvise(memory, size, MADV_HUGEPAGE);
+    new (memory) Header{size_class};
+    return static_cast<Header*>(memory) + 1;
+  }
+
+  static void give_back(void* block) {
+    if (!block) return;
+    BlockCache& cache = instance();
+    const std::uint32_t size_class = (static_cast<Header*>(block) - 1)->size_class;
+    const std::lock_guard lock(cache.mutex_);
+    cache.free_[size_class].push_back(block);
+  }
+
+  std::mutex mutex_;
+  std::vector<std::vector<void*>> free_;  // by size class
+  BlockCacheCounts counts_;
+};
+
+}  // namespace
+
+void cache_tensor_memory() { c10::SetCPUAllocator(&BlockCache::instance(), /*priority=*/255); }
+
+BlockCacheCounts block_cache_counts() { return BlockCache::instance().counts(); }
+
+}  // namespace trireme::models

@@ -1,0 +1,58 @@
+#include "models/kernels/block_cache.h"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/randint.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "models/family_testing.h"
+#include "models/kernels/ops.h"
+
+namespace trireme::models {
+namespace {
+
+using namespace testing;
+
+TEST(BlockCache, BlocksAreAlignedWholeAndUsedAgain) {
+  cache_tensor_memory();
+  for (const std::int64_t bytes :
+       {0, 1, 63, 64, 65, 511, 512, 513, 575, 577, 4095, 4097, 1 << 20, (1 << 20) + 1, (5 << 20) - 3}) {
+    void* first = nullptr;
+    {
+      const at::Tensor block = at::empty({bytes}, at::kByte);
+      first = block.data_ptr();
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(first) % 64, 0U) << bytes;
+      if (bytes > 0) std::memset(first, 0xA5, static_cast<std::size_t>(bytes));
+    }
+    const at::Tensor again = at::empty({bytes}, at::kByte), other = at::empty({bytes}, at::kByte);
+    EXPECT_EQ(again.data_ptr(), first) << bytes;
+    if (bytes > 0) {
+      EXPECT_NE(other.data_ptr(), first) << bytes;
+    }
+  }
+}
+
+TEST(BlockCache, ATrainingStepAsksTheSystemForNothingOnceItHasRun) {
+  cache_tensor_memory();
+  for (const std::string& family : family_names()) {
+    const auto model = made(small_config(family), at::kFloat);
+    for (Parameter& parameter : model->parameters().all()) parameter.value.set_requires_grad(true);
+    const at::Tensor tokens = at::randint(kVocabulary, {3, 16}, at::kLong);
+    const auto step = [&] {
+      for (Parameter& parameter : model->parameters().all()) parameter.value.mutable_grad().reset();
+      const at::Tensor hidden = model->forward(tokens);
+      ops::next_token_loss(hidden.view({-1, hidden.size(-1)}), model->head().value, tokens.view({-1}), 1).backward();
+    };
+    step();
+    step();
+    const BlockCacheCounts before = block_cache_counts();
+    for (int i = 0; i < 3; ++i) step();
+    EXPECT_GT(block_cache_counts().requests, before.requests + 100);
+    EXPECT_EQ(block_cache_counts().allocations, before.allocations) << family;
+  }
+}
+
+}  // namespace
+}  // namespace trireme::models
