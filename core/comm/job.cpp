@@ -115,10 +115,10 @@ void flush_output() {
   const auto agreed = world.agree(mine);
   if (agreed.first) {
     print_error(with_rank(agreed.ending));
-    flush_output();
-    tell_launcher("status", std::to_string(agreed.ending.status) + "\n");
   }
   flush_output();
+  // All say the same: whichever process ends first, the launcher has its answer.
+  tell_launcher("status", std::to_string(agreed.ending.status) + "\n");
   // A moment for the last messages of the agreement to reach ranks that still need them from this one.
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   ::_exit(agreed.ending.status);
@@ -151,8 +151,14 @@ int run_mpi_job(const std::function<int(Communicator&)>& body) {
   }
 
   flush_output();
-  end_within(kFinalizeSeconds, static_cast<int>(status));
   if (comm.rank() == 0) tell_launcher("status", std::to_string(status) + "\n");
+  try {
+    // Nobody leaves before the report is there: on a slow disk mpirun would end the rank that still writes it.
+    comm.barrier();
+  } catch (const Error& error) {
+    log_debug(error.what());  // a rank lost on its way out: what it had to do is done
+  }
+  end_within(kFinalizeSeconds, static_cast<int>(status));
   world.finalize();
   ::alarm(0);
   return static_cast<int>(status);
