@@ -1,5 +1,6 @@
 #include "models/kernels/attention.h"
 
+#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
@@ -53,8 +54,9 @@ double error(const at::Tensor& a, const at::Tensor& b) {
 TEST(FusedAttention, EqualsAtensInFloat64WithinTheRoundingOfItsType) {
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     if (!has_fused_attention(at::empty({1}, type))) GTEST_SKIP() << "no kernels for this processor";
-    const double limit = type == at::kFloat ? 2e-6 : 8e-3;
     for (const Shape& s : kShapes) {
+      // With few channels little averages out what roundings and cancelling sums leave.
+      const double limit = type == at::kFloat ? 2e-6 : s.width < 16 ? 5e-2 : 8e-3;
       const auto made = [&](std::int64_t heads) { return at::randn({s.batch, s.tokens, heads, s.width}).to(type); };
       const at::Tensor q = made(s.heads), k = made(s.kv_heads), v = made(s.kv_heads), outer = made(s.heads);
       const Gradients mine = ours(q, k, v, outer), theirs = expected(q, k, v, outer);
@@ -65,6 +67,27 @@ TEST(FusedAttention, EqualsAtensInFloat64WithinTheRoundingOfItsType) {
       if (s.tokens == 1) continue;  // their gradients are zero, and what is left is rounding
       EXPECT_LT(error(mine.q, theirs.q), limit) << what;
       EXPECT_LT(error(mine.k, theirs.k), limit) << what;
+    }
+  }
+}
+
+TEST(FusedAttention, ReadsNothingThatItDidNotWrite) {
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    if (!has_fused_attention(at::empty({1}, type))) GTEST_SKIP() << "no kernels for this processor";
+    for (const Shape& s : kShapes) {
+      const auto made = [&](std::int64_t heads) { return at::randn({s.batch, s.tokens, heads, s.width}).to(type); };
+      const at::Tensor q = made(s.heads), k = made(s.kv_heads), v = made(s.kv_heads), outer = made(s.heads);
+      const Gradients plain = ours(q, k, v, outer);
+      at::globalContext().setDeterministicAlgorithms(true, false);
+      at::globalContext().setDeterministicFillUninitializedMemory(true);
+      const Gradients filled = ours(q, k, v, outer);
+      at::globalContext().setDeterministicAlgorithms(false, false);
+      const std::string what = std::to_string(s.tokens) + " tokens, " + std::to_string(s.width) + " channels, " +
+                               std::string(at::toString(type));
+      EXPECT_TRUE(plain.out.equal(filled.out)) << what;
+      EXPECT_TRUE(plain.q.equal(filled.q)) << what;
+      EXPECT_TRUE(plain.k.equal(filled.k)) << what;
+      EXPECT_TRUE(plain.v.equal(filled.v)) << what;
     }
   }
 }
