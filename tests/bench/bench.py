@@ -9,7 +9,7 @@ import sys
 
 import report
 from curves_bench import Curves
-from measure import ROOT, BenchError, default_cores, machine, revision, say, versions
+from measure import ROOT, BenchError, Neighbours, default_cores, machine, revision, say, versions
 from tokenizer_bench import Tokenizer
 from train_bench import Start, Train
 
@@ -61,7 +61,9 @@ def measure(name, options, command):
         say(f"{name} {case}")
         measured = {"date": datetime.date.today().isoformat(), "revision": revision(options.programs), "command": command, "cores": options.cores,
                     "machine": machine(), "versions": versions()}
+        Neighbours.worst = 0.0
         results[case] = group.measure(case, options) | {"measured": measured}
+        results[case]["neighbours"] = round(Neighbours.worst, 4)
         if not options.quick:
             report.store(name, results, group.cases)
             report.write_page(name, group, report.load(name))

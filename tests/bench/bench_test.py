@@ -1,12 +1,17 @@
 """The benchmarks' own arithmetic and page; nothing here measures. .venv/bin/python tests/bench/bench_test.py"""
 import io
+import os
+import subprocess
+import sys
 import unittest
 from contextlib import redirect_stderr
 
 import bench
 import report
 import training
-from measure import Better, BenchError, Group, figure, in_turns
+from measure import Better, BenchError, Group, Neighbours, figure, in_turns, pinned
+
+SPIN = "import time; end = time.process_time() + 0.5\nwhile time.process_time() < end: pass"
 
 
 class Figures(unittest.TestCase):
@@ -28,6 +33,25 @@ class Figures(unittest.TestCase):
         order = []
         in_turns(2, lambda: order.append("ours"), lambda: order.append("peer"))
         self.assertEqual(order, ["ours", "peer", "ours", "peer"])
+
+
+class NeighboursTakeCores(unittest.TestCase):
+    cores = sorted(os.sched_getaffinity(0))[:1]
+
+    def share(self, command):
+        """What is said of others while a child of ours and this other program run."""
+        Neighbours.worst = 0.0
+        other = subprocess.Popen(pinned(self.cores, command))
+        with redirect_stderr(io.StringIO()) as said, Neighbours(self.cores):
+            subprocess.run(pinned(self.cores, [sys.executable, "-c", SPIN]), check=True)
+        other.kill()
+        other.wait()
+        return Neighbours.worst, said.getvalue()
+
+    def test_others_are_told_from_our_own(self):
+        share, said = self.share([sys.executable, "-c", SPIN.replace("0.5", "60")])
+        self.assertGreater(share, 0.3)
+        self.assertIn("warning: other programs took", said)
 
 
 class Training(unittest.TestCase):

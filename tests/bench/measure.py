@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -36,13 +37,39 @@ def pinned(cores, command):
     return ["taskset", "-c", ",".join(map(str, cores)), *map(str, command)]
 
 
+class Neighbours:
+    """What other programs took of the cores while a job ran: they slow both sides, and not by the same share."""
+    allowed = 0.03
+    worst = 0.0  # since it was last set to zero
+
+    def __init__(self, cores):
+        self.cores = cores
+
+    def __enter__(self):
+        self.begin, self.others = time.monotonic(), self.seconds_of_others()
+
+    def __exit__(self, *error):
+        share = (self.seconds_of_others() - self.others) / ((time.monotonic() - self.begin) * len(self.cores))
+        Neighbours.worst = max(Neighbours.worst, share)
+        if share > self.allowed:
+            say(f"warning: other programs took {100 * share:.0f} % of cores {', '.join(map(str, self.cores))} during this run")
+
+    def seconds_of_others(self):
+        """All that was not idle, a hypervisor's other guests included, without what our ended children used."""
+        names = {f"cpu{core}" for core in self.cores}
+        with open("/proc/stat", encoding="ascii") as file:
+            ticks = [list(map(int, line.split()[1:9])) for line in file if line.split()[0] in names]
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return sum(sum(line) - line[3] - line[4] for line in ticks) / os.sysconf("SC_CLK_TCK") - used.ru_utime - used.ru_stime
+
+
 def run_job(commands, cores, environments, log, watched=None, limit=1800):
     """Runs the processes of one job side by side, pinned to the same cores, and waits for them all.
 
     Returns seconds from the start of the first process until the file `watched` had its first line (None without one).
     """
     begin, processes, first = time.monotonic(), [], None
-    with open(log, "wb") as file:
+    with Neighbours(cores), open(log, "wb") as file:
         try:
             for command, environment in zip(commands, environments):
                 processes.append(subprocess.Popen(pinned(cores, command), env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file))

@@ -39,7 +39,8 @@ def table(group, results):
     lines += ["", *notes] if notes else []
     lines.append("")
     for conditions, cases in by_conditions(results).items():
-        lines.append(f"- {', '.join(cases)}: {conditions}")
+        lines.append(f"- {', '.join(cases)}: {conditions}; other programs took at most "
+                     f"{100 * max(results[case].get('neighbours', 0) for case in cases):.0f} % of these cores")
     return lines
 
 
