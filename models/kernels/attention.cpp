@@ -61,6 +61,38 @@ constexpr int kQueries = kColumns;
 
 TRIREME_TILE std::int64_t units_of(std::int64_t depth, int kind_depth) { return (depth + kind_depth - 1) / kind_depth; }
 
+// Rows of tokens as the left side of products: side by side, each of whole units.
+template <class Kind>
+class LeftRows {
+  using Scalar = typename Kind::Scalar;
+
+ public:
+  static std::int64_t bytes(std::int64_t tokens, std::int64_t width) {
+    return Arena::bytes<Scalar>(tokens * stride_of(width));
+  }
+  LeftRows(Arena& arena, std::int64_t tokens, std::int64_t width)
+      : tokens_(tokens), width_(width), stride_(stride_of(width)), rows_(arena.take<Scalar>(tokens * stride_)) {}
+
+  void read(Rows<const Scalar> rows) {
+    for (std::int64_t token = 0; token < tokens_; ++token) {
+      Scalar* to = rows_ + token * stride_;
+      std::copy_n(rows.data + token * rows.stride, width_, to);
+      std::fill(to + width_, to + stride_, Scalar(0));
+    }
+  }
+  RowsInPlace from(std::int64_t token) const { return {rows_ + token * stride_, stride_ * sizeof(Scalar)}; }
+
+ private:
+  // No multiple of 2 KiB: the first cache's sets repeat every 4, and a tile reads 12 rows at once.
+  static std::int64_t stride_of(std::int64_t width) {
+    const std::int64_t stride = (width + 15) / 16 * 16;
+    return stride % 512 == 0 ? stride + 16 : stride;
+  }
+
+  std::int64_t tokens_, width_, stride_;
+  Scalar* rows_;
+};
+
 // D channels as the rows of products: near-equal panels of at most 12.
 struct Channels {
   explicit Channels(std::int64_t width) : width(width), panels((width + kRows - 1) / kRows) {}
@@ -117,12 +149,11 @@ class Forward {
         channels_(width),
         depth_units_(units_of(width, Kind::kDepth)),
         token_units_(units_of(tokens, Kind::kDepth)),
-        tiles_((tokens + kRows - 1) / kRows),
-        arena_(Arena::bytes<std::uint32_t>(tiles_ * kRows * depth_units_) +
+        arena_(LeftRows<Kind>::bytes(tokens, width) +
                Arena::bytes<std::uint32_t>(channels_.panels * kRows * token_units_) +
                Arena::bytes<std::uint32_t>(kQueries * depth_units_) + 2 * Arena::bytes<float>(kQueries * (tokens + 1)) +
                Arena::bytes<float>(kQueries * width)),
-        keys_(arena_.template take<std::uint32_t>(tiles_ * kRows * depth_units_)),
+        keys_(arena_, tokens, width),
         values_(arena_.template take<std::uint32_t>(channels_.panels * kRows * token_units_)),
         queries_(arena_.template take<std::uint32_t>(kQueries * depth_units_)),
         scores_(arena_.template take<float>(kQueries * (tokens + 1))),
@@ -130,7 +161,7 @@ class Forward {
         mixed_(arena_.template take<float>(kQueries * width)) {}
 
   void read(Rows<const Scalar> k, Rows<const Scalar> v) {
-    pack<Kind, kRows>(k.data, k.stride, true, tokens_, channels_.width, keys_);
+    keys_.read(k);
     pack_channels<Kind>(v.data, v.stride, channels_, tokens_, values_);
   }
 
@@ -151,7 +182,7 @@ class Forward {
     const __m512 none = _mm512_set1_ps(-INFINITY);
     __m512 top0 = none, top1 = none;
     for (std::int64_t key = 0; key < keys; key += kRows)
-      for_tile<Kind>(keys_ + key * depth_units_, queries_, depth_units_,
+      for_tile<Kind>(keys_.from(key), queries_, depth_units_,
                      static_cast<int>(std::min<std::int64_t>(kRows, keys - key)),
                      [&](int row, __m512 x, __m512 y) __attribute__((always_inline)) {
                        __mmask16 low, high;
@@ -183,7 +214,7 @@ class Forward {
     }
     for (std::int64_t panel = 0; panel < channels_.panels; ++panel) {
       float* to = mixed_ + channels_.begin(panel) * kQueries;
-      for_tile<Kind>(values_ + panel * token_units_ * kRows, probabilities_, units_of(keys, Kind::kDepth),
+      for_tile<Kind>(PackedRows{values_ + panel * token_units_ * kRows}, probabilities_, units_of(keys, Kind::kDepth),
                      static_cast<int>(channels_.begin(panel + 1) - channels_.begin(panel)),
                      [&](int row, __m512 x, __m512 y) __attribute__((always_inline)) {
                        _mm512_storeu_ps(to + row * kQueries, x);
@@ -200,9 +231,10 @@ class Forward {
 
   std::int64_t tokens_;
   Channels channels_;
-  std::int64_t depth_units_, token_units_, tiles_;
+  std::int64_t depth_units_, token_units_;
   Arena arena_;
-  std::uint32_t *keys_, *values_, *queries_;
+  LeftRows<Kind> keys_;
+  std::uint32_t *values_, *queries_;
   float* scores_;
   std::uint32_t* probabilities_;
   float* mixed_;
@@ -218,18 +250,16 @@ class Backward {
         channels_(width),
         depth_units_(units_of(width, Kind::kDepth)),
         token_units_(units_of(tokens, Kind::kDepth)),
-        tiles_((tokens + kRows - 1) / kRows),
         blocks_((width + kColumns - 1) / kColumns),
-        arena_(2 * Arena::bytes<std::uint32_t>(tiles_ * kRows * depth_units_) +
+        arena_(2 * LeftRows<Kind>::bytes(tokens, width) +
                Arena::bytes<std::uint32_t>(channels_.panels * kRows * token_units_) +
                2 * Arena::bytes<std::uint32_t>(kQueries * depth_units_) +
                2 * Arena::bytes<std::uint32_t>(blocks_ * kColumns * kQueryUnits) +
                2 * Arena::bytes<Scalar>(kQueries * (tokens + 1)) +
-               2 * Arena::bytes<std::uint32_t>(tiles_ * kRows * kQueryUnits) +
                Arena::bytes<std::uint32_t>(kQueries * token_units_) + Arena::bytes<float>(kQueries * width) +
-               2 * Arena::bytes<float>(tokens * blocks_ * kColumns)),
-        keys_(arena_.template take<std::uint32_t>(tiles_ * kRows * depth_units_)),
-        values_(arena_.template take<std::uint32_t>(tiles_ * kRows * depth_units_)),
+               2 * Arena::bytes<float>(tokens * blocks_ * kColumns) + Arena::bytes<float>((2 + kRows) * kQueries + 1)),
+        keys_(arena_, tokens, width),
+        values_(arena_, tokens, width),
         key_channels_(arena_.template take<std::uint32_t>(channels_.panels * kRows * token_units_)),
         queries_(arena_.template take<std::uint32_t>(kQueries * depth_units_)),
         outer_(arena_.template take<std::uint32_t>(kQueries * depth_units_)),
@@ -237,16 +267,18 @@ class Backward {
         outer_rows_(arena_.template take<std::uint32_t>(blocks_ * kColumns * kQueryUnits)),
         probabilities_(arena_.template take<Scalar>(kQueries * (tokens + 1))),
         slopes_(arena_.template take<Scalar>(kQueries * (tokens + 1))),
-        left_probabilities_(arena_.template take<std::uint32_t>(tiles_ * kRows * kQueryUnits)),
-        left_slopes_(arena_.template take<std::uint32_t>(tiles_ * kRows * kQueryUnits)),
         right_slopes_(arena_.template take<std::uint32_t>(kQueries * token_units_)),
         mixed_(arena_.template take<float>(kQueries * width)),
         key_gradients_(arena_.template take<float>(tokens * blocks_ * kColumns)),
-        value_gradients_(arena_.template take<float>(tokens * blocks_ * kColumns)) {}
+        value_gradients_(arena_.template take<float>(tokens * blocks_ * kColumns)),
+        top_(arena_.template take<float>((2 + kRows) * kQueries + 1)),
+        weighed_(top_ + kQueries),
+        held_(weighed_ + kQueries),
+        scale_(held_ + kRows * kQueries) {}
 
   void read(Rows<const Scalar> k, Rows<const Scalar> v) {
-    pack<Kind, kRows>(k.data, k.stride, true, tokens_, channels_.width, keys_);
-    pack<Kind, kRows>(v.data, v.stride, true, tokens_, channels_.width, values_);
+    keys_.read(k);
+    values_.read(v);
     pack_channels<Kind>(k.data, k.stride, channels_, tokens_, key_channels_);
     std::fill_n(key_gradients_, tokens_ * blocks_ * kColumns, 0.0F);
     std::fill_n(value_gradients_, tokens_ * blocks_ * kColumns, 0.0F);
@@ -286,8 +318,8 @@ class Backward {
     pack<Kind, kColumns>(gradient, gradient_stride, false, width, queries, outer_rows_);
     // Of each query: the sum of what its probabilities' gradients weigh, and its scores' logarithm of a sum. A lane
     // without a query has probabilities of zero.
-    alignas(64) float weighed[kQueries] = {}, top[kQueries];
-    std::fill_n(top, kQueries, INFINITY);
+    std::fill_n(weighed_, kQueries, 0.0F);
+    std::fill_n(top_, kQueries, INFINITY);
     for (std::int64_t i = 0; i < queries; ++i) {
       __m512 sum = _mm512_setzero_ps();
       for (std::int64_t channel = 0; channel < width; channel += 16) {
@@ -295,51 +327,53 @@ class Backward {
         sum = _mm512_fmadd_ps(load16(gradient + i * gradient_stride + channel, lanes),
                               load16(out + i * out_stride + channel, lanes), sum);
       }
-      weighed[i] = _mm512_reduce_add_ps(sum);
-      top[i] = logsumexp[i];
+      weighed_[i] = _mm512_reduce_add_ps(sum);
+      top_[i] = logsumexp[i];
     }
-    const __m512 scale = _mm512_set1_ps(1.0F / std::sqrt(static_cast<float>(width)));
-    const __m512 top0 = _mm512_load_ps(top), top1 = _mm512_load_ps(top + 16);
-    const __m512 weighed0 = _mm512_load_ps(weighed), weighed1 = _mm512_load_ps(weighed + 16);
-    alignas(64) float held[kRows][kQueries];  // one tile's probabilities, not rounded
+    *scale_ = 1.0F / std::sqrt(static_cast<float>(width));
     for (std::int64_t key = 0; key < keys; key += kRows) {
       const int rows = static_cast<int>(std::min<std::int64_t>(kRows, keys - key));
-      for_tile<Kind>(keys_ + key * depth_units_, queries_, depth_units_, rows,
+      for_tile<Kind>(keys_.from(key), queries_, depth_units_, rows,
                      [&](int row, __m512 x, __m512 y) __attribute__((always_inline)) {
                        __mmask16 low, high;
                        visible(key + row, first, low, high);
-                       x = _mm512_maskz_mov_ps(low, exponential16(_mm512_fmsub_ps(x, scale, top0)));
-                       y = _mm512_maskz_mov_ps(high, exponential16(_mm512_fmsub_ps(y, scale, top1)));
-                       _mm512_store_ps(held[row], x);
-                       _mm512_store_ps(held[row] + 16, y);
+                       const __m512 scale = _mm512_set1_ps(*scale_);
+                       x = exponential16(_mm512_fmsub_ps(x, scale, _mm512_load_ps(top_)));
+                       y = exponential16(_mm512_fmsub_ps(y, scale, _mm512_load_ps(top_ + 16)));
+                       x = _mm512_maskz_mov_ps(low, x);
+                       y = _mm512_maskz_mov_ps(high, y);
+                       _mm512_store_ps(held_ + row * kQueries, x);
+                       _mm512_store_ps(held_ + row * kQueries + 16, y);
                        store16(probabilities_ + (key + row) * kQueries, 0xFFFF, x);
                        store16(probabilities_ + (key + row) * kQueries + 16, 0xFFFF, y);
                      });
-      for_tile<Kind>(values_ + key * depth_units_, outer_, depth_units_, rows,
+      for_tile<Kind>(values_.from(key), outer_, depth_units_, rows,
                      [&](int row, __m512 x, __m512 y) __attribute__((always_inline)) {
-                       x = _mm512_mul_ps(_mm512_mul_ps(_mm512_load_ps(held[row]), _mm512_sub_ps(x, weighed0)), scale);
-                       y = _mm512_mul_ps(_mm512_mul_ps(_mm512_load_ps(held[row] + 16), _mm512_sub_ps(y, weighed1)),
-                                         scale);
+                       const __m512 scale = _mm512_set1_ps(*scale_);
+                       const float* held = held_ + row * kQueries;
+                       x = _mm512_mul_ps(_mm512_load_ps(held), _mm512_sub_ps(x, _mm512_load_ps(weighed_)));
+                       y = _mm512_mul_ps(_mm512_load_ps(held + 16), _mm512_sub_ps(y, _mm512_load_ps(weighed_ + 16)));
+                       x = _mm512_mul_ps(x, scale);
+                       y = _mm512_mul_ps(y, scale);
                        store16(slopes_ + (key + row) * kQueries, 0xFFFF, x);
                        store16(slopes_ + (key + row) * kQueries + 16, 0xFFFF, y);
                      });
     }
-    pack<Kind, kRows>(probabilities_, kQueries, true, keys, kQueries, left_probabilities_);
-    pack<Kind, kRows>(slopes_, kQueries, true, keys, kQueries, left_slopes_);
-    pack<Kind, kQueries>(slopes_, kQueries, false, kQueries, keys, right_slopes_);
+    const std::uint32_t* right_slopes = right_side(keys);
     for (std::int64_t key = 0; key < keys; key += kRows) {
       const int rows = static_cast<int>(std::min<std::int64_t>(kRows, keys - key));
       for (std::int64_t block = 0; block < blocks_; ++block) {
         const std::int64_t at = key * blocks_ * kColumns + block * kColumns;
-        add_tile(left_probabilities_ + key * kQueryUnits, outer_rows_ + block * kColumns * query_units, query_units,
-                 rows, value_gradients_ + at);
-        add_tile(left_slopes_ + key * kQueryUnits, query_rows_ + block * kColumns * query_units, query_units, rows,
+        add_tile(probabilities_ + key * kQueries, outer_rows_ + block * kColumns * query_units, query_units, rows,
+                 value_gradients_ + at);
+        add_tile(slopes_ + key * kQueries, query_rows_ + block * kColumns * query_units, query_units, rows,
                  key_gradients_ + at);
       }
     }
     for (std::int64_t panel = 0; panel < channels_.panels; ++panel) {
       float* to = mixed_ + channels_.begin(panel) * kQueries;
-      for_tile<Kind>(key_channels_ + panel * token_units_ * kRows, right_slopes_, units_of(keys, Kind::kDepth),
+      for_tile<Kind>(PackedRows{key_channels_ + panel * token_units_ * kRows}, right_slopes,
+                     units_of(keys, Kind::kDepth),
                      static_cast<int>(channels_.begin(panel + 1) - channels_.begin(panel)),
                      [&](int row, __m512 x, __m512 y) __attribute__((always_inline)) {
                        _mm512_storeu_ps(to + row * kQueries, x);
@@ -350,24 +384,37 @@ class Backward {
     store_transposed(mixed_, width, one, one, queries, q_gradient, q_gradient_stride);
   }
 
-  void add_tile(const std::uint32_t* left, const std::uint32_t* right, std::int64_t units, int rows,
-                float* sums) const {
+  // Slopes as the right side of products: float32 lies so already.
+  const std::uint32_t* right_side(std::int64_t keys) const {
+    if constexpr (Kind::kDepth == 1) {
+      return reinterpret_cast<const std::uint32_t*>(slopes_);
+    } else {
+      pack<Kind, kQueries>(slopes_, kQueries, false, kQueries, keys, right_slopes_);
+      return right_slopes_;
+    }
+  }
+
+  void add_tile(const Scalar* left_rows, const std::uint32_t* right, std::int64_t units, int rows, float* sums) const {
     const std::int64_t stride = blocks_ * kColumns;
-    for_tile<Kind>(left, right, units, rows, [&](int row, __m512 x, __m512 y) __attribute__((always_inline)) {
-      float* at = sums + row * stride;
-      _mm512_storeu_ps(at, _mm512_add_ps(_mm512_loadu_ps(at), x));
-      _mm512_storeu_ps(at + 16, _mm512_add_ps(_mm512_loadu_ps(at + 16), y));
-    });
+    for_tile<Kind>(RowsInPlace{left_rows, kQueries * sizeof(Scalar)}, right, units, rows,
+                   [&](int row, __m512 x, __m512 y) __attribute__((always_inline)) {
+                     float* at = sums + row * stride;
+                     _mm512_storeu_ps(at, _mm512_add_ps(_mm512_loadu_ps(at), x));
+                     _mm512_storeu_ps(at + 16, _mm512_add_ps(_mm512_loadu_ps(at + 16), y));
+                   });
   }
 
   std::int64_t tokens_;
   Channels channels_;
-  std::int64_t depth_units_, token_units_, tiles_, blocks_;
+  std::int64_t depth_units_, token_units_, blocks_;
   Arena arena_;
-  std::uint32_t *keys_, *values_, *key_channels_, *queries_, *outer_, *query_rows_, *outer_rows_;
+  LeftRows<Kind> keys_, values_;
+  std::uint32_t *key_channels_, *queries_, *outer_, *query_rows_, *outer_rows_;
   Scalar *probabilities_, *slopes_;
-  std::uint32_t *left_probabilities_, *left_slopes_, *right_slopes_;
+  std::uint32_t* right_slopes_;
   float *mixed_, *key_gradients_, *value_gradients_;
+  float *top_, *weighed_;  // of each query of a panel
+  float *held_, *scale_;   // one tile's probabilities, not rounded
 };
 
 }  // namespace

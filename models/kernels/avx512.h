@@ -124,34 +124,36 @@ TRIREME_TILE void transpose16(__m512i (&r)[16]) {
   }
 }
 
-/// Packs `lanes` rows (or columns) into panels of kLanes of them, one behind the other. A panel is [units][kLanes]:
-/// what a tile reads side by side for each unit of depth, zeros where there is no lane.
+/// 32-bit units from one panel of a matrix to the next. The line between keeps what is read and written at the same
+/// depth of many panels apart in the first cache, whose sets repeat every 4 KiB.
+TRIREME_TILE std::int64_t panel_pitch(std::int64_t units, std::int64_t lanes) { return units * lanes + 16; }
+
+/// Packs `lanes` rows (or columns) into panels of kLanes of them, `pitch` units from one to the next. A panel is
+/// [units][kLanes]: what a tile reads side by side for each unit of depth, zeros where there is no lane.
 /// @param deep    whether elements of a lane lie side by side in memory (else elements of a depth do)
 /// @param stride  elements between lanes (deep) or between depths
 template <class Kind, int kLanes>
 TRIREME_TILE void pack(const typename Kind::Scalar* from, std::int64_t stride, bool deep, std::int64_t lanes,
-                       std::int64_t depth, std::uint32_t* out) {
+                       std::int64_t depth, std::uint32_t* out, std::int64_t pitch) {
   const std::int64_t units = (depth + Kind::kDepth - 1) / Kind::kDepth;
   if (!deep) {
-    // Eight panels and 32 rows of memory at a time: what lies side by side is read together, and few pages are open.
-    constexpr std::int64_t kTogether = 8 * kLanes;
-    constexpr std::int64_t kUnits = 32;
-    for (std::int64_t corner = 0; corner < units; corner += kUnits)
-      for (std::int64_t begin = 0; begin < lanes; begin += kTogether) {
-        const std::int64_t end = begin + kTogether < lanes ? begin + kTogether : lanes;
-        const std::int64_t last = corner + kUnits < units ? corner + kUnits : units;
-        for (std::int64_t unit = corner; unit < last; ++unit) {
-          const auto* row = from + unit * Kind::kDepth * stride;
-          const auto* next = (unit + 1) * Kind::kDepth <= depth ? row + stride : nullptr;
-          for (std::int64_t panel = begin; panel < end; panel += kLanes)
-            for (int first = 0; first < kLanes; first += 16) {
-              const std::int64_t lane = panel + first, here = end - lane;
-              const __mmask16 read = lanes_below(here), width = lanes_below(kLanes - first);
-              _mm512_mask_storeu_epi32(out + panel * units + unit * kLanes + first, width,
-                                       Kind::load_lanes(row + lane, next ? next + lane : nullptr, read & width));
-            }
-        }
+    // Stretches of memory are read from end to end: whole rows of most matrices.
+    constexpr std::int64_t kTogether = 512 / kLanes * kLanes;
+    for (std::int64_t begin = 0; begin < lanes; begin += kTogether) {
+      const std::int64_t end = begin + kTogether < lanes ? begin + kTogether : lanes;
+      for (std::int64_t unit = 0; unit < units; ++unit) {
+        const auto* row = from + unit * Kind::kDepth * stride;
+        const auto* next = (unit + 1) * Kind::kDepth <= depth ? row + stride : nullptr;
+        std::uint32_t* to = out + begin / kLanes * pitch + unit * kLanes;
+        for (std::int64_t panel = begin; panel < end; panel += kLanes, to += pitch)
+          for (int first = 0; first < kLanes; first += 16) {
+            const std::int64_t lane = panel + first;
+            const __mmask16 read = lanes_below(end - lane), width = lanes_below(kLanes - first);
+            _mm512_mask_storeu_epi32(to + first, width,
+                                     Kind::load_lanes(row + lane, next ? next + lane : nullptr, read & width));
+          }
       }
+    }
     return;
   }
   for (std::int64_t panel = 0; panel < lanes; panel += kLanes)
@@ -167,7 +169,7 @@ TRIREME_TILE void pack(const typename Kind::Scalar* from, std::int64_t stride, b
           r[lane] = lane < here && (width >> lane & 1) ? Kind::load_units(corner + lane * stride, left)
                                                        : _mm512_setzero_si512();
         transpose16(r);
-        std::uint32_t* to = out + panel * units + unit * kLanes + first;
+        std::uint32_t* to = out + panel / kLanes * pitch + unit * kLanes + first;
         const std::int64_t count = units - unit;
 #pragma GCC unroll 16
         for (int i = 0; i < 16; ++i)
@@ -176,34 +178,76 @@ TRIREME_TILE void pack(const typename Kind::Scalar* from, std::int64_t stride, b
     }
 }
 
+/// Panels without a gap.
+template <class Kind, int kLanes>
+TRIREME_TILE void pack(const typename Kind::Scalar* from, std::int64_t stride, bool deep, std::int64_t lanes,
+                       std::int64_t depth, std::uint32_t* out) {
+  pack<Kind, kLanes>(from, stride, deep, lanes, depth, out, (depth + Kind::kDepth - 1) / Kind::kDepth * kLanes);
+}
+
+/// Rows of a tile's left side as `pack` left them: [units][12].
+struct PackedRows {
+  const std::uint32_t* at;
+};
+
+/// Rows of a tile's left side as they lie in memory, units side by side.
+struct RowsInPlace {
+  const void* at;
+  std::size_t stride;  ///< bytes between rows
+};
+
 /// sums[r][v] += over all units: a[unit][r] * b[unit][16 v ..]. One sum an element over the whole depth, in its order:
 /// the bits of an element depend on its own row and column alone.
 template <class Kind, int kTileRows>
-TRIREME_TILE void multiply_panels(const std::uint32_t* a, const std::uint32_t* b, std::int64_t units,
-                                  __m512 (&sums)[kTileRows][2]) {
-  for (std::int64_t unit = 0; unit < units; ++unit, a += kRows, b += kColumns) {
-    const __m512i b0 = _mm512_loadu_si512(b), b1 = _mm512_loadu_si512(b + 16);
-    // Panels are read once from the second cache or farther away; the processor's own prefetch ends at each page.
-    _mm_prefetch(reinterpret_cast<const char*>(b + 16 * kColumns), _MM_HINT_T0);
-    _mm_prefetch(reinterpret_cast<const char*>(b + 16 * kColumns + 16), _MM_HINT_T0);
+TRIREME_TILE void multiply_unit(const auto& unit_of_row, const std::uint32_t* b, __m512 (&sums)[kTileRows][2]) {
+  const __m512i b0 = _mm512_loadu_si512(b), b1 = _mm512_loadu_si512(b + 16);
+  // Panels are read once from the second cache or farther away; the processor's own prefetch ends at each page.
+  _mm_prefetch(reinterpret_cast<const char*>(b + 16 * kColumns), _MM_HINT_T0);
+  _mm_prefetch(reinterpret_cast<const char*>(b + 16 * kColumns + 16), _MM_HINT_T0);
 #pragma GCC unroll 12
-    for (int row = 0; row < kTileRows; ++row) {
-      const __m512i broadcast = _mm512_set1_epi32(static_cast<int>(a[row]));
-      sums[row][0] = Kind::multiply_add(broadcast, b0, sums[row][0]);
-      sums[row][1] = Kind::multiply_add(broadcast, b1, sums[row][1]);
-    }
+  for (int row = 0; row < kTileRows; ++row) {
+    const __m512i broadcast = _mm512_set1_epi32(unit_of_row(row));
+    sums[row][0] = Kind::multiply_add(broadcast, b0, sums[row][0]);
+    sums[row][1] = Kind::multiply_add(broadcast, b1, sums[row][1]);
+  }
+}
+template <class Kind, int kTileRows>
+TRIREME_TILE void multiply_panels(PackedRows a, const std::uint32_t* b, std::int64_t units,
+                                  __m512 (&sums)[kTileRows][2]) {
+  for (std::int64_t unit = 0; unit < units; ++unit, a.at += kRows, b += kColumns)
+    multiply_unit<Kind>([&](int row) __attribute__((always_inline)) { return static_cast<int>(a.at[row]); }, b, sums);
+}
+template <class Kind, int kTileRows>
+TRIREME_TILE void multiply_panels(RowsInPlace a, const std::uint32_t* b, std::int64_t units,
+                                  __m512 (&sums)[kTileRows][2]) {
+  // Three rows a register: one, and one or two strides behind it, are addresses that an instruction can hold.
+  const char* group[(kTileRows + 2) / 3];
+#pragma GCC unroll 4
+  for (std::size_t i = 0; i < (kTileRows + 2) / 3; ++i) group[i] = static_cast<const char*>(a.at) + 3 * i * a.stride;
+  const auto unit_of_row = [&](int row) __attribute__((always_inline)) {
+    int bits;
+    __builtin_memcpy(&bits, group[row / 3] + static_cast<std::size_t>(row % 3) * a.stride, sizeof(bits));
+    return bits;
+  };
+  for (std::int64_t unit = 0; unit < units; ++unit, b += kColumns) {
+    multiply_unit<Kind>(unit_of_row, b, sums);
+#pragma GCC unroll 4
+    for (int i = 0; i < (kTileRows + 2) / 3; ++i) group[i] += sizeof(int);
   }
 }
 
 /// Calls take(row, first, second) with the two vectors of each of a tile's `rows` rows.
-template <class Kind, class Take>
-TRIREME_TILE void for_tile(const std::uint32_t* a, const std::uint32_t* b, std::int64_t units, int rows,
-                           const Take& take) {
+/// @param a  PackedRows or RowsInPlace
+template <class Kind, class Left, class Take>
+TRIREME_TILE void for_tile(Left a, const std::uint32_t* b, std::int64_t units, int rows, const Take& take) {
   const auto run = [&]<int kTileRows>() __attribute__((always_inline)) {
     __m512 sums[kTileRows][2];
 #pragma GCC unroll 12
     for (int row = 0; row < kTileRows; ++row) sums[row][0] = sums[row][1] = _mm512_setzero_ps();
     multiply_panels<Kind, kTileRows>(a, b, units, sums);
+    // What `take` reads from memory is read after the sums are done: held in registers meanwhile, it would drive sums
+    // out of theirs.
+    asm volatile("" ::: "memory");
 #pragma GCC unroll 12
     for (int row = 0; row < kTileRows; ++row) take(row, sums[row][0], sums[row][1]);
   };

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <bit>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -15,6 +16,8 @@ namespace trireme::models {
 namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kPage = std::size_t{4} << 10;
+constexpr std::size_t kSlab = std::size_t{16} << 20;
 
 // Before each block, in a cache line of its own, so that blocks stay aligned for vectors.
 struct alignas(64) Header {
@@ -72,11 +75,29 @@ class BlockCache final : public c10::Allocator {
       counts_.held_bytes += static_cast<std::int64_t>(bytes_of(size_class) + sizeof(Header));
     }
     const std::size_t size = bytes_of(size_class) + sizeof(Header);
+    void* memory = size >= kPage && size < kHugePage ? cut(size) : fresh(size);
+    new (memory) Header{size_class};
+    return static_cast<Header*>(memory) + 1;
+  }
+
+  static void* fresh(std::size_t size) {
     void* memory = nullptr;
     if (::posix_memalign(&memory, size >= kHugePage ? kHugePage : alignof(Header), size) != 0) throw std::bad_alloc();
     if (size >= kHugePage) ::madvise(memory, size, MADV_HUGEPAGE);
-    new (memory) Header{size_class};
-    return static_cast<Header*>(memory) + 1;
+    return memory;
+  }
+
+  // Blocks of some pages lie side by side in huge ones: a step of a small model goes through hundreds of them.
+  void* cut(std::size_t size) {
+    const std::lock_guard lock(mutex_);
+    if (size > slab_left_) {
+      slab_ = static_cast<std::byte*>(fresh(kSlab));
+      slab_left_ = kSlab;
+    }
+    void* block = slab_;
+    slab_ += size;
+    slab_left_ -= size;
+    return block;
   }
 
   static void give_back(void* block) {
@@ -89,6 +110,8 @@ class BlockCache final : public c10::Allocator {
 
   std::mutex mutex_;
   std::vector<std::vector<void*>> free_;  // by size class
+  std::byte* slab_ = nullptr;
+  std::size_t slab_left_ = 0;
   BlockCacheCounts counts_;
 };
 

@@ -13,7 +13,7 @@ namespace trireme::models {
 namespace {
 
 constexpr std::int64_t kDepth = 2048;           // elements that one register tile goes through at a time
-constexpr std::int64_t kLeftBytes = 384 << 10;  // of packed rows: they stay in a core's second cache
+constexpr std::int64_t kLeftBytes = 512 << 10;  // of packed rows: they stay in a core's second cache
 constexpr std::int64_t kRightBytes = 3 << 20;   // of packed columns: they stay in the third
 
 // A matrix as a product reads it. `deep`: elements that are multiplied one after the other lie side by side, and
@@ -68,21 +68,23 @@ void pack_lanes(const Operand& operand, std::int64_t first, std::int64_t count, 
                 std::int64_t depth, std::uint32_t* out) {
   const auto* from = static_cast<const typename Kind::Scalar*>(operand.data);
   from += operand.deep ? first * operand.stride + depth_begin : depth_begin * operand.stride + first;
-  pack<Kind, kLanes>(from, operand.stride, operand.deep, count, depth, out);
+  pack<Kind, kLanes>(from, operand.stride, operand.deep, count, depth, out,
+                     panel_pitch((depth + Kind::kDepth - 1) / Kind::kDepth, kLanes));
 }
 
 template <class Scalar, class Addend, class Out>
 void multiply_block(auto kind, const std::uint32_t* left, std::int64_t rows, const std::uint32_t* right,
                     std::int64_t columns, std::int64_t units, const Scalar* bias, const Addend* addend,
                     std::int64_t addend_stride, Out* out, std::int64_t stride) {
-  for (std::int64_t column = 0; column < columns; column += kColumns, right += units * kColumns) {
+  const std::int64_t pitch = panel_pitch(units, kColumns);
+  for (std::int64_t column = 0; column < columns; column += kColumns, right += pitch) {
     const __mmask16 low = lanes_below(columns - column), high = lanes_below(columns - column - 16);
     __m512 bias0 = _mm512_setzero_ps(), bias1 = bias0;
     if (bias) bias0 = load16(bias + column, low), bias1 = load16(bias + column + 16, high);
     for (std::int64_t row = 0; row < rows; row += kRows) {
       const Addend* add = addend ? addend + row * addend_stride + column : nullptr;
       Out* to = out + row * stride + column;
-      for_tile<decltype(kind)>(left + row * units, right, units,
+      for_tile<decltype(kind)>(PackedRows{left + row / kRows * panel_pitch(units, kRows)}, right, units,
                                static_cast<int>(std::min<std::int64_t>(kRows, rows - row)),
                                [&](int r, __m512 x, __m512 y) __attribute__((always_inline)) {
                                  if (bias) x = _mm512_add_ps(x, bias0), y = _mm512_add_ps(y, bias1);
@@ -102,34 +104,35 @@ template <class Kind, class Addend, class Out>
 void multiply_stretch(const Products& products, std::int64_t depth_begin, std::int64_t depth) {
   using Scalar = typename Kind::Scalar;
   const std::int64_t units = (depth + Kind::kDepth - 1) / Kind::kDepth;
+  const std::int64_t left_pitch = panel_pitch(units, kRows), right_pitch = panel_pitch(units, kColumns);
   const std::int64_t threads = at::get_num_threads();
   std::int64_t tiles = 0;
   for (const Operand& left : products.lefts) tiles += (left.count + kRows - 1) / kRows;
-  std::int64_t most_tiles = std::max<std::int64_t>(1, kLeftBytes / (units * kRows * 4));
+  std::int64_t most_tiles = std::max<std::int64_t>(1, kLeftBytes / (left_pitch * 4));
   if (threads > 1) most_tiles = std::clamp<std::int64_t>(tiles / (2 * threads), 1, most_tiles);
   const std::vector<Piece> left_pieces = pieces_of(products.lefts, kRows, most_tiles);
 
   // Right sides are taken in groups that stay in cache while all left sides pass by.
-  const std::int64_t most_panels = std::max<std::int64_t>(1, kRightBytes / (units * kColumns * 4));
+  const std::int64_t most_panels = std::max<std::int64_t>(1, kRightBytes / (right_pitch * 4));
   const std::vector<Piece> right_pieces = pieces_of(products.rights, kColumns, most_panels);
-  const at::Tensor memory = at::empty({most_panels * units * kColumns}, at::kInt);
+  const at::Tensor memory = at::empty({most_panels * right_pitch}, at::kInt);
   auto* packed = reinterpret_cast<std::uint32_t*>(memory.mutable_data_ptr<int>());
   for (std::size_t begin = 0, end = 0; begin < right_pieces.size(); begin = end) {
     std::vector<std::uint32_t*> places;
     for (std::uint32_t* next = packed; end < right_pieces.size(); ++end) {
       const Piece& piece = right_pieces[end];
-      const std::int64_t size = (piece.last - piece.first) * units * kColumns;
-      if (next + size > packed + most_panels * units * kColumns) break;
+      const std::int64_t size = (piece.last - piece.first) * right_pitch;
+      if (next + size > packed + most_panels * right_pitch) break;
       places.push_back(next);
       next += size;
       const Operand& right = products.rights[piece.side];
-      at::parallel_for(piece.first, piece.last, 8, [&](std::int64_t first, std::int64_t last) {
+      at::parallel_for(piece.first, piece.last, 16, [&](std::int64_t first, std::int64_t last) {
         pack_lanes<Kind, kColumns>(right, first * kColumns, std::min(right.count, last * kColumns) - first * kColumns,
-                                   depth_begin, depth, places.back() + (first - piece.first) * units * kColumns);
+                                   depth_begin, depth, places.back() + (first - piece.first) * right_pitch);
       });
     }
     at::parallel_for(0, static_cast<std::int64_t>(left_pieces.size()), 1, [&](std::int64_t first, std::int64_t last) {
-      const at::Tensor left_memory = at::empty({most_tiles * kRows * units}, at::kInt);
+      const at::Tensor left_memory = at::empty({most_tiles * left_pitch}, at::kInt);
       auto* packed_left = reinterpret_cast<std::uint32_t*>(left_memory.mutable_data_ptr<int>());
       for (std::int64_t i = first; i < last; ++i) {
         const Piece& rows = left_pieces[static_cast<std::size_t>(i)];

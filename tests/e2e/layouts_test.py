@@ -47,9 +47,11 @@ class Layouts(Case):
 
     def test_dropout_and_what_is_computed_twice_in_every_family(self):
         for family, keys in trireme.FAMILIES.items():
-            with self.subTest(family):
-                self.assert_same_on([0, 2, 5], keys | {"steps": 8, "model.dropout": 0.1, "data.micro-batch": 2, "eval.every-steps": 5},
-                                    of_each={2: {"recompute": "selective"}, 5: {"recompute": "full"}})
+            for precision in ("fp32", "bf16"):
+                with self.subTest(family, precision=precision):
+                    self.assert_same_on([0, 2, 5], keys | {"steps": 8, "precision.compute": precision, "model.dropout": 0.1, "data.micro-batch": 2,
+                                                           "eval.every-steps": 5},
+                                        of_each={2: {"recompute": "selective"}, 5: {"recompute": "full"}})
 
     def test_recompute_saves_memory(self):
         peaks = []
