@@ -24,7 +24,7 @@ struct TrainOptions {
   std::string run;
   std::string config;
   std::string resume = "auto";
-  std::string time_limit;
+  std::string time_limit = "none";
   bool json = false;
   bool dry_run = false;
   bool print_config = false;
@@ -37,7 +37,7 @@ struct TrainOptions {
                             "auto, never, or the step of the checkpoint to go on from; later ones are then removed"},
                       Field{"time-limit", &C::time_limit,
                             "save and stop in time to end within this, from the start of the process: 90, 90s, 45m, "
-                            "1h30m, 2d; the exit status is then 75"},
+                            "1h30m, 2d, or none; the exit status is then 75"},
                       Field{"json", &C::json, "the result as one JSON object on stdout"},
                       Field{"dry-run", &C::dry_run, "print the plan (sizes, shares, memory) and train nothing"},
                       Field{"print-config", &C::print_config, "print the merged config as YAML and train nothing"}};
@@ -99,8 +99,9 @@ int run(Communicator& world, const TrainOptions& options, const Assignments& fla
   if (options.resume != "auto" && options.resume != "never" && !is_step(options.resume))
     throw Error(ErrorCode::kUsage, "--resume must be auto, never or a step, got '", options.resume, "'");
   TrainingStart start{options.resume, parse_duration(options.time_limit)};
-  if (!options.time_limit.empty() && !(start.time_limit > 0))
-    throw Error(ErrorCode::kUsage, "--time-limit must be a duration above 0 such as 90, 90s, 45m or 1h30m, got '",
+  if (options.time_limit != "none" && !(start.time_limit > 0))
+    throw Error(ErrorCode::kUsage,
+                "--time-limit must be none or a duration above 0 such as 90, 90s, 45m or 1h30m, got '",
                 options.time_limit, "'");
   TrainConfig config = merged_config(options, flags);
   config.threads = threads_of(config);

@@ -102,6 +102,22 @@ TEST(FusedAttention, LargeScoresNeitherOverflowNorVanish) {
   EXPECT_TRUE(mine.q.isfinite().all().item<bool>());
 }
 
+TEST(FusedAttention, WhatIsNoNumberStaysNone) {
+  at::Tensor q = at::randn({1, 40, 1, 16});
+  const at::Tensor k = at::randn({1, 40, 1, 16}), v = at::randn({1, 40, 1, 16});
+  if (!has_fused_attention(q)) GTEST_SKIP() << "no kernels for this processor";
+  const at::Tensor plain = fused_attention(q, k, v).first;
+  q[0][7][0][3] = NAN;
+  k[0][30][0][2] = NAN;
+  const at::Tensor out = fused_attention(q, k, v).first;
+  for (std::int64_t token = 0; token < 40; ++token) {
+    const bool reached = token == 7 || token >= 30;
+    EXPECT_EQ(out[0][token].isnan().all().item<bool>(), reached) << token;
+    if (reached) continue;
+    EXPECT_TRUE(out[0][token].equal(plain[0][token])) << token;
+  }
+}
+
 TEST(FusedAttention, ReadsStridedRowsAndGivesTheBitsOfContiguousOnes) {
   // Queries, keys and values side by side, as one product of a fused projection leaves them.
   const std::int64_t heads = 4, kv_heads = 2, width = 24;

@@ -73,9 +73,9 @@ TRIREME_TILE void store16(std::uint16_t* to, __mmask16 lanes, __m512 x) {
   _mm256_mask_storeu_epi16(to, lanes, (__m256i)_mm512_cvtneps_pbh(x));
 }
 
-/// e^x, relative error below 2e-7 for x up to 88; 0 far below.
+/// e^x, relative error below 2e-7 for x up to 88; 0 far below. What is no number stays none.
 TRIREME_TILE __m512 exponential16(__m512 x) {
-  x = _mm512_max_ps(x, _mm512_set1_ps(-104.0F));
+  x = _mm512_max_ps(_mm512_set1_ps(-104.0F), x);  // of which the second is what a NaN gives
   const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504088896341F)),
                                         _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375F), x);

@@ -151,8 +151,8 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
 std::vector<at::Tensor> linear_each(const at::Tensor& x, const std::vector<at::Tensor>& weights,
                                     const std::vector<at::Tensor>& biases) {
   if (at::GradMode::is_enabled()) return Linear::applied(x, weights, biases);
-  // A few rows do not pay for packing the weights.
-  if (x.numel() >= 32 * x.size(-1)) return Linear::products(x, weights, biases);
+  // Outside training, a few rows do not pay for packing the weights.
+  if (Kept::in_pass() || x.numel() >= 32 * x.size(-1)) return Linear::products(x, weights, biases);
   std::vector<at::Tensor> outs;
   for (std::size_t i = 0; i < weights.size(); ++i)
     outs.push_back(at::linear(x, weights[i], biases.empty() ? std::optional<at::Tensor>() : std::optional(biases[i])));

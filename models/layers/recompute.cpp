@@ -13,20 +13,17 @@ using torch::autograd::variable_list;
 
 struct Replay {
   std::function<at::Tensor(const at::Tensor&)> part;
-  std::optional<Kept> kept;
-  Kept* kept_or_null() { return kept ? &*kept : nullptr; }
+  Kept kept;
 };
 
 struct Recomputed : torch::autograd::Function<Recomputed> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, Replay replay) {
     const at::Tensor y = [&] {
-      const Kept::Scope scope(replay.kept_or_null());
+      const Kept::Scope scope(&replay.kept);
       return replay.part(x);  // autograd is off in here: nothing is kept but by us
     }();
-    if (replay.kept) {
-      replay.kept->drop_last();
-      replay.kept->start_replay();
-    }
+    replay.kept.drop_last();
+    replay.kept.start_replay();
     context->save_for_backward({x});
     hold(context, std::move(replay));
     return y;
@@ -37,9 +34,10 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
     auto& replay = held<Replay>(context);
     const at::Tensor x = context->get_saved_variables()[0].detach().requires_grad_(true);
     const at::Tensor y = [&] {
-      const Kept::Scope scope(replay.kept_or_null());
+      const Kept::Scope scope(&replay.kept);
       return replay.part(x);
     }();
+    replay.kept.end_replay();
     y.backward(outer[0]);  // parameters receive theirs here
     return {x.grad(), {}};
   }
@@ -49,9 +47,7 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
 
 at::Tensor recomputed(Recompute recompute, const at::Tensor& x, std::function<at::Tensor(const at::Tensor&)> part) {
   if (recompute == Recompute::kNone || !at::GradMode::is_enabled()) return part(x);
-  Replay replay{std::move(part), {}};
-  if (recompute == Recompute::kSelective) replay.kept.emplace();
-  return Recomputed::apply(x, std::move(replay));
+  return Recomputed::apply(x, Replay{std::move(part), Kept(/*keeps=*/recompute == Recompute::kSelective)});
 }
 
 }  // namespace trireme::models

@@ -137,8 +137,8 @@ class Stops(Case):
         self.assertLess(result.seconds, 6, result)
         self.assertEqual(self.event(run, "stopped")[-1]["reason"], "time-limit")
 
-    def test_a_time_limit_that_is_none_is_refused(self):
-        for limit in ("soon", "0", "-1", "1h30", "1.5h"):
+    def test_a_time_limit_that_is_no_duration_is_refused(self):
+        for limit in ("soon", "", "0", "-1", "1h30", "1.5h"):
             result = self.train(0, self.new_run(), {}, f"--time-limit={limit}", status=2)
             self.assertEqual(len(result.lines), 1, result)
             self.assertIn("--time-limit", result.stderr)

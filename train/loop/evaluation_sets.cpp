@@ -18,8 +18,17 @@ EvaluationSets::EvaluationSets(const TrainConfig& config, const std::string& tok
     if (error.code() != ErrorCode::kNotFound && error.code() != ErrorCode::kBadInput) throw;
     if (speaks) log_warning(std::string("no evaluation on a validation split: ") + error.what());
   }
-  for (const NamedCorpus& set : config.eval.named_sets())
-    sets_.emplace_back(set.name, open_evaluation_corpus(set.path, tokenizer_hash), plan);
+  for (const NamedCorpus& set : config.eval.named_sets()) {
+    try {
+      sets_.emplace_back(set.name, open_evaluation_corpus(set.path, tokenizer_hash), plan);
+    } catch (const Error& error) {
+      throw Error(error.code(), "eval.sets, ", set.name, ": ", error.what());
+    }
+  }
+  if (sets_.empty() && config.checkpoint.keep_best > 0)
+    throw Error(ErrorCode::kUsage, "checkpoint.keep-best needs evaluations, got ", config.checkpoint.keep_best,
+                ", but ", config.data.corpora()[0].path,
+                " has no validation split of a sequence's length and eval.sets is empty");
 }
 
 std::string EvaluationSets::contents() const {

@@ -123,6 +123,7 @@ bool RunLog::update() {
         events_.clear();
         samples_.clear();
         evaluations_.clear();
+        events_passed_over_ = 0;
       },
       [&](std::string_view line) { read_event(line); });
   const bool metrics = metrics_file_.update(
@@ -130,6 +131,7 @@ bool RunLog::update() {
         steps_.clear();
         times_.clear();
         for (auto& column : columns_) column.clear();
+        metrics_passed_over_ = 0;
       },
       [&](std::string_view line) { read_metrics(line); });
   if (events || config_.empty()) read_config();  // every start writes it anew, and an event with it
@@ -139,7 +141,10 @@ bool RunLog::update() {
 void RunLog::read_metrics(std::string_view line) {
   const json record = json::parse(line, nullptr, /*allow_exceptions=*/false);
   const std::int64_t step = record.is_object() ? whole_number_of(record, names::kStep, -1) : -1;
-  if (step < 0) return;
+  if (step < 0) {
+    ++metrics_passed_over_;
+    return;
+  }
   steps_.push_back(static_cast<double>(step));
   times_.push_back(number_of(record, names::kTime));
   for (std::size_t i = 0; i < kMetrics.size(); ++i) columns_[i].push_back(number_of(record, kMetrics[i].name));
@@ -147,7 +152,10 @@ void RunLog::read_metrics(std::string_view line) {
 
 void RunLog::read_event(std::string_view line) {
   const json record = json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!record.is_object() || !record.contains(names::kEvent)) return;
+  if (!record.is_object() || !record.contains(names::kEvent)) {
+    ++events_passed_over_;
+    return;
+  }
   Event event{
       text_of(record, names::kEvent), whole_number_of(record, names::kStep, 0), number_of(record, names::kTime), {}};
   if (std::isnan(event.time)) event.time = 0;

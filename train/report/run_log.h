@@ -29,8 +29,8 @@ class FollowedLines {
 };
 
 /// What the logs of a run hold (docs/formats/run.md), for those who look at it from outside, on any machine that sees
-/// its files. Nothing is written, and the run may be under way. Lines that are no records are passed over; a number
-/// that a record lacks is NaN.
+/// its files. Nothing is written, and the run may be under way. Lines that are no records are passed over and counted;
+/// a number that a record lacks is NaN.
 class RunLog {
  public:
   /// What happened, but for evaluations and samples, which are kept apart.
@@ -69,6 +69,7 @@ class RunLog {
   const std::map<std::string, Evaluations>& evaluations() const { return evaluations_; }
   const std::vector<Event>& events() const { return events_; }
   const std::vector<Sample>& samples() const { return samples_; }
+  std::int64_t lines_passed_over() const { return metrics_passed_over_ + events_passed_over_; }
   /// Of config.yaml, groups as dotted keys; empty when it cannot be read.
   const std::vector<std::pair<std::string, std::string>>& config() const { return config_; }
   /// A config key as a number, NaN when it is none.
@@ -88,6 +89,7 @@ class RunLog {
   std::map<std::string, Evaluations> evaluations_;
   std::vector<Event> events_;
   std::vector<Sample> samples_;
+  std::int64_t metrics_passed_over_ = 0, events_passed_over_ = 0;
   std::vector<std::pair<std::string, std::string>> config_;
 };
 

@@ -86,6 +86,7 @@ TEST(RunLog, WhatIsNoRecordIsPassedOverAndWhatARecordLacksIsMissing) {
   EXPECT_TRUE(std::isnan(log.column(&StepRecord::loss)[0]));
   EXPECT_EQ(log.column(&StepRecord::mfu)[1], 0.5);
   EXPECT_THAT(log.events(), SizeIs(1));
+  EXPECT_EQ(log.lines_passed_over(), 7);
   EXPECT_THAT(log.config(), IsEmpty());
 }
 

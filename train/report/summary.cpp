@@ -79,14 +79,17 @@ Summary summarise(const RunLog& log, double now) {
   const double pace = seconds_per_step(log);
   // Patience for one slow step, an evaluation or a save, and for clocks of other nodes.
   const double patience = std::max(60.0, std::isfinite(pace) ? 20 * pace : 0);
-  if (!log.events().empty() && log.events().back().name == names::kEnd)
+  const std::string last_event = log.events().empty() ? "" : log.events().back().name;
+  if (last_event == names::kEnd)
     summary.state = Summary::State::kComplete;
-  else if (now - log.last_change() < patience)
+  else if (last_event != names::kStopped && now - log.last_change() < patience)
     summary.state = Summary::State::kRunning;
   if (summary.state == Summary::State::kRunning && std::isfinite(pace) && summary.steps > 0)
     summary.seconds_left = std::max(0.0, summary.steps - summary.step) * pace;
 
   figure("step", step_text(summary.step), summary.steps > 0 ? "of " + step_text(summary.steps) : "");
+  if (log.lines_passed_over() > 0)
+    figure("unreadable", std::to_string(log.lines_passed_over()), "lines of the logs, left out");
   const double tokens = last_of(log.column(&StepRecord::tokens));
   shown("tokens", tokens, count_text(tokens));
   const double loss = last_of(log.column(&StepRecord::loss));

@@ -12,7 +12,7 @@ struct Summary {
   enum class State {
     kComplete,  ///< its end is in the log
     kRunning,   ///< the log has changed lately
-    kStopped    ///< neither: interrupted, or lost
+    kStopped    ///< its log says so, or it is neither: interrupted, or lost
   };
   struct Figure {
     std::string label, value, note;
