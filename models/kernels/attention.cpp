@@ -59,8 +59,6 @@ namespace {
 // across lanes, and a tile of keys times queries is what the matrix kernels give.
 constexpr int kQueries = kColumns;
 
-TRIREME_TILE std::int64_t units_of(std::int64_t depth, int kind_depth) { return (depth + kind_depth - 1) / kind_depth; }
-
 // Rows of tokens as the left side of products: side by side, each of whole units.
 template <class Kind>
 class LeftRows {
@@ -104,7 +102,7 @@ struct Channels {
 template <class Kind>
 TRIREME_TILE void pack_channels(const typename Kind::Scalar* rows, std::int64_t stride, const Channels& channels,
                                 std::int64_t tokens, std::uint32_t* out) {
-  const std::int64_t units = units_of(tokens, Kind::kDepth);
+  const std::int64_t units = units_of<Kind>(tokens);
   for (std::int64_t panel = 0; panel < channels.panels; ++panel)
     pack<Kind, kRows>(rows + channels.begin(panel), stride, false, channels.begin(panel + 1) - channels.begin(panel),
                       tokens, out + panel * units * kRows);
@@ -138,6 +136,13 @@ TRIREME_TILE void store_transposed(const float* from, std::int64_t width, __m512
     }
 }
 
+// visit(first, queries): the panels of a sequence.
+template <class Visit>
+TRIREME_TILE void for_query_panels(std::int64_t tokens, const Visit& visit) {
+  for (std::int64_t first = 0; first < tokens; first += kQueries)
+    visit(first, std::min<std::int64_t>(kQueries, tokens - first));
+}
+
 // Forward of one key head of one sequence, for all query heads that read it.
 template <class Kind>
 class Forward {
@@ -147,8 +152,8 @@ class Forward {
   Forward(std::int64_t tokens, std::int64_t width)
       : tokens_(tokens),
         channels_(width),
-        depth_units_(units_of(width, Kind::kDepth)),
-        token_units_(units_of(tokens, Kind::kDepth)),
+        depth_units_(units_of<Kind>(width)),
+        token_units_(units_of<Kind>(tokens)),
         arena_(LeftRows<Kind>::bytes(tokens, width) +
                Arena::bytes<std::uint32_t>(channels_.panels * kRows * token_units_) +
                Arena::bytes<std::uint32_t>(kQueries * depth_units_) + 2 * Arena::bytes<float>(kQueries * (tokens + 1)) +
@@ -166,11 +171,10 @@ class Forward {
   }
 
   void run(Rows<const Scalar> q, Rows<Scalar> out, float* logsumexp) {
-    for (std::int64_t first = 0; first < tokens_; first += kQueries) {
-      const std::int64_t queries = std::min<std::int64_t>(kQueries, tokens_ - first);
+    for_query_panels(tokens_, [&](std::int64_t first, std::int64_t queries) {
       run_panel(q.data + first * q.stride, q.stride, first, queries, out.data + first * out.stride, out.stride,
                 logsumexp + first);
-    }
+    });
   }
 
  private:
@@ -214,7 +218,7 @@ class Forward {
     }
     for (std::int64_t panel = 0; panel < channels_.panels; ++panel) {
       float* to = mixed_ + channels_.begin(panel) * kQueries;
-      for_tile<Kind>(PackedRows{values_ + panel * token_units_ * kRows}, probabilities_, units_of(keys, Kind::kDepth),
+      for_tile<Kind>(PackedRows{values_ + panel * token_units_ * kRows}, probabilities_, units_of<Kind>(keys),
                      static_cast<int>(channels_.begin(panel + 1) - channels_.begin(panel)),
                      [&](int row, __m512 x, __m512 y) __attribute__((always_inline)) {
                        _mm512_storeu_ps(to + row * kQueries, x);
@@ -248,8 +252,8 @@ class Backward {
   Backward(std::int64_t tokens, std::int64_t width)
       : tokens_(tokens),
         channels_(width),
-        depth_units_(units_of(width, Kind::kDepth)),
-        token_units_(units_of(tokens, Kind::kDepth)),
+        depth_units_(units_of<Kind>(width)),
+        token_units_(units_of<Kind>(tokens)),
         blocks_((width + kColumns - 1) / kColumns),
         arena_(2 * LeftRows<Kind>::bytes(tokens, width) +
                Arena::bytes<std::uint32_t>(channels_.panels * kRows * token_units_) +
@@ -274,7 +278,9 @@ class Backward {
         top_(arena_.template take<float>((2 + kRows) * kQueries + 1)),
         weighed_(top_ + kQueries),
         held_(weighed_ + kQueries),
-        scale_(held_ + kRows * kQueries) {}
+        scale_(held_ + kRows * kQueries) {
+    *scale_ = 1.0F / std::sqrt(static_cast<float>(width));
+  }
 
   void read(Rows<const Scalar> k, Rows<const Scalar> v) {
     keys_.read(k);
@@ -286,12 +292,11 @@ class Backward {
 
   void run(Rows<const Scalar> q, Rows<const Scalar> gradient, Rows<const Scalar> out, const float* logsumexp,
            Rows<Scalar> q_gradient) {
-    for (std::int64_t first = 0; first < tokens_; first += kQueries) {
-      const std::int64_t queries = std::min<std::int64_t>(kQueries, tokens_ - first);
+    for_query_panels(tokens_, [&](std::int64_t first, std::int64_t queries) {
       run_panel(q.data + first * q.stride, q.stride, gradient.data + first * gradient.stride, gradient.stride,
                 out.data + first * out.stride, out.stride, logsumexp + first, first, queries,
                 q_gradient.data + first * q_gradient.stride, q_gradient.stride);
-    }
+    });
   }
 
   /// The sums over all query heads.
@@ -311,7 +316,7 @@ class Backward {
   void run_panel(const Scalar* q, std::int64_t q_stride, const Scalar* gradient, std::int64_t gradient_stride,
                  const Scalar* out, std::int64_t out_stride, const float* logsumexp, std::int64_t first,
                  std::int64_t queries, Scalar* q_gradient, std::int64_t q_gradient_stride) {
-    const std::int64_t width = channels_.width, keys = first + queries, query_units = units_of(queries, Kind::kDepth);
+    const std::int64_t width = channels_.width, keys = first + queries, query_units = units_of<Kind>(queries);
     pack<Kind, kQueries>(q, q_stride, true, queries, width, queries_);
     pack<Kind, kQueries>(gradient, gradient_stride, true, queries, width, outer_);
     pack<Kind, kColumns>(q, q_stride, false, width, queries, query_rows_);
@@ -330,7 +335,6 @@ class Backward {
       weighed_[i] = _mm512_reduce_add_ps(sum);
       top_[i] = logsumexp[i];
     }
-    *scale_ = 1.0F / std::sqrt(static_cast<float>(width));
     for (std::int64_t key = 0; key < keys; key += kRows) {
       const int rows = static_cast<int>(std::min<std::int64_t>(kRows, keys - key));
       for_tile<Kind>(keys_.from(key), queries_, depth_units_, rows,
@@ -372,8 +376,7 @@ class Backward {
     }
     for (std::int64_t panel = 0; panel < channels_.panels; ++panel) {
       float* to = mixed_ + channels_.begin(panel) * kQueries;
-      for_tile<Kind>(PackedRows{key_channels_ + panel * token_units_ * kRows}, right_slopes,
-                     units_of(keys, Kind::kDepth),
+      for_tile<Kind>(PackedRows{key_channels_ + panel * token_units_ * kRows}, right_slopes, units_of<Kind>(keys),
                      static_cast<int>(channels_.begin(panel + 1) - channels_.begin(panel)),
                      [&](int row, __m512 x, __m512 y) __attribute__((always_inline)) {
                        _mm512_storeu_ps(to + row * kQueries, x);
@@ -413,8 +416,10 @@ class Backward {
   Scalar *probabilities_, *slopes_;
   std::uint32_t* right_slopes_;
   float *mixed_, *key_gradients_, *value_gradients_;
+  // In memory, so that no register holds them while a tile is summed up (for_tile).
   float *top_, *weighed_;  // of each query of a panel
-  float *held_, *scale_;   // one tile's probabilities, not rounded
+  float* held_;            // one tile's probabilities, not rounded
+  float* scale_;
 };
 
 }  // namespace

@@ -54,9 +54,8 @@ double error(const at::Tensor& a, const at::Tensor& b) {
 TEST(FusedAttention, EqualsAtensInFloat64WithinTheRoundingOfItsType) {
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     if (!has_fused_attention(at::empty({1}, type))) GTEST_SKIP() << "no kernels for this processor";
+    const double limit = type == at::kFloat ? 2e-6 : 8e-3;
     for (const Shape& s : kShapes) {
-      // With few channels little averages out what roundings and cancelling sums leave.
-      const double limit = type == at::kFloat ? 2e-6 : s.width < 16 ? 5e-2 : 8e-3;
       const auto made = [&](std::int64_t heads) { return at::randn({s.batch, s.tokens, heads, s.width}).to(type); };
       const at::Tensor q = made(s.heads), k = made(s.kv_heads), v = made(s.kv_heads), outer = made(s.heads);
       const Gradients mine = ours(q, k, v, outer), theirs = expected(q, k, v, outer);

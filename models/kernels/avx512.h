@@ -3,7 +3,9 @@
 // compiled for AVX-512 (see TRIREME_AVX512_BEGIN) include this.
 #include <immintrin.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 
 // Everything between these two is compiled for AVX-512 with bfloat16, whatever the build's own flags are. Standard
 // headers are included before, so that no function of theirs is compiled for a processor that may not be there.
@@ -124,6 +126,12 @@ TRIREME_TILE void transpose16(__m512i (&r)[16]) {
   }
 }
 
+/// Units that a depth takes, the last of which may be in part beyond it.
+template <class Kind>
+TRIREME_TILE std::int64_t units_of(std::int64_t depth) {
+  return (depth + Kind::kDepth - 1) / Kind::kDepth;
+}
+
 /// 32-bit units from one panel of a matrix to the next. The line between keeps what is read and written at the same
 /// depth of many panels apart in the first cache, whose sets repeat every 4 KiB.
 TRIREME_TILE std::int64_t panel_pitch(std::int64_t units, std::int64_t lanes) { return units * lanes + 16; }
@@ -135,7 +143,7 @@ TRIREME_TILE std::int64_t panel_pitch(std::int64_t units, std::int64_t lanes) { 
 template <class Kind, int kLanes>
 TRIREME_TILE void pack(const typename Kind::Scalar* from, std::int64_t stride, bool deep, std::int64_t lanes,
                        std::int64_t depth, std::uint32_t* out, std::int64_t pitch) {
-  const std::int64_t units = (depth + Kind::kDepth - 1) / Kind::kDepth;
+  const std::int64_t units = units_of<Kind>(depth);
   if (!deep) {
     // Stretches of memory are read from end to end: whole rows of most matrices.
     constexpr std::int64_t kTogether = 512 / kLanes * kLanes;
@@ -182,7 +190,7 @@ TRIREME_TILE void pack(const typename Kind::Scalar* from, std::int64_t stride, b
 template <class Kind, int kLanes>
 TRIREME_TILE void pack(const typename Kind::Scalar* from, std::int64_t stride, bool deep, std::int64_t lanes,
                        std::int64_t depth, std::uint32_t* out) {
-  pack<Kind, kLanes>(from, stride, deep, lanes, depth, out, (depth + Kind::kDepth - 1) / Kind::kDepth * kLanes);
+  pack<Kind, kLanes>(from, stride, deep, lanes, depth, out, units_of<Kind>(depth) * kLanes);
 }
 
 /// Rows of a tile's left side as `pack` left them: [units][12].
@@ -196,8 +204,7 @@ struct RowsInPlace {
   std::size_t stride;  ///< bytes between rows
 };
 
-/// sums[r][v] += over all units: a[unit][r] * b[unit][16 v ..]. One sum an element over the whole depth, in its order:
-/// the bits of an element depend on its own row and column alone.
+/// One unit's part of multiply_panels.
 template <class Kind, int kTileRows>
 TRIREME_TILE void multiply_unit(const auto& unit_of_row, const std::uint32_t* b, __m512 (&sums)[kTileRows][2]) {
   const __m512i b0 = _mm512_loadu_si512(b), b1 = _mm512_loadu_si512(b + 16);
@@ -211,6 +218,9 @@ TRIREME_TILE void multiply_unit(const auto& unit_of_row, const std::uint32_t* b,
     sums[row][1] = Kind::multiply_add(broadcast, b1, sums[row][1]);
   }
 }
+
+/// sums[r][v] += over all units: a[unit][r] * b[unit][16 v ..]. One sum an element over the whole depth, in its order:
+/// the bits of an element depend on its own row and column alone.
 template <class Kind, int kTileRows>
 TRIREME_TILE void multiply_panels(PackedRows a, const std::uint32_t* b, std::int64_t units,
                                   __m512 (&sums)[kTileRows][2]) {
@@ -251,32 +261,10 @@ TRIREME_TILE void for_tile(Left a, const std::uint32_t* b, std::int64_t units, i
 #pragma GCC unroll 12
     for (int row = 0; row < kTileRows; ++row) take(row, sums[row][0], sums[row][1]);
   };
-  switch (rows) {
-    case 12:
-      return run.template operator()<12>();
-    case 11:
-      return run.template operator()<11>();
-    case 10:
-      return run.template operator()<10>();
-    case 9:
-      return run.template operator()<9>();
-    case 8:
-      return run.template operator()<8>();
-    case 7:
-      return run.template operator()<7>();
-    case 6:
-      return run.template operator()<6>();
-    case 5:
-      return run.template operator()<5>();
-    case 4:
-      return run.template operator()<4>();
-    case 3:
-      return run.template operator()<3>();
-    case 2:
-      return run.template operator()<2>();
-    default:
-      return run.template operator()<1>();
-  }
+  // A tile for each number of rows, whole ones first.
+  [&]<int... kMissing>(std::integer_sequence<int, kMissing...>) __attribute__((always_inline)) {
+    (void)((rows == kRows - kMissing && (run.template operator()<kRows - kMissing>(), true)) || ...);
+  }(std::make_integer_sequence<int, kRows>{});
 }
 
 }  // namespace trireme::models::avx512

@@ -72,7 +72,6 @@ class BlockCache final : public c10::Allocator {
         return block;
       }
       ++counts_.allocations;
-      counts_.held_bytes += static_cast<std::int64_t>(bytes_of(size_class) + sizeof(Header));
     }
     const std::size_t size = bytes_of(size_class) + sizeof(Header);
     void* memory = size >= kPage && size < kHugePage ? cut(size) : fresh(size);

@@ -68,23 +68,22 @@ void pack_lanes(const Operand& operand, std::int64_t first, std::int64_t count, 
                 std::int64_t depth, std::uint32_t* out) {
   const auto* from = static_cast<const typename Kind::Scalar*>(operand.data);
   from += operand.deep ? first * operand.stride + depth_begin : depth_begin * operand.stride + first;
-  pack<Kind, kLanes>(from, operand.stride, operand.deep, count, depth, out,
-                     panel_pitch((depth + Kind::kDepth - 1) / Kind::kDepth, kLanes));
+  pack<Kind, kLanes>(from, operand.stride, operand.deep, count, depth, out, panel_pitch(units_of<Kind>(depth), kLanes));
 }
 
 template <class Scalar, class Addend, class Out>
 void multiply_block(auto kind, const std::uint32_t* left, std::int64_t rows, const std::uint32_t* right,
                     std::int64_t columns, std::int64_t units, const Scalar* bias, const Addend* addend,
                     std::int64_t addend_stride, Out* out, std::int64_t stride) {
-  const std::int64_t pitch = panel_pitch(units, kColumns);
-  for (std::int64_t column = 0; column < columns; column += kColumns, right += pitch) {
+  const std::int64_t left_pitch = panel_pitch(units, kRows), right_pitch = panel_pitch(units, kColumns);
+  for (std::int64_t column = 0; column < columns; column += kColumns, right += right_pitch) {
     const __mmask16 low = lanes_below(columns - column), high = lanes_below(columns - column - 16);
     __m512 bias0 = _mm512_setzero_ps(), bias1 = bias0;
     if (bias) bias0 = load16(bias + column, low), bias1 = load16(bias + column + 16, high);
     for (std::int64_t row = 0; row < rows; row += kRows) {
       const Addend* add = addend ? addend + row * addend_stride + column : nullptr;
       Out* to = out + row * stride + column;
-      for_tile<decltype(kind)>(PackedRows{left + row / kRows * panel_pitch(units, kRows)}, right, units,
+      for_tile<decltype(kind)>(PackedRows{left + row / kRows * left_pitch}, right, units,
                                static_cast<int>(std::min<std::int64_t>(kRows, rows - row)),
                                [&](int r, __m512 x, __m512 y) __attribute__((always_inline)) {
                                  if (bias) x = _mm512_add_ps(x, bias0), y = _mm512_add_ps(y, bias1);
@@ -103,7 +102,7 @@ void multiply_block(auto kind, const std::uint32_t* left, std::int64_t rows, con
 template <class Kind, class Addend, class Out>
 void multiply_stretch(const Products& products, std::int64_t depth_begin, std::int64_t depth) {
   using Scalar = typename Kind::Scalar;
-  const std::int64_t units = (depth + Kind::kDepth - 1) / Kind::kDepth;
+  const std::int64_t units = units_of<Kind>(depth);
   const std::int64_t left_pitch = panel_pitch(units, kRows), right_pitch = panel_pitch(units, kColumns);
   const std::int64_t threads = at::get_num_threads();
   std::int64_t tiles = 0;

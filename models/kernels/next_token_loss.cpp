@@ -17,8 +17,9 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Rows whose logits exist at a time: 64 MB of float32 at most. The fewer, the more often the whole matrix and its
-// gradient pass through memory. It depends on the vocabulary alone, so that sums have one order for every batch.
+// Rows whose logits exist at a time: up to 64 MB of float32, and never less than 64 rows. The fewer, the more often the
+// whole matrix and its gradient pass through memory. It depends on the vocabulary alone, so that sums have one order
+// for every batch.
 std::int64_t rows_at_a_time(std::int64_t vocabulary) {
   return std::clamp<std::int64_t>((std::int64_t{1} << 24) / vocabulary, 64, 512);
 }
