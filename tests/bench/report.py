@@ -39,8 +39,9 @@ def table(group, results):
     lines += ["", *notes] if notes else []
     lines.append("")
     for conditions, cases in by_conditions(results).items():
-        lines.append(f"- {', '.join(cases)}: {conditions}; other programs took at most "
-                     f"{100 * max(results[case].get('neighbours', 0) for case in cases):.0f} % of these cores")
+        lines.append(f"- {', '.join(cases)}: {conditions}")
+        if all("neighbours" in results[case] for case in cases):
+            lines[-1] += f"; other programs took at most {100 * max(results[case]['neighbours'] for case in cases):.0f} % of these cores"
     return lines
 
 
