@@ -198,6 +198,24 @@ class BadInput(Case):
         refuse(f"{self.corpus}=1,{short}=2", FAILED, short, "a sequence of 200",
                config={"data.sequence-length": 200, "model.context": 200})
 
+    def test_evaluation_sets_are_named(self):
+        other = self.make_corpus("other-words", seed=2, vocabulary=300)
+        evaluated = {"eval.every-steps": 2}
+        self.refuse(evaluated | {"eval.sets": f"near={self.corpus},far={self.folder / 'none'}"}, FAILED, "eval.sets, far: ", "none")
+        self.refuse(evaluated | {"eval.sets": f"far={other}"}, FAILED, "eval.sets, far: ", str(other), "another tokenizer", worlds=(0,))
+
+    def test_the_best_checkpoint_needs_an_evaluation(self):
+        whole = self.make_corpus("whole", seed=4, validation=0, tokenizer=self.corpus / "tokenizer.json")
+        folder = self.new_run()
+        before = trireme.listing(self.folder)
+        result = run(self.command(0, folder, STEPS | {"data.path": whole, "eval.every-steps": 2, "checkpoint.keep-best": 1}))
+        self.assertEqual(result.status, USAGE, result)
+        warning, error = result.lines
+        self.assertIn("no evaluation on a validation split", warning)
+        for words in ("error: checkpoint.keep-best needs evaluations, got 1", str(whole), "eval.sets is empty"):
+            self.assertIn(words, error)
+        self.assertEqual(trireme.listing(self.folder), before, "nothing is written")
+
     def test_fill_in_the_middle_needs_its_tokens(self):
         self.refuse({"data.fim-rate": 0.5}, USAGE, "data.fim-rate", "<|fim_prefix|>", "--special-tokens")
         self.refuse({"data.token-dropout": 1}, USAGE, "data.token-dropout", "'1'", worlds=(0,))

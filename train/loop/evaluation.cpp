@@ -58,7 +58,7 @@ data::Corpus open_evaluation_corpus(const std::filesystem::path& directory, cons
   data::Corpus corpus = data::Corpus::open(directory, data::Split::kValidation);
   if (corpus.documents() == 0) corpus = data::Corpus::open(directory, data::Split::kTraining);
   if (corpus.tokenizer_hash() != tokenizer_hash)
-    throw Error(ErrorCode::kBadInput, "eval.sets: ", directory.string(),
+    throw Error(ErrorCode::kBadInput, directory.string(),
                 " was encoded with another tokenizer than the corpus of data.path");
   return corpus;
 }
