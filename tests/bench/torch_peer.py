@@ -262,7 +262,7 @@ def train(settings):
                 loss = model(inputs, targets)
             loss.backward()
             norm = optimizer.step(learning_rate(keys, step))
-            model.zero_grad(set_to_none=False)
+            model.zero_grad()
             record = {"step": step, "loss": loss.item(), "grad_norm": norm.item()}  # this rank's loss: no round of messages for a log
             end = time.perf_counter()
             write(record | {"step_ms": 1000 * (end - begin)})
