@@ -43,6 +43,7 @@ void validate(const LoaderPlan& plan) {
   require(plan.micro_batches_per_step >= 1, "a step has 1 micro-batch or more, not ", plan.micro_batches_per_step);
   require(0 <= plan.first && plan.first <= plan.last && plan.last <= plan.micro_batches_per_step, "micro-batches ",
           plan.first, " to ", plan.last, " are not within a step's ", plan.micro_batches_per_step);
+  require(plan.stride >= 1, "the stride between micro-batches must be 1 or more, got ", plan.stride);
   require(0 <= plan.first_step && plan.first_step <= plan.last_step, "cannot read from step ", plan.first_step,
           " to step ", plan.last_step);
   require(plan.prefetch >= 1, "prefetch must be 1 micro-batch or more, got ", plan.prefetch);
@@ -69,7 +70,7 @@ struct Loader::Impl {
 
   Impl(const TrainingStream& stream_, const LoaderPlan& plan_, Augmentation augmentation_)
       : stream(stream_), plan(plan_), augmentation(std::move(augmentation_)) {
-    left = (plan.last_step - plan.first_step) * (plan.last - plan.first);
+    left = (plan.last_step - plan.first_step) * ((plan.last - plan.first + plan.stride - 1) / plan.stride);
     if (left > 0) thread = std::thread([this] { produce(); });
   }
 
@@ -86,7 +87,7 @@ struct Loader::Impl {
     try {
       std::vector<TokenId> window(static_cast<std::size_t>(stream.sequence_length() + 1));
       for (std::int64_t step = plan.first_step; step < plan.last_step; ++step)
-        for (std::int64_t index = plan.first; index < plan.last; ++index)
+        for (std::int64_t index = plan.first; index < plan.last; index += plan.stride)
           if (!hand_over(read(step, index, window))) return;
     } catch (...) {
       const std::scoped_lock lock(mutex);

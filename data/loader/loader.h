@@ -22,7 +22,8 @@ struct MicroBatch {
 struct LoaderPlan {
   std::int64_t micro_batch = 1;             ///< sequences
   std::int64_t micro_batches_per_step = 1;  ///< of all ranks
-  std::int64_t first = 0, last = 1;         ///< this rank's micro-batches of a step: [first, last)
+  std::int64_t first = 0, last = 1;         ///< this rank's micro-batches of a step lie in [first, last) ...
+  std::int64_t stride = 1;                  ///< ... every so many
   std::int64_t first_step = 0;              ///< where to begin
   std::int64_t last_step = 0;               ///< one past the last step: nothing beyond it is read
   int prefetch = 8;                         ///< micro-batches read ahead
@@ -38,7 +39,7 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// The next micro-batch in order: step by step, [first, last) within each. Waits only when the thread is behind.
+  /// The next micro-batch in order: step by step, from first on within each. Waits only when the thread is behind.
   /// @throws Error kCorrupt, kIo, after all that was read before the failure; kBug past the last micro-batch
   MicroBatch next();
 

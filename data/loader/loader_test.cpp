@@ -32,7 +32,7 @@ std::vector<MicroBatch> read_all(const TrainingStream& stream, const LoaderPlan&
   Loader loader(stream, plan);
   std::vector<MicroBatch> batches;
   for (std::int64_t step = plan.first_step; step < plan.last_step; ++step)
-    for (std::int64_t index = plan.first; index < plan.last; ++index) batches.push_back(loader.next());
+    for (std::int64_t index = plan.first; index < plan.last; index += plan.stride) batches.push_back(loader.next());
   return batches;
 }
 
@@ -69,6 +69,16 @@ TEST(Loader, AnySplitOfMicroBatchesOverRanksReadsTheSame) {
   const TrainingStream stream({{directory / "a", 0.7}, {directory / "b", 0.3}}, 5, kLength);
   LoaderPlan plan{.micro_batch = 2, .micro_batches_per_step = 12, .first = 0, .last = 12, .last_step = 5};
   const auto whole = read_all(stream, plan);
+  const auto expect_whole = [&](std::vector<MicroBatch> parts) {
+    std::sort(parts.begin(), parts.end(), [](const MicroBatch& a, const MicroBatch& b) {
+      return std::pair(a.step, a.index) < std::pair(b.step, b.index);
+    });
+    ASSERT_EQ(parts.size(), whole.size());
+    for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_TRUE(same(parts[i], whole[i])) << i;
+  };
+  const auto add_all = [&](std::vector<MicroBatch>& parts) {
+    for (MicroBatch& batch : read_all(stream, plan)) parts.push_back(std::move(batch));
+  };
   for (const std::vector<std::int64_t>& cuts :
        {std::vector<std::int64_t>{0, 6, 12}, {0, 4, 8, 12}, {0, 3, 6, 8, 10, 12}, {0, 0, 1, 12}}) {
     std::vector<MicroBatch> parts;
@@ -76,13 +86,15 @@ TEST(Loader, AnySplitOfMicroBatchesOverRanksReadsTheSame) {
       plan.first = cuts[rank];
       plan.last = cuts[rank + 1];
       plan.prefetch = 1 + static_cast<int>(rank);
-      for (MicroBatch& batch : read_all(stream, plan)) parts.push_back(std::move(batch));
+      add_all(parts);
     }
-    std::sort(parts.begin(), parts.end(), [](const MicroBatch& a, const MicroBatch& b) {
-      return std::pair(a.step, a.index) < std::pair(b.step, b.index);
-    });
-    ASSERT_EQ(parts.size(), whole.size());
-    for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_TRUE(same(parts[i], whole[i])) << i;
+    expect_whole(std::move(parts));
+  }
+  plan.last = 12;
+  for (plan.stride = 1; plan.stride <= 13; plan.stride += 4) {
+    std::vector<MicroBatch> parts;
+    for (plan.first = 0; plan.first < std::min<std::int64_t>(12, plan.stride); ++plan.first) add_all(parts);
+    expect_whole(std::move(parts));
   }
 }
 
@@ -167,7 +179,7 @@ TEST(Loader, RefusesImpossiblePlansAndReadingPastTheEnd) {
   for (const LoaderPlan& plan :
        {LoaderPlan{.micro_batch = 0}, LoaderPlan{.micro_batches_per_step = 0}, LoaderPlan{.first = 1, .last = 0},
         LoaderPlan{.last = 2}, LoaderPlan{.first_step = 2, .last_step = 1}, LoaderPlan{.prefetch = 0},
-        LoaderPlan{.micro_batch = std::int64_t{1} << 40, .last_step = std::int64_t{1} << 40}})
+        LoaderPlan{.stride = 0}, LoaderPlan{.micro_batch = std::int64_t{1} << 40, .last_step = std::int64_t{1} << 40}})
     EXPECT_THROW(Loader(stream, plan), Error);
   Loader loader(stream, {.last_step = 1});
   loader.next();
