@@ -9,6 +9,11 @@
 
 namespace trireme::models {
 
+std::string_view group_of(std::string_view name) {
+  constexpr std::string_view kBlocks = "blocks.";
+  return name.substr(0, name.find('.', name.starts_with(kBlocks) ? kBlocks.size() : 0));
+}
+
 Parameter& ParameterList::add(std::string name, std::vector<std::int64_t> shape, Init init, Role role) {
   for (const Parameter& other : parameters_)
     if (other.name == name) throw Error(ErrorCode::kBug, "two parameters are called ", name);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace trireme::models {
@@ -44,6 +45,10 @@ struct Parameter {
     return product;
   }
 };
+
+/// The part of the model that a parameter belongs to: "blocks.0" of "blocks.0.attention.query.weight", "norm" of
+/// "norm.weight". Those of one part follow each other in a ParameterList.
+std::string_view group_of(std::string_view name);
 
 /// All parameters of a model in the order of the forward pass; layers add theirs while they are built and keep the
 /// reference. Addresses are stable.

@@ -90,7 +90,7 @@ class BadInput(Case):
     def test_what_is_not_available_yet_is_refused_by_name(self):
         for key, value in (("device", "cuda"), ("precision.compute", "fp16"), ("parallel.tensor", "2"),
                            ("parallel.context", "2"), ("parallel.expert", "2"), ("parallel.pipeline", "2"),
-                           ("parallel.shard", "1")):
+                           ("parallel.shard", "3")):
             self.refuse({key: value}, USAGE, key, value, "not available yet", worlds=(2,) if key == "device" else (0,))
 
     def test_wrong_commands(self):

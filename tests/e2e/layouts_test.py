@@ -34,6 +34,25 @@ class Layouts(Case):
     def test_any_number_of_ranks_gives_the_bits_of_one_in_bf16(self):
         self.assert_same_on([0, 2, 3, 4, 5], {"steps": 12, "precision.compute": "bf16", "eval.every-steps": 5})
 
+    def test_what_ranks_share_out(self):
+        """Stage 1 is the default, and thus in all other tests."""
+        for family, precision in (("llama", "fp32"), ("gpt2", "bf16")):
+            with self.subTest(family, precision=precision):
+                self.assert_same_on([0, 1, 2, 3, 4, 5], trireme.FAMILIES[family] | {
+                    "steps": 12, "precision.compute": precision, "eval.every-steps": 5, "model.width": 64, "optimizer.ema-decay": 0.9},
+                    of_each={ranks: {"parallel.shard": stage} for ranks, stage in ((0, 0), (1, 2), (2, 2), (3, 0), (4, 1), (5, 2))})
+
+    def test_sharing_out_saves_memory(self):
+        # With bf16 moments are 8 bytes a weight, masters 4 and gradients 4, of 15M weights on each of two ranks.
+        peaks = []
+        for stage in (0, 1, 2):
+            result = self.train(2, self.new_run(), {
+                "steps": 3, "model.layers": 8, "model.width": 416, "model.heads": 4, "data.global-batch": 2, "schedule.warmup-steps": 0,
+                "precision.compute": "bf16", "parallel.shard": stage}).json
+            peaks.append(result["peak_memory_bytes"])
+        self.assertLess(peaks[1], peaks[0] - 0.8 * 12 * 15e6)
+        self.assertLess(peaks[2], peaks[1] - 0.3 * 4 * 15e6)
+
     def test_two_threads_a_rank(self):
         self.assert_same_on([1, 2], {"steps": 12, "model.width": 64, "eval.every-steps": 5}, threads=2)
 

@@ -167,7 +167,8 @@ int gradients(const Options& options) {
     reducer.end();
     losses.push_back(loss.item<double>());
   }
-  const at::Tensor sum = reducer.finish();
+  reducer.finish();
+  const at::Tensor sum = reducer.sums();
   for (const auto& entry : parameters.entries())
     if (entry.tied_begin < 0)
       dump.add("gradients/" + entry.parameter->name,

@@ -101,7 +101,7 @@ void validate(const TrainConfig& c) {
   only_one("pipeline", c.parallel.pipeline, 1);
   only_one("context", c.parallel.context, 1);
   only_one("expert", c.parallel.expert, 1);
-  only_one("shard", c.parallel.shard, 0);
+  require(c.parallel.shard <= 2, "parallel.shard ", c.parallel.shard, " is not available yet; allowed: 0, 1, 2");
 }
 
 bool may_change_on_resume(std::string_view key) {

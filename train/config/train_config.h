@@ -111,7 +111,7 @@ struct ParallelConfig {
   std::int64_t pipeline = 1;
   std::int64_t context = 1;
   std::int64_t expert = 1;
-  std::int64_t shard = 0;
+  std::int64_t shard = 1;
 
   static constexpr auto fields() {
     using C = ParallelConfig;
@@ -119,7 +119,10 @@ struct ParallelConfig {
                       Field{"pipeline", &C::pipeline, "ranks that share the layers; only 1 so far", Range(1, 1 << 20)},
                       Field{"context", &C::context, "ranks that share each sequence; only 1 so far", Range(1, 1 << 20)},
                       Field{"expert", &C::expert, "ranks that share the experts; only 1 so far", Range(1, 1 << 20)},
-                      Field{"shard", &C::shard, "ZeRO stage over the data axis; only 0 so far", Range(0, 3)}};
+                      Field{"shard", &C::shard,
+                            "what ranks share out instead of each holding all of it (ZeRO stage): 0 nothing, 1 the "
+                            "optimizer's state, 2 gradients as well, 3 is not there yet; see docs/guides/layouts.md",
+                            Range(0, 3)}};
   }
 };
 

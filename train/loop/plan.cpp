@@ -10,6 +10,7 @@
 #include "models/registry.h"
 #include "train/loop/training_data.h"
 #include "train/parallel/fold.h"
+#include "train/parallel/shards.h"
 
 namespace trireme::train {
 namespace {
@@ -38,8 +39,18 @@ std::string training_plan(Communicator& world, const TrainConfig& config) {
   const double size = static_cast<double>(model->parameters().elements());
   const double master = config.precision.compute == "fp64" ? 8 : 4,
                rounded = config.precision.compute == "bf16" ? 2 : 0;
-  const auto [first, last] = share_of(config.micro_batches(), 0, world.size());
-  const int buffers = fold_locally(config.micro_batches(), first, last).buffer_count;
+  const std::int64_t shard = config.parallel.shard, micro_batches = config.micro_batches();
+  const Deal deal = deal_of(shard);
+  const Share longest = share_of(micro_batches, 0, world.size(), deal);
+  const RowLayout layout(model->parameters());
+  double own = 0;  // elements of which rank 0 keeps the optimizer's state
+  for (const Stretch& stretch : stretches_of(layout, 0, shard >= 1 ? world.size() : 1))
+    own += static_cast<double>(stretch.count);
+  const double weights = rounded > 0 ? size * rounded + own * master : size * master;
+  const double gradients =
+      deal == Deal::kTurns
+          ? own * static_cast<double>(most_values(fold_globally(micro_batches, world.size(), deal)))
+          : static_cast<double>(layout.gradient_size) * fold_locally(micro_batches, 0, longest.last).buffer_count;
   const double tokens = static_cast<double>(config.tokens_per_step()) * static_cast<double>(config.steps);
   std::int64_t samples = 0;
   if (__builtin_mul_overflow(config.steps, config.data.global_batch, &samples))
@@ -55,14 +66,12 @@ std::string training_plan(Communicator& world, const TrainConfig& config) {
       << count_text(tokens * model->training_flops_per_token(config.data.sequence_length)) << " operations\n"
       << "ranks        " << world.size() << " x " << at::get_num_threads() << " threads; micro-batches a rank:";
   for (int rank = 0; rank < world.size(); ++rank) {
-    const auto [begin, end] = share_of(config.micro_batches(), rank, world.size());
-    out << " " << end - begin;
+    out << " " << share_of(micro_batches, rank, world.size(), deal).count();
   }
   out << "\n"
-      << "memory       a rank, activations apart: weights " << bytes_text(size * (master + rounded)) << ", moments "
-      << bytes_text(2 * size * master)
-      << (config.optimizer.ema_decay > 0 ? ", average " + bytes_text(size * master) : "") << ", gradients "
-      << bytes_text(buffers * size * master) << "\n";
+      << "memory       a rank, activations apart: weights " << bytes_text(weights) << ", moments "
+      << bytes_text(2 * own * master) << (config.optimizer.ema_decay > 0 ? ", average " + bytes_text(own * master) : "")
+      << ", gradients " << bytes_text(gradients * master) << "\n";
   return out.str();
 }
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/comm/communicator.h"
+#include "train/parallel/fold.h"
 
 namespace trireme::train {
 
@@ -26,11 +27,11 @@ struct StepReport {
 };
 
 /// Ranks tell each other, once a step, what they have to say; so a stop seen by one is known to all at the same step.
-/// @param micro_batches  of the step, over all ranks
+/// @param micro_batches  of the step, over all ranks, among which they are dealt out
 /// @param report         this rank's; becomes the same on all
 /// @param leaves         of this rank's share
 /// @returns              the leaves of the whole step, in the order of micro-batches
-std::vector<LeafReport> exchange(Communicator& world, std::int64_t micro_batches, StepReport& report,
+std::vector<LeafReport> exchange(Communicator& world, std::int64_t micro_batches, Deal deal, StepReport& report,
                                  std::vector<LeafReport> leaves);
 
 }  // namespace trireme::train

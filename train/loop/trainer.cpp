@@ -55,8 +55,11 @@ class Trainer {
         augmentation_(augmentation_of(config, data_)),
         evaluations_(config, data_.tokenizer_hash(), world.rank() == 0),
         model_(models::build_model(config.model, data_.vocabulary_size())),
-        parameters_(model_->parameters(), compute_type(config.precision.compute)),
-        reducer_(world, parameters_, config.micro_batches()),
+        parameters_(model_->parameters(), compute_type(config.precision.compute),
+                    config.parallel.shard >= 1 ? &world : nullptr),
+        reducer_(world, parameters_, config.micro_batches(),
+                 config.parallel.shard >= 1 ? GradientReducer::Reach::kOwners : GradientReducer::Reach::kAll,
+                 deal_of(config.parallel.shard)),
         optimizer_(config.optimizer, parameters_),
         deadline_(time_limit, checkpoint_bytes(parameters_, optimizer_)) {
     state_.corpus_hash = data_.content();
@@ -106,8 +109,10 @@ class Trainer {
   // Leaves state, weights and moments as after the step that the run goes on from.
   void resume_from(const std::string& resume) {
     if (restore_run(world_, run_, resume, config_.checkpoint.keep_best,
-                    [&](const models::Checkpoint& checkpoint) { restore(checkpoint); }))
+                    [&](const models::Checkpoint& checkpoint) { restore(checkpoint); })) {
+      parameters_.publish();
       return;
+    }
     state_ = fresh_state();
     parameters_.initialise(static_cast<std::uint64_t>(config_.seed));
     parameters_.publish();
@@ -144,12 +149,13 @@ class Trainer {
   }
 
   TrainingResult loop(RunFiles& files, Console& console) {
-    const auto [first, last] = reducer_.share();
+    const Share& share = reducer_.share();
     data::LoaderPlan plan;
     plan.micro_batch = config_.data.micro_batch;
     plan.micro_batches_per_step = config_.micro_batches();
-    plan.first = first;
-    plan.last = last;
+    plan.first = share.first;
+    plan.last = share.last;
+    plan.stride = share.stride;
     plan.first_step = state_.step;
     plan.last_step = config_.steps;
     data::Loader loader(data_, plan, augmentation_);
@@ -237,11 +243,11 @@ class Trainer {
   };
 
   StepOutcome step(data::Loader& loader) {
-    const auto [first, last] = reducer_.share();
+    const Share& share = reducer_.share();
     StepReport report;
     std::vector<LeafReport> leaves;
     reducer_.begin_step();
-    for (std::int64_t index = first; index < last; ++index) {
+    for (std::int64_t index = share.first; index < share.last; index += share.stride) {
       if ((report.abandoned = stop_reason())) break;
       world_.check();
       const auto wait = Clock::now();
@@ -251,14 +257,14 @@ class Trainer {
       leaves.push_back({forward_backward(batch), batch.samples_hash});
       reducer_.end();
     }
-    at::Tensor& gradients = reducer_.finish();
+    reducer_.finish();
     report.stop = stop_reason();
     if (is_first() && deadline_.passes_in_next_step(seconds_since(process_start_))) report.stop |= kTimeLimit;
     report.save_due =
         config_.checkpoint.every_seconds > 0 && seconds_since(last_save_) >= config_.checkpoint.every_seconds;
     report.resident_bytes = resident_bytes();
     report.peak_bytes = peak_resident_bytes();
-    leaves = exchange(world_, config_.micro_batches(), report, std::move(leaves));
+    leaves = exchange(world_, config_.micro_batches(), deal_of(config_.parallel.shard), report, std::move(leaves));
 
     StepOutcome outcome;
     outcome.abandoned = report.abandoned;
@@ -275,7 +281,9 @@ class Trainer {
       loss += leaf.loss;
       samples.append(reinterpret_cast<const char*>(&leaf.samples), sizeof leaf.samples);
     }
-    const double norm = gradient_norm(world_, gradients, parameters_.size());
+    const auto gradients = [this](std::int64_t begin) { return reducer_.sum(begin); };
+    const double norm =
+        gradient_norm(world_, parameters_.size(), reducer_.own_units(), parameters_.master_type(), gradients);
     if (!std::isfinite(loss) || !std::isfinite(norm))
       throw Error(ErrorCode::kNumeric, "step ", state_.step + 1, ": loss ", loss, ", gradient norm ", norm,
                   "; lower optimizer.learning-rate, lengthen schedule.warmup-steps or set optimizer.clip-norm");

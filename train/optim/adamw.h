@@ -1,6 +1,8 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <exception>
+#include <functional>
 #include <vector>
 
 #include "train/config/train_config.h"
@@ -8,7 +10,7 @@
 
 namespace trireme::train {
 
-/// AdamW over the whole row of weights, and where ema-decay asks for it the weights' moving average.
+/// AdamW over the weights that a rank owns, and where ema-decay asks for it their moving average.
 /// Source: Loshchilov and Hutter 2019, arXiv:1711.05101.
 ///
 /// Matrices decay; norms, biases and embeddings do not. Adam gives the row of a token that is not in the batch no
@@ -23,33 +25,42 @@ class AdamW {
  public:
   AdamW(const OptimizerConfig& config, FlatParameters& parameters);
 
-  /// Updates the weights and what forward reads of them.
+  /// The gradients from a place in the row of weights on, to the end of its block, in the masters' type.
+  using Gradients = std::function<const void*(std::int64_t begin)>;
+
+  /// Updates the weights and what forward reads of them. Called by all owners.
   /// @param step            counts from 1, for the bias correction
   /// @param gradient_scale  multiplies every gradient first: what clipping asks for
-  void update(std::int64_t step, double learning_rate, double gradient_scale, const at::Tensor& gradients);
+  /// @param gradients       of what this rank owns
+  void update(std::int64_t step, double learning_rate, double gradient_scale, const Gradients& gradients);
 
-  /// Rows like the masters'.
+  /// Rows of FlatParameters::own_size() elements.
   at::Tensor& first_moment() { return first_; }
   at::Tensor& second_moment() { return second_; }
   /// The moving average of the weights, likewise; undefined when none is kept.
   at::Tensor& average() { return average_; }
 
-  /// For as long as it lives the masters, and what forward reads, are the average. One that is kept is needed.
+  /// For as long as it lives the masters, and what forward reads, are the average. One that is kept is needed. Made and
+  /// given up by all owners together; when an error ends it, forward is left with the average.
   class AverageInPlace {
    public:
-    explicit AverageInPlace(AdamW& optimizer) : optimizer_(optimizer) { optimizer_.swap_average(); }
-    ~AverageInPlace() { optimizer_.swap_average(); }
+    explicit AverageInPlace(AdamW& optimizer) : optimizer_(optimizer) {
+      optimizer_.swap_average();
+      optimizer_.parameters_.publish();
+    }
+    ~AverageInPlace();
     AverageInPlace(const AverageInPlace&) = delete;
     AverageInPlace& operator=(const AverageInPlace&) = delete;
 
    private:
     AdamW& optimizer_;
+    const int exceptions_ = std::uncaught_exceptions();
   };
 
  private:
   void swap_average();
 
-  // A stretch of the row that decays alike and stays in a core's cache while all is done to it.
+  // A part of a block that decays alike, and stays in a core's cache while all is done to it.
   struct Piece {
     std::int64_t begin, count;
     double weight_decay;
@@ -58,7 +69,7 @@ class AdamW {
   const OptimizerConfig config_;
   FlatParameters& parameters_;
   at::Tensor first_, second_, average_;
-  std::vector<Piece> pieces_;
+  std::vector<std::vector<Piece>> pieces_;  // of each of the parameters' own stretches
 };
 
 }  // namespace trireme::train

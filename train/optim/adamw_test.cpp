@@ -1,7 +1,10 @@
 #include "train/optim/adamw.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
@@ -9,7 +12,10 @@
 
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <vector>
+
+#include "core/comm/thread_communicator.h"
 
 namespace trireme::train {
 namespace {
@@ -26,6 +32,12 @@ void fill(ParameterList& list) {
   list.add("big", {300, 101}, Init::normal(0.5), Role::kMatrix);  // several pieces
 }
 
+AdamW::Gradients from(const at::Tensor& row) {
+  return [row](std::int64_t begin) -> const void* {
+    return static_cast<const std::byte*>(row.const_data_ptr()) + begin * static_cast<std::int64_t>(row.element_size());
+  };
+}
+
 TEST(AdamW, OnlyMatricesDecay) {
   for (const bool tied : {false, true}) {
     ParameterList list;
@@ -40,7 +52,7 @@ TEST(AdamW, OnlyMatricesDecay) {
     config.weight_decay = 0.5;
     AdamW optimizer(config, parameters);
     const at::Tensor before = parameters.masters().clone();
-    optimizer.update(1, 0.1, 1, at::zeros({parameters.gradient_size()}, at::kDouble));
+    optimizer.update(1, 0.1, 1, from(at::zeros({parameters.gradient_size()}, at::kDouble)));
     std::map<std::string, double> kept;  // share of the weights that one update without gradients leaves
     for (const auto& entry : parameters.entries())
       if (entry.tied_begin < 0)
@@ -68,7 +80,7 @@ at::Tensor trained(int threads, at::ScalarType compute) {
     for (const auto& entry : parameters.entries())
       for (std::int64_t i = 0; i < entry.count; ++i)
         gradients[entry.begin + i] = std::sin(static_cast<double>(entry.begin + i * step));
-    optimizer.update(step, 0.01, 0.5, gradients);
+    optimizer.update(step, 0.01, 0.5, from(gradients));
   }
   at::set_num_threads(1);
   return at::stack({parameters.masters(), optimizer.first_moment(), optimizer.second_moment()});
@@ -79,13 +91,60 @@ TEST(AdamW, ThreadsChangeNoBit) {
   for (const int threads : {2, 3}) EXPECT_TRUE(one.equal(trained(threads, at::kFloat))) << threads;
 }
 
+// What forward reads after three updates on ranks that share the masters out; an average takes the weights' place and
+// gives it back in between.
+at::Tensor trained_on(int ranks, at::ScalarType compute, std::vector<std::int64_t>* sizes = nullptr) {
+  std::vector<at::Tensor> rows(static_cast<std::size_t>(ranks));
+  if (sizes) sizes->resize(static_cast<std::size_t>(ranks));
+  run_on_threads(ranks, [&](Communicator& world) {
+    const auto rank = static_cast<std::size_t>(world.rank());
+    ParameterList list;
+    fill(list);
+    list.add("more", {120000, 3}, Init::normal(0.5), Role::kMatrix);
+    FlatParameters parameters(list, compute, &world);
+    parameters.initialise(1);
+    parameters.publish();
+    OptimizerConfig config;
+    config.ema_decay = 0.9;
+    AdamW optimizer(config, parameters);
+    const at::Tensor gradients = (at::arange(parameters.gradient_size()) % 97 - 48).to(parameters.master_type());
+    std::vector<at::Tensor> read;
+    const auto note = [&] {
+      for (const auto& entry : parameters.entries())
+        read.push_back(entry.parameter->value.detach().to(at::kDouble).flatten());
+    };
+    for (int step = 1; step <= 3; ++step) {
+      optimizer.update(step, 0.01, 0.5, from(gradients));
+      const AdamW::AverageInPlace in_place(optimizer);
+      note();
+    }
+    note();
+    rows[rank] = at::cat(read);
+    if (sizes) (*sizes)[rank] = optimizer.first_moment().numel();
+  });
+  for (const at::Tensor& row : rows) EXPECT_TRUE(row.equal(rows[0])) << "all ranks read the same";
+  return rows[0];
+}
+
+TEST(AdamW, RanksThatShareItsStateOutGetTheBitsOfOne) {
+  for (const auto compute : {at::kFloat, at::kBFloat16, at::kDouble}) {
+    const at::Tensor one = trained_on(1, compute);
+    for (const int ranks : {2, 3, 5}) {
+      std::vector<std::int64_t> sizes;
+      EXPECT_TRUE(trained_on(ranks, compute, &sizes).equal(one)) << ranks << " ranks";
+      const std::int64_t all = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
+      EXPECT_EQ(all, 100 * kBlockElements) << "each element has one owner";
+    }
+  }
+}
+
 TEST(AdamW, WhatForwardReadsFollowsTheWeights) {
   ParameterList list;
   fill(list);
   FlatParameters parameters(list, at::kBFloat16);
   parameters.initialise(1);
   AdamW optimizer({}, parameters);
-  optimizer.update(1, 0.1, 1, at::ones({parameters.gradient_size()}));
+  optimizer.update(1, 0.1, 1, from(at::ones({parameters.gradient_size()})));
   for (const auto& entry : parameters.entries())
     EXPECT_TRUE(entry.parameter->value.equal(parameters.master(entry).to(at::kBFloat16))) << entry.parameter->name;
 }
@@ -101,7 +160,7 @@ TEST(AdamW, TheAverageForgetsTheInitialWeightsAndThenKeepsItsShare) {
   double expected = 0;
   const auto weight = [&] { return parameters.masters()[0].item<double>(); };
   for (int step = 1; step <= 6; ++step) {
-    optimizer.update(step, 0.1, 1, at::ones({parameters.gradient_size()}, at::kDouble));
+    optimizer.update(step, 0.1, 1, from(at::ones({parameters.gradient_size()}, at::kDouble)));
     const double kept = std::vector{0.0, 0.1, 2.0 / 11, 0.25, 0.25, 0.25}[static_cast<std::size_t>(step - 1)];
     expected = kept * expected + (1 - kept) * weight();
     EXPECT_NEAR(optimizer.average()[0].item<double>(), expected, 1e-12) << step;
@@ -125,7 +184,7 @@ TEST(AdamW, TheAverageTakesTheWeightsPlaceAndGivesItBack) {
     config.ema_decay = 0.9;
     AdamW optimizer(config, parameters);
     for (int step = 1; step <= 3; ++step)
-      optimizer.update(step, 0.1, 1, at::ones({parameters.gradient_size()}, parameters.master_type()));
+      optimizer.update(step, 0.1, 1, from(at::ones({parameters.gradient_size()}, parameters.master_type())));
     const at::Tensor weights = parameters.masters().clone(), average = optimizer.average().clone();
     ASSERT_FALSE(weights.equal(average));
     const auto& read = parameters.entries()[0].parameter->value;

@@ -1,13 +1,22 @@
 #pragma once
-#include <ATen/core/Tensor.h>
+#include <ATen/core/ScalarType.h>
+
+#include <cstdint>
+#include <functional>
+#include <vector>
 
 #include "core/comm/communicator.h"
+#include "train/parallel/shards.h"
 
 namespace trireme::train {
 
-/// The Euclidean norm of the first `count` elements of a row that all ranks hold. Each rank sums some blocks of 4,096
-/// elements in float64 and fixed lanes; block sums are gathered and added in the order of their index, so the result
-/// does not depend on the number of ranks.
-double gradient_norm(Communicator& world, const at::Tensor& row, std::int64_t count);
+/// Euclidean norm of the row of gradients, the same bits on any number of ranks: squares are added in float64, within
+/// blocks of kBlockElements in fixed lanes, and the sums of blocks in order of index. Called by all ranks.
+///
+/// @param size      elements of the row: whole blocks
+/// @param units     what this rank answers for; all ranks together, for each block once
+/// @param gradient  the numbers from this place on, to the end of its block; called for blocks of `units`
+double gradient_norm(Communicator& world, std::int64_t size, const std::vector<Unit>& units, at::ScalarType type,
+                     const std::function<const void*(std::int64_t begin)>& gradient);
 
 }  // namespace trireme::train

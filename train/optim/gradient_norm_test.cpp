@@ -1,46 +1,74 @@
 #include "train/optim/gradient_norm.h"
 
 #include <ATen/ops/randn.h>
-#include <ATen/ops/tensor.h>
-#include <gtest/gtest.h>
+#include <ATen/ops/zeros.h>
+#include <gmock/gmock.h>
 
 #include <cmath>
 #include <vector>
 
+#include "core/base/error.h"
 #include "core/comm/thread_communicator.h"
 
 namespace trireme::train {
 namespace {
 
-std::vector<double> norms(int ranks, const at::Tensor& row, std::int64_t count) {
+// Units of two blocks, dealt out in turn.
+std::vector<Unit> units_of(std::int64_t size, int rank, int ranks) {
+  std::vector<Unit> units;
+  for (std::int64_t begin = 0, i = 0; begin < size; begin += 2 * kBlockElements, ++i)
+    if (i % ranks == rank) units.push_back({begin, std::min(size, begin + 2 * kBlockElements), rank});
+  return units;
+}
+
+std::vector<double> norms(int ranks, const at::Tensor& row) {
   std::vector<double> out(static_cast<std::size_t>(ranks));
   run_on_threads(ranks, [&](Communicator& world) {
-    out[static_cast<std::size_t>(world.rank())] = gradient_norm(world, row, count);
+    out[static_cast<std::size_t>(world.rank())] = gradient_norm(
+        world, row.numel(), units_of(row.numel(), world.rank(), ranks), row.scalar_type(), [&](std::int64_t begin) {
+          return static_cast<const std::byte*>(row.const_data_ptr()) +
+                 begin * static_cast<std::int64_t>(row.element_size());
+        });
   });
   return out;
 }
 
-TEST(GradientNorm, IsTheEuclideanNormOfTheFirstElements) {
-  EXPECT_DOUBLE_EQ(norms(1, at::tensor({3.0F, 4.0F, 100.0F}), 2)[0], 5);
-  EXPECT_DOUBLE_EQ(norms(1, at::tensor({3.0, 4.0, 100.0}), 2)[0], 5);
+at::Tensor row_of(at::ScalarType type, std::initializer_list<double> numbers) {
+  at::Tensor row = at::zeros({3 * kBlockElements}, type);
+  std::int64_t i = 0;
+  for (const double number : numbers) row[i++ * 1000].fill_(number);
+  return row;
+}
+
+TEST(GradientNorm, IsTheEuclideanNorm) {
+  EXPECT_DOUBLE_EQ(norms(1, row_of(at::kFloat, {3, 4}))[0], 5);
+  EXPECT_DOUBLE_EQ(norms(1, row_of(at::kDouble, {3, 4}))[0], 5);
 }
 
 TEST(GradientNorm, AnyNumberOfRanksGivesTheSameBits) {
-  for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
-    const at::Tensor row = at::randn({9 * 4096}, type);
-    // Whole blocks, a cut one, fewer blocks than ranks, less than a block.
-    for (const std::int64_t count : {9 * 4096, 8 * 4096 + 17, 4097, 100, 1}) {
-      const double one = norms(1, row, count)[0];
-      EXPECT_NEAR(one, row.narrow(0, 0, count).to(at::kDouble).norm().item<double>(), 1e-12 * one);
+  for (const at::ScalarType type : {at::kFloat, at::kDouble})
+    for (const std::int64_t blocks : {1, 9}) {
+      const at::Tensor row = at::randn({blocks * kBlockElements}, type);
+      const double one = norms(1, row)[0];
+      EXPECT_NEAR(one, row.to(at::kDouble).norm().item<double>(), 1e-12 * one);
       for (const int ranks : {2, 3, 5, 12})
-        for (const double norm : norms(ranks, row, count)) EXPECT_EQ(norm, one) << count << " on " << ranks;
+        for (const double norm : norms(ranks, row)) EXPECT_EQ(norm, one) << blocks << " blocks on " << ranks;
     }
-  }
 }
 
 TEST(GradientNorm, LargeValuesDoNotOverflowFloat32AndNanShows) {
-  EXPECT_DOUBLE_EQ(norms(2, at::tensor({0x1p100F, 0.0F}), 2)[1], 0x1p100);
-  EXPECT_TRUE(std::isnan(norms(3, at::tensor({1.0F, NAN}), 2)[2]));
+  EXPECT_DOUBLE_EQ(norms(2, row_of(at::kFloat, {0x1p100, 0}))[1], 0x1p100);
+  EXPECT_TRUE(std::isnan(norms(3, row_of(at::kFloat, {1, NAN}))[2]));
+}
+
+TEST(GradientNorm, ABlockThatNobodyAnswersForIsAnError) {
+  const at::Tensor row = at::zeros({3 * kBlockElements});
+  EXPECT_THAT(
+      [&] {
+        gradient_norm(*make_self_communicator(), row.numel(), {{0, kBlockElements, 0}}, at::kFloat,
+                      [&](std::int64_t) { return row.const_data_ptr(); });
+      },
+      ::testing::ThrowsMessage<Error>(::testing::HasSubstr("1 of 3 blocks")));
 }
 
 }  // namespace

@@ -8,29 +8,45 @@
 #include "train/optim/flat_math.h"
 
 namespace trireme::train {
+namespace {
 
-FlatParameters::FlatParameters(models::ParameterList& parameters, at::ScalarType compute_type)
-    : master_type_(compute_type == at::kDouble ? at::kDouble : at::kFloat), compute_type_(compute_type) {
-  constexpr std::int64_t kAlignment = 16;  // a cache line of float32
-  for (const bool tied : {false, true}) {
-    for (auto parameter = parameters.all().rbegin(); parameter != parameters.all().rend(); ++parameter) {
-      if ((parameter->tied_to != nullptr) != tied) continue;
-      entries_.push_back({&*parameter, gradient_size_, parameter->elements(), -1});
-      gradient_size_ += (parameter->elements() + kAlignment - 1) / kAlignment * kAlignment;
-    }
-    if (!tied) size_ = gradient_size_;
-  }
-  for (Entry& entry : entries_)
-    for (const Entry& other : entries_)
-      if (entry.parameter->tied_to == other.parameter) entry.tied_begin = other.begin;
-  masters_ = at::zeros({size_}, master_type_);
-  if (compute_type_ != master_type_) rounded_ = at::zeros({size_}, compute_type_);
-  for (const Entry& entry : entries_) {
+constexpr int kTag = 32000;  // buckets of gradients have those below
+
+}  // namespace
+
+FlatParameters::FlatParameters(models::ParameterList& parameters, at::ScalarType compute_type, Communicator* owners)
+    : layout_(parameters),
+      master_type_(compute_type == at::kDouble ? at::kDouble : at::kFloat),
+      compute_type_(compute_type),
+      owners_(owners && owners->size() > 1 ? owners : nullptr),
+      own_(stretches_of(layout_, owners_ ? owners_->rank() : 0, owners_ ? owners_->size() : 1)) {
+  if (!own_.empty()) own_size_ = own_.back().at + own_.back().count;
+  if (owners_) buckets_ = buckets_of(layout_, owners_->size());
+  std::erase_if(buckets_, [&](const Bucket& bucket) { return bucket.begin >= layout_.size; });
+  row_ = at::zeros({layout_.size}, compute_type_);
+  masters_ = compute_type_ == master_type_ ? row_ : at::zeros({own_size_}, master_type_);
+  for (const Entry& entry : layout_.entries) {
     const std::int64_t begin = entry.tied_begin >= 0 ? entry.tied_begin : entry.begin;
-    const at::Tensor& row = rounded_.defined() ? rounded_ : masters_;
     entry.parameter->value =
-        row.narrow(0, begin, entry.count).view(entry.parameter->shape).detach().requires_grad_(true);
+        row_.narrow(0, begin, entry.count).view(entry.parameter->shape).detach().requires_grad_(true);
   }
+}
+
+FlatParameters::~FlatParameters() {
+  // An error passes, and this process is about to end: until it has, messages may land here.
+  if (!under_way_.empty()) {
+    new auto(std::move(row_));
+    new auto(std::move(under_way_));
+  }
+}
+
+void* FlatParameters::row_at(std::int64_t begin) {
+  return static_cast<std::byte*>(row_.mutable_data_ptr()) + begin * static_cast<std::int64_t>(row_.element_size());
+}
+
+void* FlatParameters::masters(const Stretch& stretch) {
+  if (compute_type_ == master_type_) return row_at(stretch.begin);
+  return masters_.mutable_data_ptr<float>() + stretch.at;
 }
 
 at::Tensor FlatParameters::master(const Entry& entry) const {
@@ -39,18 +55,57 @@ at::Tensor FlatParameters::master(const Entry& entry) const {
 }
 
 void FlatParameters::initialise(std::uint64_t seed) {
-  for (const Entry& entry : entries_) {
-    if (entry.tied_begin >= 0) continue;
-    if (master_type_ == at::kDouble)
-      models::initial_values(*entry.parameter, seed, 0, entry.count, masters_.mutable_data_ptr<double>() + entry.begin);
-    else
-      models::initial_values(*entry.parameter, seed, 0, entry.count, masters_.mutable_data_ptr<float>() + entry.begin);
-  }
+  for (const Stretch& stretch : own_)
+    for (const Entry& entry : layout_.entries) {
+      if (entry.tied_begin >= 0) continue;
+      const std::int64_t begin = std::max(entry.begin, stretch.begin);
+      const std::int64_t end = std::min(entry.begin + entry.count, stretch.begin + stretch.count);
+      if (begin >= end) continue;
+      const auto fill = [&]<class T>(T* out) {
+        models::initial_values(*entry.parameter, seed, begin - entry.begin, end - begin, out + (begin - stretch.begin));
+      };
+      if (master_type_ == at::kDouble)
+        fill(static_cast<double*>(masters(stretch)));
+      else
+        fill(static_cast<float*>(masters(stretch)));
+    }
 }
 
-void FlatParameters::publish(std::int64_t begin, std::int64_t count) {
-  if (rounded_.defined())
-    round_into(rounded_.mutable_data_ptr<c10::BFloat16>() + begin, masters_.const_data_ptr<float>() + begin, count);
+void FlatParameters::publish() {
+  begin_publish();
+  for (const Stretch& stretch : own_) {
+    round(stretch.begin, masters(stretch), stretch.count);
+    publish(stretch);
+  }
+  end_publish();
+}
+
+void FlatParameters::begin_publish() {
+  if (!is_shared_out()) return;
+  const auto item = static_cast<std::size_t>(row_.element_size());
+  for (const Bucket& bucket : buckets_)
+    for (const Unit& unit : bucket.units)
+      if (unit.owner != owners_->rank())
+        under_way_.push_back(owners_->start_receive(
+            row_at(unit.begin), static_cast<std::size_t>(unit.end - unit.begin) * item, unit.owner, kTag));
+}
+
+void FlatParameters::round(std::int64_t begin, const void* masters, std::int64_t count) {
+  if (compute_type_ != master_type_)
+    round_into(static_cast<c10::BFloat16*>(row_at(begin)), static_cast<const float*>(masters), count);
+}
+
+void FlatParameters::publish(const Stretch& stretch) {
+  if (!is_shared_out()) return;
+  const auto bytes = static_cast<std::size_t>(stretch.count) * static_cast<std::size_t>(row_.element_size());
+  for (int offset = 1; offset < owners_->size(); ++offset)
+    under_way_.push_back(
+        owners_->start_send(row_at(stretch.begin), bytes, (owners_->rank() + offset) % owners_->size(), kTag));
+}
+
+void FlatParameters::end_publish() {
+  for (const auto& transfer : under_way_) transfer->wait();
+  under_way_.clear();
 }
 
 at::ScalarType compute_type(const std::string& precision) {

@@ -2,51 +2,82 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "core/comm/communicator.h"
 #include "models/parameters.h"
+#include "train/parallel/row_layout.h"
+#include "train/parallel/shards.h"
 
 namespace trireme::train {
 
-/// A model's weights in one row of memory, in the order in which the backward pass finishes their gradients (the last
-/// layer first), so that a stretch of the row is ready to be reduced while earlier layers still compute.
+/// A model's weights in one row of memory.
 ///
 /// Masters are float32 (float64 for fp64). With bf16 compute a second row holds the rounded weights that forward reads.
+/// Ranks may share the masters out (ZeRO stage 1: Rajbhandari et al. 2020, arXiv:1910.02054): then each changes those
+/// of its own stretches alone, and publish() tells the others what forward reads of them.
 class FlatParameters {
  public:
-  /// Binds parameters[i].value to this memory as leaves of autograd.
-  FlatParameters(models::ParameterList& parameters, at::ScalarType compute_type);
+  using Entry = RowLayout::Entry;
 
-  struct Entry {
-    models::Parameter* parameter = nullptr;
-    std::int64_t begin = 0, count = 0;  ///< place in the row of gradients, and of weights unless it is tied
-    std::int64_t tied_begin = -1;       ///< where the weights lie that a tied parameter shares, or -1
-  };
-  const std::vector<Entry>& entries() const { return entries_; }
-  /// Elements of the row of weights, padding included.
-  std::int64_t size() const { return size_; }
-  /// Elements of the row of gradients: tied parameters, which have gradients of their own, follow the weights.
-  std::int64_t gradient_size() const { return gradient_size_; }
+  /// Binds parameters[i].value to this memory as leaves of autograd.
+  /// @param owners  the ranks that share the masters out, which outlive this object; null: each has all
+  FlatParameters(models::ParameterList& parameters, at::ScalarType compute_type, Communicator* owners = nullptr);
+  ~FlatParameters();
+  FlatParameters(const FlatParameters&) = delete;
+  FlatParameters& operator=(const FlatParameters&) = delete;
+
+  const RowLayout& layout() const { return layout_; }
+  const std::vector<Entry>& entries() const { return layout_.entries; }
+  /// Elements of the row of weights, and of the row of gradients.
+  std::int64_t size() const { return layout_.size; }
+  std::int64_t gradient_size() const { return layout_.gradient_size; }
 
   at::ScalarType master_type() const { return master_type_; }
   at::ScalarType compute_type() const { return compute_type_; }
+
+  /// What this rank owns, in the order of the row; all of it unless masters are shared out. Stretch::at is the place
+  /// in rows of own_size() elements, in which the optimizer keeps its state.
+  const std::vector<Stretch>& own() const { return own_; }
+  std::int64_t own_size() const { return own_size_; }
+  bool is_shared_out() const { return owners_ != nullptr; }
+
+  /// The masters of one of own(): `count` elements.
+  void* masters(const Stretch& stretch);
+  /// Whole, where masters are not shared out.
   at::Tensor& masters() { return masters_; }
-  /// The master weights of one entry, in the parameter's shape.
+  /// The master weights of one entry, in the parameter's shape; likewise.
   at::Tensor master(const Entry& entry) const;
 
   /// Fills masters with initial values.
   void initialise(std::uint64_t seed);
-  /// To be called after masters changed, or those of a stretch of the row: with bf16 compute, rounds them into what
-  /// forward reads.
-  void publish() { publish(0, size_); }
-  void publish(std::int64_t begin, std::int64_t count);
+
+  /// Makes what forward reads follow masters. Called by all owners; the same as begin_publish(), for each stretch
+  /// round() and publish(), end_publish().
+  void publish();
+  /// In parts, so that ranks hear of the first stretches while the last ones still change. No forward pass may run
+  /// between begin and end.
+  void begin_publish();
+  /// With bf16 compute rounds masters into what forward reads: any part of own(), from any thread.
+  void round(std::int64_t begin, const void* masters, std::int64_t count);
+  /// Tells the others of one of own(), after round().
+  void publish(const Stretch& stretch);
+  void end_publish();
 
  private:
-  std::vector<Entry> entries_;
-  std::int64_t size_ = 0, gradient_size_ = 0;
+  void* row_at(std::int64_t begin);
+
+  RowLayout layout_;
   at::ScalarType master_type_, compute_type_;
-  at::Tensor masters_, rounded_;
+  Communicator* owners_;         // null: masters are not shared out
+  std::vector<Bucket> buckets_;  // of the owners
+  std::vector<Stretch> own_;
+  std::int64_t own_size_ = 0;
+  at::Tensor masters_;  // the row that forward reads itself, or own stretches alone
+  at::Tensor row_;      // what forward reads
+  std::vector<std::unique_ptr<Transfer>> under_way_;
 };
 
 /// fp32 -> float32, bf16 -> bfloat16, fp64 -> float64

@@ -32,10 +32,13 @@ void push(std::vector<Entry>& stack, Entry entry, std::int64_t leaves, std::vect
 
 }  // namespace
 
-std::pair<std::int64_t, std::int64_t> share_of(std::int64_t leaves, int rank, int ranks) {
+Deal deal_of(std::int64_t shard) { return shard >= 2 ? Deal::kTurns : Deal::kRuns; }
+
+Share share_of(std::int64_t leaves, int rank, int ranks, Deal deal) {
+  if (deal == Deal::kTurns) return {std::min<std::int64_t>(rank, leaves), leaves, ranks};
   const std::int64_t each = leaves / ranks, more = leaves % ranks;
   const std::int64_t first = rank * each + std::min<std::int64_t>(rank, more);
-  return {first, first + each + (rank < more ? 1 : 0)};
+  return {first, first + each + (rank < more ? 1 : 0), 1};
 }
 
 LocalFold fold_locally(std::int64_t leaves, std::int64_t first, std::int64_t last) {
@@ -76,13 +79,40 @@ LocalFold fold_locally(std::int64_t leaves, std::int64_t first, std::int64_t las
   return fold;
 }
 
-GlobalFold fold_globally(std::int64_t leaves, const std::vector<TreeNode>& nodes) {
-  GlobalFold fold;
+std::vector<Round> fold_globally(std::int64_t leaves, int ranks, Deal deal) {
+  const auto count = static_cast<std::size_t>(ranks);
+  std::vector<Round> rounds;
   std::vector<Entry> stack;
-  for (std::size_t i = 0; i < nodes.size(); ++i) push(stack, {nodes[i], static_cast<int>(i)}, leaves, fold.additions);
-  if (stack.size() != 1) throw Error(ErrorCode::kBug, "the shares of a step do not cover its micro-batches");
-  fold.root = stack[0].value;
-  return fold;
+  const auto take = [&](int rank, const TreeNode& node) {
+    const auto value = static_cast<int>(node.index << node.level);
+    rounds.back().values[static_cast<std::size_t>(rank)].push_back(value);
+    push(stack, {node, value}, leaves, rounds.back().additions);
+  };
+  if (deal == Deal::kRuns) {
+    rounds.push_back({std::vector<std::vector<int>>(count), {}});
+    for (int rank = 0; rank < ranks; ++rank) {
+      const Share share = share_of(leaves, rank, ranks, deal);
+      for (const TreeNode& node : fold_locally(leaves, share.first, share.last).nodes) take(rank, node);
+    }
+  } else {
+    for (std::int64_t leaf = 0; leaf < leaves; ++leaf) {
+      if (leaf % ranks == 0) rounds.push_back({std::vector<std::vector<int>>(count), {}});
+      take(static_cast<int>(leaf % ranks), {0, leaf});
+    }
+  }
+  if (stack.size() != 1 || stack[0].value != 0)
+    throw Error(ErrorCode::kBug, "the shares of a step do not cover its micro-batches");
+  return rounds;
+}
+
+std::int64_t most_values(const std::vector<Round>& rounds) {
+  std::int64_t values = 0, most = 0;
+  for (const Round& round : rounds) {
+    for (const std::vector<int>& of_rank : round.values) values += std::ssize(of_rank);
+    values -= std::ssize(round.additions);
+    most = std::max(most, values);
+  }
+  return most;
 }
 
 }  // namespace trireme::train

@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 /// The order in which gradients are summed. It belongs to the run and not to the ranks: the leaves of one binary tree
@@ -17,11 +16,22 @@ struct TreeNode {
   bool operator==(const TreeNode&) const = default;
 };
 
-/// Leaves [first, second) of `rank`: contiguous, sizes differ by one at most; empty for some when ranks outnumber
-/// leaves.
-std::pair<std::int64_t, std::int64_t> share_of(std::int64_t leaves, int rank, int ranks);
+/// How leaves are dealt to ranks: in contiguous runs, which a rank adds up by itself before any is sent; or in turns,
+/// so that the sum over all ranks grows from left to right and nobody holds a whole gradient for longer than a leaf
+/// takes.
+enum class Deal { kRuns, kTurns };
+/// That of a ZeRO stage: from 2 on gradients are shared out.
+Deal deal_of(std::int64_t shard);
 
-/// values[into] += values[from]; `from` is free afterwards.
+/// The leaves of a rank: first, first + stride, ... below last. Sizes differ by one at most; empty for some when ranks
+/// outnumber leaves.
+struct Share {
+  std::int64_t first = 0, last = 0, stride = 1;
+  std::int64_t count() const { return (last - first + stride - 1) / stride; }
+};
+Share share_of(std::int64_t leaves, int rank, int ranks, Deal deal);
+
+/// value(into) += value(from); `from` is free afterwards.
 struct Addition {
   int into = 0, from = 0;
   bool operator==(const Addition&) const = default;
@@ -41,12 +51,15 @@ struct LocalFold {
 };
 LocalFold fold_locally(std::int64_t leaves, std::int64_t first, std::int64_t last);
 
-/// How the maximal nodes of all ranks, in the order of their leaves, become the root. Values are numbered in that
-/// order.
-struct GlobalFold {
+/// What the ranks send to who adds up, in rounds: each rank in each round some nodes, and what is then added. A value
+/// goes by the number of its leftmost leaf; the sum ends up as that of leaf 0.
+struct Round {
+  std::vector<std::vector<int>> values;  ///< of each rank
   std::vector<Addition> additions;
-  int root = 0;  ///< the value that ends up as the sum
 };
-GlobalFold fold_globally(std::int64_t leaves, const std::vector<TreeNode>& nodes);
+/// One round with what each rank has added up of its run, or as many rounds as a rank has turns.
+std::vector<Round> fold_globally(std::int64_t leaves, int ranks, Deal deal);
+/// The most values that are left over behind any of the rounds.
+std::int64_t most_values(const std::vector<Round>& rounds);
 
 }  // namespace trireme::train

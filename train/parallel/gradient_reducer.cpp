@@ -1,10 +1,13 @@
 #include "train/parallel/gradient_reducer.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
+#include <cstring>
+#include <map>
 #include <thread>
 
 #include "core/base/error.h"
@@ -13,10 +16,8 @@
 namespace trireme::train {
 namespace {
 
-// 1 MiB of float32: large enough that a message's latency does not count, small enough that the last one, which nothing
-// overlaps with, is short.
-constexpr std::int64_t kBucketElements = std::int64_t{1} << 18;
 constexpr int kTagBuckets = 16000;
+constexpr std::size_t kMostUnderWay = 4;  // buckets, where memory is what counts
 
 void add(at::ScalarType type, std::byte* into, const std::byte* from, std::int64_t count) {
   if (type == at::kDouble)
@@ -29,20 +30,19 @@ std::byte* bytes_of(at::Tensor& tensor) { return static_cast<std::byte*>(tensor.
 
 }  // namespace
 
-struct GradientReducer::Bucket {
+// A bucket on its way from gradients to sums.
+struct GradientReducer::Exchange {
+  Bucket bucket;
   int tag = 0;
-  std::int64_t begin = 0, end = 0;  // elements of the row
-  int entries = 0;                  // parameters that reach into it
-  int missing = 0;                  // of those, how many the last micro-batch has not finished yet
+  int entries = 0;        // parameters that reach into it
+  int missing = 0;        // of those, how many have still to come in this round
+  std::size_t round = 0;  // that is filled or under way
   enum { kFilling, kGathering, kSpreading, kDone } phase = kFilling;
-  std::vector<std::vector<std::byte>> parts;  // received partial sums of this rank's part, by node of the global fold
+  std::vector<at::Tensor> buffers;   // partial sums, each a whole bucket
+  std::map<int, at::Tensor> values;  // of this rank's unit, by leftmost leaf: what is left to be added up
+  at::Tensor sum;                    // of the whole bucket, or of this rank's unit
+  std::int64_t sum_begin = 0;        // of what it holds, in the row
   std::vector<std::unique_ptr<Transfer>> receives, sends;
-
-  // The part of a rank: cut on multiples of 16 elements, so that vector loops stay aligned.
-  std::pair<std::int64_t, std::int64_t> part(int rank, int ranks) const {
-    const std::int64_t lines = (end - begin + 15) / 16;
-    return {std::min(end, begin + lines * rank / ranks * 16), std::min(end, begin + lines * (rank + 1) / ranks * 16)};
-  }
 };
 
 struct GradientReducer::Hook final : torch::autograd::PostAccumulateGradHook {
@@ -56,34 +56,29 @@ struct GradientReducer::Hook final : torch::autograd::PostAccumulateGradHook {
   std::size_t entry;
 };
 
-GradientReducer::GradientReducer(Communicator& world, FlatParameters& parameters, std::int64_t micro_batches)
-    : world_(world), parameters_(parameters), share_(share_of(micro_batches, world.rank(), world.size())) {
-  std::vector<TreeNode> nodes;
-  for (int rank = 0; rank < world.size(); ++rank) {
-    const auto [first, last] = share_of(micro_batches, rank, world.size());
-    LocalFold fold = fold_locally(micro_batches, first, last);
-    first_node_.push_back(nodes.size());
-    nodes.insert(nodes.end(), fold.nodes.begin(), fold.nodes.end());
-    if (rank == world.rank()) local_ = std::move(fold);
-  }
-  first_node_.push_back(nodes.size());
-  global_ = fold_globally(micro_batches, nodes);
-
-  // Padding between parameters is never written: zeros from the start, so that whole stretches can be added and sent.
-  for (int i = 0; i < local_.buffer_count; ++i)
-    buffers_.push_back(at::zeros({parameters_.gradient_size()}, parameters_.master_type()));
-  // The sum takes the place of a partial sum that has been sent. A rank without micro-batches has none.
-  reduced_ = local_.buffers.empty() ? at::zeros({parameters_.gradient_size()}, parameters_.master_type())
-                                    : buffers_[static_cast<std::size_t>(local_.buffers[0])];
-  for (std::int64_t begin = 0; begin < parameters_.gradient_size(); begin += kBucketElements) {
-    Bucket bucket;
-    bucket.tag = static_cast<int>(buckets_.size() % kTagBuckets) * 2;
-    bucket.begin = begin;
-    bucket.end = std::min(parameters_.gradient_size(), begin + kBucketElements);
-    for (const auto& entry : parameters_.entries())
-      bucket.entries += entry.begin < bucket.end && entry.begin + entry.count > bucket.begin;
-    bucket.parts.resize(nodes.size());
-    buckets_.push_back(std::move(bucket));
+GradientReducer::GradientReducer(Communicator& world, FlatParameters& parameters, std::int64_t micro_batches,
+                                 Reach reach, Deal deal)
+    : world_(world),
+      parameters_(parameters),
+      reach_(deal == Deal::kTurns ? Reach::kOwners : reach),
+      in_turns_(deal == Deal::kTurns),
+      item_(static_cast<std::int64_t>(at::elementSize(parameters.master_type()))),
+      share_(share_of(micro_batches, world.rank(), world.size(), deal)),
+      local_(in_turns_ ? fold_locally(1, 0, 1) : fold_locally(micro_batches, share_.first, share_.last)),
+      rounds_(fold_globally(micro_batches, world.size(), deal)) {
+  for (Bucket& bucket : buckets_of(parameters.layout(), world.size())) {
+    Exchange& exchange = buckets_.emplace_back();
+    exchange.tag = static_cast<int>((buckets_.size() - 1) % kTagBuckets) * 2;
+    for (const auto& entry : parameters.entries())
+      exchange.entries += entry.begin < bucket.end && entry.begin + entry.count > bucket.begin;
+    exchange.buffers.resize(static_cast<std::size_t>(local_.buffer_count));
+    exchange.bucket = std::move(bucket);
+    if (in_turns_) continue;
+    for (at::Tensor& buffer : exchange.buffers) buffer = zeros(exchange.bucket);
+    // The sum takes the place of a partial sum that has been sent.
+    exchange.sum =
+        local_.buffers.empty() ? zeros(exchange.bucket) : exchange.buffers[static_cast<std::size_t>(local_.buffers[0])];
+    exchange.sum_begin = exchange.bucket.begin;
   }
   for (std::size_t i = 0; i < parameters_.entries().size(); ++i)
     torch::autograd::impl::set_post_acc_grad_hooks(parameters_.entries()[i].parameter->value,
@@ -91,154 +86,261 @@ GradientReducer::GradientReducer(Communicator& world, FlatParameters& parameters
 }
 
 GradientReducer::~GradientReducer() {
-  if (!under_way_.empty()) {
-    // An error passes, and this process is about to end. Until it has, MPI still sends from this memory and receives
-    // into it: it is left where it is.
-    new auto(std::move(buffers_));
-    new auto(reduced_);
-    new auto(std::move(buckets_));
-  }
+  // When an error passes this process is about to end. Until it has, MPI still sends from this memory and receives into
+  // it: it is left where it is.
+  if (!under_way_.empty()) new auto(std::move(buckets_));
   for (const auto& entry : parameters_.entries())
     torch::autograd::impl::set_post_acc_grad_hooks(entry.parameter->value, nullptr);
 }
 
+std::size_t GradientReducer::bucket_at(std::int64_t begin) const {
+  const auto next = std::ranges::upper_bound(buckets_, begin, {}, [](const Exchange& e) { return e.bucket.begin; });
+  return static_cast<std::size_t>(next - buckets_.begin()) - 1;
+}
+
+std::byte* GradientReducer::place(at::Tensor& row, const Bucket& bucket, std::int64_t begin) const {
+  return bytes_of(row) + (begin - bucket.begin) * item_;
+}
+
 void GradientReducer::begin_step() {
-  for (Bucket& bucket : buckets_) {
-    bucket.phase = Bucket::kFilling;
-    bucket.missing = bucket.entries;
+  for (Exchange& exchange : buckets_) {
+    exchange.round = 0;
+    exchange.phase = Exchange::kFilling;
+    exchange.missing = exchange.entries;
   }
 }
+
+// Padding between parameters is never written: zeros from the start, so that whole stretches can be added and sent.
+at::Tensor GradientReducer::zeros(const Bucket& bucket) const {
+  return at::zeros({bucket.end - bucket.begin}, parameters_.master_type());
+}
+
+// Whether the gradients that arrive now are the last ones of a round.
+bool GradientReducer::ends_round() const { return in_turns_ || current_ + 1 == share_.last; }
 
 void GradientReducer::accumulate(std::size_t index, const at::Tensor& gradient) {
   const auto& entry = parameters_.entries()[index];
-  const LocalFold::Leaf& leaf = local_.leaves[static_cast<std::size_t>(current_ - share_.first)];
-  at::Tensor& buffer = buffers_[static_cast<std::size_t>(leaf.buffer)];
+  const auto turn = static_cast<std::size_t>((current_ - share_.first) / share_.stride);
+  const LocalFold::Leaf& leaf = local_.leaves[in_turns_ ? 0 : turn];
   const at::Tensor row = gradient.contiguous();
-  const auto put = [&](auto* into, const auto* from) {
-    if (leaf.add)
-      add_into(into + entry.begin, from, entry.count);
+  const std::int64_t entry_end = entry.begin + entry.count;
+  const std::size_t first = bucket_at(entry.begin);
+  for (std::size_t i = first; i < buckets_.size() && buckets_[i].bucket.begin < entry_end; ++i) {
+    Exchange& exchange = buckets_[i];
+    // The gradients of this rank's turn before may still be on their way.
+    while (in_turns_ && exchange.round < turn) {
+      poll();
+      std::this_thread::yield();
+    }
+    const std::int64_t begin = std::max(entry.begin, exchange.bucket.begin);
+    const std::int64_t count = std::min(entry_end, exchange.bucket.end) - begin;
+    at::Tensor& buffer = exchange.buffers[static_cast<std::size_t>(leaf.buffer)];
+    if (!buffer.defined()) buffer = zeros(exchange.bucket);
+    const auto put = [&](auto* into, const auto* from) {
+      into += begin - exchange.bucket.begin;
+      from += begin - entry.begin;
+      if (leaf.add)
+        add_into(into, from, count);
+      else
+        copy_into(into, from, count);
+    };
+    if (parameters_.compute_type() == at::kDouble)
+      put(buffer.mutable_data_ptr<double>(), row.const_data_ptr<double>());
+    else if (parameters_.compute_type() == at::kBFloat16)
+      put(buffer.mutable_data_ptr<float>(), row.const_data_ptr<c10::BFloat16>());
     else
-      copy_into(into + entry.begin, from, entry.count);
-  };
-  if (parameters_.compute_type() == at::kDouble)
-    put(buffer.mutable_data_ptr<double>(), row.const_data_ptr<double>());
-  else if (parameters_.compute_type() == at::kBFloat16)
-    put(buffer.mutable_data_ptr<float>(), row.const_data_ptr<c10::BFloat16>());
-  else
-    put(buffer.mutable_data_ptr<float>(), row.const_data_ptr<float>());
+      put(buffer.mutable_data_ptr<float>(), row.const_data_ptr<float>());
+  }
   world_.check();
-  if (current_ + 1 < share_.second) return;
-  for (auto i = static_cast<std::size_t>(entry.begin / kBucketElements);
-       i < buckets_.size() && buckets_[i].begin < entry.begin + entry.count; ++i)
+  if (!ends_round()) return;
+  for (std::size_t i = first; i < buckets_.size() && buckets_[i].bucket.begin < entry_end; ++i)
     if (--buckets_[i].missing == 0) start(i);
   poll();
+  // A rank that is ahead of its peers would hold all that they have not taken yet. The last of them waits for nobody.
+  while (in_turns_ && under_way_.size() > kMostUnderWay) {
+    std::this_thread::yield();
+    poll();
+  }
 }
 
 void GradientReducer::end() {
-  // The additions of the last micro-batch are done bucket by bucket in start().
-  if (current_ + 1 == share_.second) return;
+  // The additions of a round's last micro-batch are done bucket by bucket in start().
+  if (ends_round()) return;
   for (const Addition& addition : local_.leaves[static_cast<std::size_t>(current_ - share_.first)].then)
-    add(parameters_.master_type(), bytes_of(buffers_[static_cast<std::size_t>(addition.into)]),
-        bytes_of(buffers_[static_cast<std::size_t>(addition.from)]), parameters_.gradient_size());
+    for (Exchange& exchange : buckets_)
+      add(parameters_.master_type(), bytes_of(exchange.buffers[static_cast<std::size_t>(addition.into)]),
+          bytes_of(exchange.buffers[static_cast<std::size_t>(addition.from)]),
+          exchange.bucket.end - exchange.bucket.begin);
 }
 
 void GradientReducer::start(std::size_t index) {
-  Bucket& bucket = buckets_[index];
-  const auto type = parameters_.master_type();
-  const auto item = static_cast<std::int64_t>(at::elementSize(type));
-  if (!local_.leaves.empty())
-    for (const Addition& addition : local_.leaves.back().then)
-      add(type, bytes_of(buffers_[static_cast<std::size_t>(addition.into)]) + bucket.begin * item,
-          bytes_of(buffers_[static_cast<std::size_t>(addition.from)]) + bucket.begin * item, bucket.end - bucket.begin);
+  Exchange& exchange = buckets_[index];
+  const Bucket& bucket = exchange.bucket;
   const int ranks = world_.size(), me = world_.rank();
-  if (ranks == 1) {
-    bucket.phase = Bucket::kDone;
-    return;
+  const Round& round = rounds_[exchange.round];
+  const bool sends = !round.values[static_cast<std::size_t>(me)].empty();
+  if (sends) {
+    for (at::Tensor& buffer : exchange.buffers)  // a step that was given up may not have filled them
+      if (!buffer.defined()) buffer = zeros(bucket);
+    for (const Addition& addition : local_.leaves.back().then)
+      add(parameters_.master_type(), bytes_of(exchange.buffers[static_cast<std::size_t>(addition.into)]),
+          bytes_of(exchange.buffers[static_cast<std::size_t>(addition.from)]), bucket.end - bucket.begin);
   }
-  const auto [my_begin, my_end] = bucket.part(me, ranks);
-  for (int offset = 1; offset < ranks; ++offset) {  // each rank starts with its neighbour: nobody is everyone's first
-    const int peer = (me + offset) % ranks;
-    for (std::size_t node = first_node_[static_cast<std::size_t>(peer)];
-         node < first_node_[static_cast<std::size_t>(peer) + 1]; ++node) {
-      bucket.parts[node].resize(static_cast<std::size_t>((my_end - my_begin) * item));
-      bucket.receives.push_back(
-          world_.start_receive(bucket.parts[node].data(), bucket.parts[node].size(), peer, bucket.tag));
+  if (const Unit* mine = bucket.unit_of(me))
+    for (int offset = 1; offset < ranks; ++offset) {  // each starts with its neighbour: nobody is everyone's first
+      const int peer = (me + offset) % ranks;
+      for (const int value : round.values[static_cast<std::size_t>(peer)]) {
+        at::Tensor& part = exchange.values[value] = at::empty({mine->end - mine->begin}, parameters_.master_type());
+        exchange.receives.push_back(world_.start_receive(bytes_of(part), part.nbytes(), peer, exchange.tag));
+      }
     }
-  }
-  for (int offset = 1; offset < ranks; ++offset) {
+  for (int offset = 1; sends && offset < ranks; ++offset) {
     const int peer = (me + ranks - offset) % ranks;
-    const auto [begin, end] = bucket.part(peer, ranks);
+    const Unit* theirs = bucket.unit_of(peer);
+    if (!theirs) continue;
     for (const int buffer : local_.buffers)
-      bucket.sends.push_back(world_.start_send(bytes_of(buffers_[static_cast<std::size_t>(buffer)]) + begin * item,
-                                               static_cast<std::size_t>((end - begin) * item), peer, bucket.tag));
+      exchange.sends.push_back(
+          world_.start_send(place(exchange.buffers[static_cast<std::size_t>(buffer)], bucket, theirs->begin),
+                            static_cast<std::size_t>((theirs->end - theirs->begin) * item_), peer, exchange.tag));
   }
-  bucket.phase = Bucket::kGathering;
+  exchange.phase = Exchange::kGathering;
   under_way_.push_back(index);
 }
 
-void GradientReducer::advance(Bucket& bucket) {
+// All values of this round are here: does the additions that are due.
+void GradientReducer::add_up(Exchange& exchange) {
+  const Bucket& bucket = exchange.bucket;
+  const Unit* mine = bucket.unit_of(world_.rank());
+  if (!mine) return;
+  const Round& round = rounds_[exchange.round];
+  const std::vector<int>& own = round.values[static_cast<std::size_t>(world_.rank())];
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    const at::Tensor& buffer = exchange.buffers[static_cast<std::size_t>(local_.buffers[i])];
+    const at::Tensor part = buffer.narrow(0, mine->begin - bucket.begin, mine->end - mine->begin);
+    exchange.values[own[i]] = in_turns_ ? part.clone() : part;  // the buffer is given back at the end of the round
+  }
+  for (const Addition& addition : round.additions) {
+    add(parameters_.master_type(), bytes_of(exchange.values.at(addition.into)),
+        bytes_of(exchange.values.at(addition.from)), mine->end - mine->begin);
+    exchange.values.erase(addition.from);
+  }
+  if (&round != &rounds_.back()) return;
+  const at::Tensor total = exchange.values.at(0);
+  exchange.values.clear();
+  if (in_turns_) {
+    exchange.sum = total;
+    exchange.sum_begin = mine->begin;
+    return;
+  }
+  std::byte* sum = place(exchange.sum, bucket, mine->begin);
+  if (total.const_data_ptr() != sum) std::memcpy(sum, total.const_data_ptr(), total.nbytes());
+}
+
+void GradientReducer::advance(Exchange& exchange) {
   const auto all_done = [](std::vector<std::unique_ptr<Transfer>>& transfers) {
     std::erase_if(transfers, [](const std::unique_ptr<Transfer>& transfer) { return transfer->done(); });
     return transfers.empty();
   };
-  const auto type = parameters_.master_type();
-  const auto item = static_cast<std::int64_t>(at::elementSize(type));
+  const Bucket& bucket = exchange.bucket;
   const int ranks = world_.size(), me = world_.rank();
-  if (bucket.phase == Bucket::kGathering && all_done(bucket.receives) && all_done(bucket.sends)) {
-    const auto [begin, end] = bucket.part(me, ranks);
-    // This rank's own partial sums lie in its buffers; nobody else reads that part of them.
-    const std::size_t own = first_node_[static_cast<std::size_t>(me)];
-    const auto value = [&](int node) {
-      const auto i = static_cast<std::size_t>(node);
-      if (i >= own && i < own + local_.buffers.size())
-        return bytes_of(buffers_[static_cast<std::size_t>(local_.buffers[i - own])]) + begin * item;
-      return bucket.parts[i].data();
-    };
-    for (const Addition& addition : global_.additions)
-      add(type, value(addition.into), value(addition.from), end - begin);
-    std::byte* mine = bytes_of(reduced_) + begin * item;
-    const auto size = static_cast<std::size_t>((end - begin) * item);
-    if (value(global_.root) != mine) std::copy_n(value(global_.root), size, mine);
-    for (int offset = 1; offset < ranks; ++offset) {
-      const int from = (me + offset) % ranks, to = (me + ranks - offset) % ranks;
-      const auto [their_begin, their_end] = bucket.part(from, ranks);
-      bucket.receives.push_back(world_.start_receive(bytes_of(reduced_) + their_begin * item,
-                                                     static_cast<std::size_t>((their_end - their_begin) * item), from,
-                                                     bucket.tag + 1));
-      bucket.sends.push_back(world_.start_send(mine, size, to, bucket.tag + 1));
+  if (exchange.phase == Exchange::kGathering && all_done(exchange.receives) && all_done(exchange.sends)) {
+    add_up(exchange);
+    for (int offset = 1; reach_ == Reach::kAll && offset < ranks; ++offset) {
+      const int to = (me + ranks - offset) % ranks, from = (me + offset) % ranks;
+      const auto size = [&](const Unit& unit) { return static_cast<std::size_t>((unit.end - unit.begin) * item_); };
+      if (const Unit* mine = bucket.unit_of(me))
+        exchange.sends.push_back(
+            world_.start_send(place(exchange.sum, bucket, mine->begin), size(*mine), to, exchange.tag + 1));
+      if (const Unit* theirs = bucket.unit_of(from))
+        exchange.receives.push_back(
+            world_.start_receive(place(exchange.sum, bucket, theirs->begin), size(*theirs), from, exchange.tag + 1));
     }
-    bucket.phase = Bucket::kSpreading;
+    exchange.phase = Exchange::kSpreading;
   }
-  if (bucket.phase == Bucket::kSpreading && all_done(bucket.receives) && all_done(bucket.sends))
-    bucket.phase = Bucket::kDone;
+  if (exchange.phase == Exchange::kSpreading && all_done(exchange.receives) && all_done(exchange.sends))
+    end_round(exchange);
+}
+
+void GradientReducer::end_round(Exchange& exchange) {
+  if (in_turns_)
+    for (at::Tensor& buffer : exchange.buffers) buffer.reset();
+  if (exchange.round + 1 == rounds_.size()) {
+    exchange.phase = Exchange::kDone;
+    return;
+  }
+  ++exchange.round;
+  exchange.phase = Exchange::kFilling;
+  exchange.missing = exchange.entries;
 }
 
 void GradientReducer::poll() {
   std::erase_if(under_way_, [&](std::size_t index) {
     advance(buckets_[index]);
-    return buckets_[index].phase == Bucket::kDone;
+    return buckets_[index].phase == Exchange::kFilling || buckets_[index].phase == Exchange::kDone;
   });
 }
 
-at::Tensor& GradientReducer::finish() {
-  // Only a rank that has no micro-batches, or has given up the step, has buckets that its backward pass did not start.
-  for (std::size_t i = 0; i < buckets_.size(); ++i)
-    if (buckets_[i].phase == Bucket::kFilling) start(i);
-  while (!under_way_.empty()) {
+void GradientReducer::finish() {
+  // Only a rank that has no micro-batch in a round, or has given up the step, has buckets that its backward pass did
+  // not start.
+  for (bool done = false; !done;) {
+    done = true;
+    for (std::size_t i = 0; i < buckets_.size(); ++i) {
+      if (buckets_[i].phase == Exchange::kFilling) start(i);
+      done = done && buckets_[i].phase == Exchange::kDone;
+    }
     poll();
-    if (!under_way_.empty()) std::this_thread::yield();  // the peer may need this very core
+    if (!done) std::this_thread::yield();  // the peer may need this very core
   }
-  const auto type = parameters_.master_type();
-  const auto item = static_cast<std::int64_t>(at::elementSize(type));
-  for (const auto& entry : parameters_.entries())
-    if (entry.tied_begin >= 0)
-      add(type, bytes_of(reduced_) + entry.tied_begin * item, bytes_of(reduced_) + entry.begin * item, entry.count);
-  return reduced_;
+  add_tied();
+}
+
+void GradientReducer::add_tied() {
+  const auto at = [&](Exchange& exchange, std::int64_t begin) {
+    return bytes_of(exchange.sum) + (begin - exchange.sum_begin) * item_;
+  };
+  for (const RowLayout::Segment& segment : parameters_.layout().segments) {
+    if (segment.tied_begin < 0) continue;
+    for (std::size_t i = bucket_at(segment.begin); i < buckets_.size() && buckets_[i].bucket.begin < segment.end; ++i)
+      for (const Unit& unit : buckets_[i].bucket.units) {
+        if (reach_ == Reach::kOwners && unit.owner != world_.rank()) continue;
+        const std::int64_t to = unit.begin - segment.begin + segment.tied_begin;
+        add(parameters_.master_type(), at(buckets_[bucket_at(to)], to), at(buckets_[i], unit.begin),
+            unit.end - unit.begin);
+      }
+  }
+}
+
+const void* GradientReducer::sum(std::int64_t begin) const {
+  const Exchange& exchange = buckets_[bucket_at(begin)];
+  return static_cast<const std::byte*>(exchange.sum.const_data_ptr()) + (begin - exchange.sum_begin) * item_;
+}
+
+at::Tensor GradientReducer::sums() const {
+  const at::Tensor row = at::zeros({parameters_.size()}, parameters_.master_type());
+  for (const Exchange& exchange : buckets_)
+    if (exchange.bucket.begin < parameters_.size() && exchange.sum.defined())
+      row.narrow(0, exchange.sum_begin, exchange.sum.numel()).copy_(exchange.sum);
+  return row;
+}
+
+std::vector<Unit> GradientReducer::own_units() const {
+  std::vector<Unit> units;
+  for (const Exchange& exchange : buckets_)
+    if (const Unit* unit = exchange.bucket.unit_of(world_.rank()); unit && exchange.bucket.begin < parameters_.size())
+      units.push_back(*unit);
+  return units;
 }
 
 std::int64_t GradientReducer::memory_bytes() const {
-  const auto row = parameters_.gradient_size() * static_cast<std::int64_t>(at::elementSize(parameters_.master_type()));
-  return row * std::max<std::int64_t>(1, static_cast<std::int64_t>(buffers_.size()));
+  std::int64_t bytes = 0;
+  for (const Exchange& exchange : buckets_) {
+    for (const at::Tensor& buffer : exchange.buffers)
+      if (buffer.defined()) bytes += static_cast<std::int64_t>(buffer.nbytes());
+    if (in_turns_ || exchange.buffers.empty())
+      if (exchange.sum.defined()) bytes += static_cast<std::int64_t>(exchange.sum.nbytes());
+  }
+  return bytes;
 }
 
 }  // namespace trireme::train

@@ -11,6 +11,14 @@ TEST(GradientReducerMpi, AnyShareOfMicroBatchesGivesTheCanonicalSum) {
     testing::expect_canonical_sums(test_world(), at::kFloat, micro_batches);
 }
 
+TEST(GradientReducerMpi, OwnersAloneMayHaveTheSums) {
+  for (const std::int64_t micro_batches : {1, 5, 8}) {
+    testing::expect_canonical_sums(test_world(), at::kFloat, micro_batches, GradientReducer::Reach::kOwners);
+    testing::expect_canonical_sums(test_world(), at::kFloat, micro_batches, GradientReducer::Reach::kOwners,
+                                   Deal::kTurns);
+  }
+}
+
 TEST(GradientReducerMpi, GradientsOfBfloat16AreSummedInFloat32) {
   for (const std::int64_t micro_batches : {4, 7})
     testing::expect_canonical_sums(test_world(), at::kBFloat16, micro_batches);

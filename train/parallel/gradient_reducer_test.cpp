@@ -21,6 +21,15 @@ TEST(GradientReducer, AnyNumberOfRanksGivesTheCanonicalSum) {
                      [&](Communicator& world) { testing::expect_canonical_sums(world, at::kFloat, micro_batches); });
 }
 
+TEST(GradientReducer, OwnersAloneMayHaveTheSums) {
+  for (const int ranks : {1, 2, 3, 7})
+    for (const std::int64_t micro_batches : {1, 5, 12})
+      run_on_threads(ranks, [&](Communicator& world) {
+        testing::expect_canonical_sums(world, at::kFloat, micro_batches, GradientReducer::Reach::kOwners);
+        testing::expect_canonical_sums(world, at::kFloat, micro_batches, GradientReducer::Reach::kOwners, Deal::kTurns);
+      });
+}
+
 TEST(GradientReducer, GradientsOfBfloat16AreSummedInFloat32AndFloat64InItself) {
   for (const at::ScalarType type : {at::kBFloat16, at::kDouble})
     for (const int ranks : {1, 3})

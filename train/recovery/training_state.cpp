@@ -2,7 +2,11 @@
 
 #include <ATen/Version.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 
+#include <algorithm>
+#include <deque>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "core/base/build_info.h"
@@ -14,16 +18,24 @@ namespace {
 
 using nlohmann::json;
 
-// The rows that a checkpoint holds, each under names of its own.
+// The rows that a checkpoint holds, each under names of its own, and where a rank keeps its part of them.
 struct Row {
   const char* prefix;
-  at::Tensor* tensor;
+  std::function<std::byte*(const Stretch&)> place;
 };
 std::vector<Row> rows_of(FlatParameters& parameters, AdamW& optimizer) {
-  std::vector<Row> rows = {{"weights/", &parameters.masters()},
-                           {"optimizer/first-moment/", &optimizer.first_moment()},
-                           {"optimizer/second-moment/", &optimizer.second_moment()}};
-  if (optimizer.average().defined()) rows.push_back({models::kAveragePrefix, &optimizer.average()});
+  const auto state = [](at::Tensor& row) {
+    return [&row](const Stretch& stretch) {
+      return static_cast<std::byte*>(row.mutable_data_ptr()) +
+             stretch.at * static_cast<std::int64_t>(row.element_size());
+    };
+  };
+  std::vector<Row> rows = {
+      {"weights/",
+       [&parameters](const Stretch& stretch) { return static_cast<std::byte*>(parameters.masters(stretch)); }},
+      {"optimizer/first-moment/", state(optimizer.first_moment())},
+      {"optimizer/second-moment/", state(optimizer.second_moment())}};
+  if (optimizer.average().defined()) rows.push_back({models::kAveragePrefix, state(optimizer.average())});
   return rows;
 }
 
@@ -31,9 +43,65 @@ models::StoredType stored_type(const FlatParameters& parameters) {
   return parameters.master_type() == at::kDouble ? models::StoredType::kFloat64 : models::StoredType::kFloat32;
 }
 
-std::byte* place_of(at::Tensor& row, std::int64_t element) {
-  return static_cast<std::byte*>(row.mutable_data_ptr()) + element * static_cast<std::int64_t>(row.element_size());
+// What a stretch of the row holds of an entry.
+struct Overlap {
+  std::int64_t in_stretch, in_entry, count;
+};
+std::optional<Overlap> overlap(const FlatParameters::Entry& entry, std::int64_t begin, std::int64_t count) {
+  const std::int64_t first = std::max(entry.begin, begin), last = std::min(entry.begin + entry.count, begin + count);
+  if (first >= last) return std::nullopt;
+  return Overlap{first - begin, first - entry.begin, last - first};
 }
+
+// Brings the tensors of rows that ranks share out to those that write them.
+class Gathering {
+ public:
+  Gathering(Communicator& world, FlatParameters& parameters) : world_(world), parameters_(parameters) {
+    if (parameters.is_shared_out()) buckets_ = buckets_of(parameters.layout(), world.size());
+  }
+
+  // Called by all ranks in the same order. Returns the whole tensor where this rank is the writer, else null; it is
+  // whole after wait().
+  const std::byte* whole(const FlatParameters::Entry& entry, const Row& row, int writer) {
+    const auto item = static_cast<std::int64_t>(at::elementSize(parameters_.master_type()));
+    if (!parameters_.is_shared_out()) {
+      const Stretch& all = parameters_.own().front();
+      return writer == world_.rank() ? row.place(all) + (entry.begin - all.begin) * item : nullptr;
+    }
+    std::byte* out = nullptr;
+    if (writer == world_.rank()) {
+      tensors_.push_back(at::empty({entry.count}, parameters_.master_type()));
+      out = static_cast<std::byte*>(tensors_.back().mutable_data_ptr());
+      for (const Bucket& bucket : buckets_)
+        for (const Unit& unit : bucket.units)
+          if (const auto part = overlap(entry, unit.begin, unit.end - unit.begin); part && unit.owner != writer)
+            under_way_.push_back(world_.start_receive(out + part->in_entry * item,
+                                                      static_cast<std::size_t>(part->count * item), unit.owner, kTag));
+    }
+    for (const Stretch& stretch : parameters_.own())
+      if (const auto part = overlap(entry, stretch.begin, stretch.count)) {
+        const std::byte* mine = row.place(stretch) + part->in_stretch * item;
+        if (out)
+          std::copy_n(mine, part->count * item, out + part->in_entry * item);
+        else
+          under_way_.push_back(world_.start_send(mine, static_cast<std::size_t>(part->count * item), writer, kTag));
+      }
+    return out;
+  }
+
+  void wait() {
+    for (const auto& transfer : under_way_) transfer->wait();
+    under_way_.clear();
+  }
+
+ private:
+  static constexpr int kTag = 0;
+  Communicator& world_;
+  FlatParameters& parameters_;
+  std::vector<Bucket> buckets_;
+  std::deque<at::Tensor> tensors_;
+  std::vector<std::unique_ptr<Transfer>> under_way_;
+};
 
 json optional_number(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
 
@@ -109,22 +177,23 @@ std::string save_checkpoint(Communicator& world, const std::filesystem::path& ru
   std::int64_t total = 0, before = 0;
   for (const auto& entry : parameters.entries())
     if (entry.tied_begin < 0) total += entry.count;
-  std::string parts;
+  Gathering gathering(world, parameters);
   for (const auto& entry : parameters.entries()) {
     if (entry.tied_begin >= 0) continue;
-    const auto owner = static_cast<int>((before + entry.count / 2) * world.size() / total);
+    const auto writer = static_cast<int>((before + entry.count / 2) * world.size() / total);
     before += entry.count;
-    if (owner != world.rank()) continue;
     for (const Row& row : rows_of(parameters, optimizer))
-      content.slices.push_back({row.prefix + entry.parameter->name, stored_type(parameters), entry.parameter->shape,
-                                std::vector<std::int64_t>(entry.parameter->shape.size(), 0), entry.parameter->shape,
-                                place_of(*row.tensor, entry.begin)});
-    const std::string name = "weights/" + entry.parameter->name;
-    parts += name + " " +
-             models::WeightsHash::of_tensor(name, stored_type(parameters), entry.parameter->shape,
-                                            place_of(parameters.masters(), entry.begin)) +
-             "\n";
+      if (const std::byte* whole = gathering.whole(entry, row, writer))
+        content.slices.push_back({row.prefix + entry.parameter->name, stored_type(parameters), entry.parameter->shape,
+                                  std::vector<std::int64_t>(entry.parameter->shape.size(), 0), entry.parameter->shape,
+                                  whole});
   }
+  gathering.wait();
+  std::string parts;
+  for (const models::TensorSlice& slice : content.slices)
+    if (slice.name.starts_with(models::kWeightsPrefix))
+      parts +=
+          slice.name + " " + models::WeightsHash::of_tensor(slice.name, slice.type, slice.shape, slice.data) + "\n";
   models::WeightsHash hash;
   for (const std::string& text : world.all_gather_text(parts)) {
     std::istringstream lines(text);
@@ -136,12 +205,12 @@ std::string save_checkpoint(Communicator& world, const std::filesystem::path& ru
 }
 
 std::int64_t checkpoint_bytes(FlatParameters& parameters, AdamW& optimizer) {
-  std::int64_t bytes = 0;
-  for (const Row& row : rows_of(parameters, optimizer)) bytes += static_cast<std::int64_t>(row.tensor->nbytes());
-  return bytes;
+  return static_cast<std::int64_t>(rows_of(parameters, optimizer).size()) * parameters.size() *
+         static_cast<std::int64_t>(at::elementSize(parameters.master_type()));
 }
 
 void load_tensors(const models::Checkpoint& checkpoint, FlatParameters& parameters, AdamW& optimizer) {
+  const auto item = static_cast<std::int64_t>(at::elementSize(parameters.master_type()));
   std::size_t expected = 0;
   for (const auto& entry : parameters.entries()) {
     if (entry.tied_begin >= 0) continue;
@@ -151,14 +220,28 @@ void load_tensors(const models::Checkpoint& checkpoint, FlatParameters& paramete
         if (tensor.name == name && (tensor.shape != entry.parameter->shape || tensor.type != stored_type(parameters)))
           throw Error(ErrorCode::kBadInput, checkpoint.directory().string(), " holds another model: tensor ", name,
                       " has another shape or type");
-      checkpoint.read(name, place_of(*row.tensor, entry.begin));
       ++expected;
+      at::Tensor whole;
+      for (const Stretch& stretch : parameters.own()) {
+        const auto part = overlap(entry, stretch.begin, stretch.count);
+        if (!part) continue;
+        std::byte* mine = row.place(stretch) + part->in_stretch * item;
+        if (part->count == entry.count) {
+          checkpoint.read(name, mine);
+          continue;
+        }
+        if (!whole.defined()) {
+          whole = at::empty({entry.count}, parameters.master_type());
+          checkpoint.read(name, whole.mutable_data_ptr());
+        }
+        std::copy_n(static_cast<const std::byte*>(whole.const_data_ptr()) + part->in_entry * item, part->count * item,
+                    mine);
+      }
     }
   }
   if (checkpoint.tensors().size() != expected)
     throw Error(ErrorCode::kBadInput, checkpoint.directory().string(),
                 " holds another model: ", checkpoint.tensors().size(), " tensors, ", expected, " are due");
-  parameters.publish();
 }
 
 }  // namespace trireme::train

@@ -51,8 +51,8 @@ std::string save_checkpoint(Communicator& world, const std::filesystem::path& ru
 /// About how many bytes save_checkpoint writes, over all ranks.
 std::int64_t checkpoint_bytes(FlatParameters& parameters, AdamW& optimizer);
 
-/// Reads all of it but the state back. @throws Error kCorrupt, kNotFound, kBadInput when it is another model's
-/// checkpoint
+/// Reads all of it but the state back; FlatParameters::publish() is then due, once all ranks have what they own.
+/// @throws Error kCorrupt, kNotFound, kBadInput when it is another model's checkpoint
 void load_tensors(const models::Checkpoint& checkpoint, FlatParameters& parameters, AdamW& optimizer);
 
 }  // namespace trireme::train

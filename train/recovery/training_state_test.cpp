@@ -101,8 +101,11 @@ TEST(TrainingState, WhatIsMissingOrOfAnotherTypeIsCorruptAndNamesTheCheckpoint) 
 
 // A model with its rows of weights and moments, as a trainer has it.
 struct Rows {
-  explicit Rows(const models::ModelConfig& config, at::ScalarType type = at::kFloat, const OptimizerConfig& more = {})
-      : model(models::build_model(config, 40)), parameters(model->parameters(), type), optimizer(more, parameters) {}
+  explicit Rows(const models::ModelConfig& config, at::ScalarType type = at::kFloat, const OptimizerConfig& more = {},
+                Communicator* owners = nullptr)
+      : model(models::build_model(config, 40)),
+        parameters(model->parameters(), type, owners),
+        optimizer(more, parameters) {}
   std::unique_ptr<models::Model> model;
   FlatParameters parameters;
   AdamW optimizer;
@@ -122,11 +125,12 @@ class SavedTraining : public ::testing::Test {
   SavedTraining() : run_(std::filesystem::temp_directory_path() / ("trireme-state-" + std::to_string(::getpid()))) {}
   ~SavedTraining() override { std::filesystem::remove_all(run_); }
 
-  // Saves step 200 from this many ranks; all hold the same numbers, as in training.
-  std::string save(int ranks, const models::ModelConfig& config, const OptimizerConfig& optimizer = {}) {
+  // Saves step 200 from this many ranks; all hold the same numbers, as in training, or share them out.
+  std::string save(int ranks, const models::ModelConfig& config, const OptimizerConfig& optimizer = {},
+                   at::ScalarType type = at::kFloat, bool shared_out = false) {
     std::string hash;
     run_on_threads(ranks, [&](Communicator& world) {
-      Rows rows(config, at::kFloat, optimizer);
+      Rows rows(config, type, optimizer, shared_out ? &world : nullptr);
       rows.parameters.initialise(1);
       if (rows.optimizer.average().defined()) rows.optimizer.average().copy_(rows.parameters.masters() * 2);
       rows.optimizer.first_moment().fill_(0.25);
@@ -159,6 +163,35 @@ TEST_F(SavedTraining, AnyNumberOfRanksSavesTheSameWeights) {
   const auto& entry = rows.parameters.entries()[0];
   EXPECT_EQ(rows.optimizer.first_moment()[entry.begin].item<float>(), 0.25F);
   EXPECT_EQ(rows.optimizer.second_moment()[entry.begin].item<float>(), 0.5F);
+}
+
+TEST_F(SavedTraining, RanksThatShareStateOutSaveAndLoadWhatOneDoes) {
+  models::ModelConfig config = small();
+  config.width = 256;  // several units
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    const std::string one = save(1, config, {}, type);
+    std::filesystem::remove_all(run_);
+    EXPECT_EQ(save(3, config, {}, type, /*shared_out=*/true), one);
+    const models::Checkpoint checkpoint = open();
+    EXPECT_TRUE(checkpoint.verify().empty());
+    Rows expected(config, type);
+    load_tensors(checkpoint, expected.parameters, expected.optimizer);
+    expected.parameters.publish();
+    run_on_threads(4, [&](Communicator& world) {
+      Rows rows(config, type, {}, &world);
+      EXPECT_LT(rows.optimizer.second_moment().numel(), expected.optimizer.second_moment().numel() / 2);
+      load_tensors(checkpoint, rows.parameters, rows.optimizer);
+      rows.parameters.publish();
+      for (std::size_t i = 0; i < rows.parameters.entries().size(); ++i)
+        EXPECT_TRUE(
+            rows.parameters.entries()[i].parameter->value.equal(expected.parameters.entries()[i].parameter->value));
+      for (const Stretch& stretch : rows.parameters.own())
+        EXPECT_TRUE(rows.optimizer.second_moment()
+                        .narrow(0, stretch.at, stretch.count)
+                        .equal(expected.optimizer.second_moment().narrow(0, stretch.begin, stretch.count)));
+    });
+    std::filesystem::remove_all(run_);
+  }
 }
 
 TEST_F(SavedTraining, TheAverageOfTheWeightsIsKeptAndCanBeUsedForInference) {

@@ -1,0 +1,40 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "train/parallel/row_layout.h"
+
+/// How ranks share out a row: who adds up which gradients, and who keeps which part of the optimizer's state. A pure
+/// function of sizes.
+namespace trireme::train {
+
+/// What one rank owns at a time: whole blocks of one segment.
+struct Unit {
+  std::int64_t begin = 0, end = 0;
+  int owner = 0;
+};
+
+/// What is exchanged together: units of one segment that follow each other, each with another owner.
+struct Bucket {
+  std::int64_t begin = 0, end = 0;
+  std::vector<Unit> units;
+
+  /// The unit of a rank, or null where it has none.
+  const Unit* unit_of(int rank) const;
+};
+
+/// The buckets of a row of gradients, in its order. Units are dealt out in turn over the whole row, so that each rank
+/// has its share of every part of the model and of all of it; the gradients of tied weights go to the owner of the
+/// weights.
+std::vector<Bucket> buckets_of(const RowLayout& layout, int ranks);
+
+/// A part of the row of weights, and where it lies among the parts that a rank keeps.
+struct Stretch {
+  std::int64_t begin = 0, count = 0;
+  std::int64_t at = 0;
+};
+
+/// What `rank` of `ranks` keeps, in the order of the row: its units, or the whole row where there is one rank.
+std::vector<Stretch> stretches_of(const RowLayout& layout, int rank, int ranks);
+
+}  // namespace trireme::train
