@@ -71,10 +71,10 @@ int body(Communicator& comm, const std::string& mode, const Arguments& arguments
     if (chosen) throw Error(ErrorCode::kCorrupt, "shard 7 is damaged");
     compute_for(arguments.seconds, [] {});
   }
+  // Errors on several ranks: only once the others have surely left the barrier of the start. In there a rank would hear
+  // of its peer's error before it has its own.
+  if (mode == "throw-in-turn" || mode == "usage") std::this_thread::sleep_for(std::chrono::milliseconds(300));
   if (mode == "throw-in-turn") {  // every rank from the chosen one on has an error of its own
-    // Only once the others have surely left the barrier of the start: in there a rank would hear of its peer's error
-    // first.
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));
     if (comm.rank() >= arguments.rank) throw Error(ErrorCode::kNumeric, "loss is nan");
     comm.barrier();
   }

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -41,16 +42,24 @@ std::string training_plan(Communicator& world, const TrainConfig& config) {
                rounded = config.precision.compute == "bf16" ? 2 : 0;
   const std::int64_t shard = config.parallel.shard, micro_batches = config.micro_batches();
   const Deal deal = deal_of(shard);
-  const Share longest = share_of(micro_batches, 0, world.size(), deal);
   const RowLayout layout(model->parameters());
-  double own = 0;  // elements of which rank 0 keeps the optimizer's state
-  for (const Stretch& stretch : stretches_of(layout, 0, shard >= 1 ? world.size() : 1))
-    own += static_cast<double>(stretch.count);
+  // The most that any rank holds, in elements.
+  double own = 0;
+  std::int64_t buffers = 0;
+  for (int rank = 0; rank < world.size(); ++rank) {
+    double mine = 0;
+    for (const Stretch& stretch : stretches_of(layout, rank, shard >= 1 ? world.size() : 1))
+      mine += static_cast<double>(stretch.count);
+    own = std::max(own, mine);
+    const Share share = share_of(micro_batches, rank, world.size(), Deal::kRuns);
+    buffers = std::max<std::int64_t>(buffers, fold_locally(micro_batches, share.first, share.last).buffer_count);
+  }
+  const double own_gradients = own * static_cast<double>(layout.gradient_size) / static_cast<double>(layout.size);
   const double weights = rounded > 0 ? size * rounded + own * master : size * master;
   const double gradients =
       deal == Deal::kTurns
-          ? own * static_cast<double>(most_values(fold_globally(micro_batches, world.size(), deal)))
-          : static_cast<double>(layout.gradient_size) * fold_locally(micro_batches, 0, longest.last).buffer_count;
+          ? own_gradients * static_cast<double>(most_values(fold_globally(micro_batches, world.size(), deal)))
+          : static_cast<double>(layout.gradient_size * buffers);
   const double tokens = static_cast<double>(config.tokens_per_step()) * static_cast<double>(config.steps);
   std::int64_t samples = 0;
   if (__builtin_mul_overflow(config.steps, config.data.global_batch, &samples))

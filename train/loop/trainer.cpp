@@ -282,8 +282,7 @@ class Trainer {
       samples.append(reinterpret_cast<const char*>(&leaf.samples), sizeof leaf.samples);
     }
     const auto gradients = [this](std::int64_t begin) { return reducer_.sum(begin); };
-    const double norm =
-        gradient_norm(world_, parameters_.size(), reducer_.own_units(), parameters_.master_type(), gradients);
+    const double norm = gradient_norm(world_, reducer_.units(), parameters_.master_type(), gradients);
     if (!std::isfinite(loss) || !std::isfinite(norm))
       throw Error(ErrorCode::kNumeric, "step ", state_.step + 1, ": loss ", loss, ", gradient norm ", norm,
                   "; lower optimizer.learning-rate, lengthen schedule.warmup-steps or set optimizer.clip-norm");

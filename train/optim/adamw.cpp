@@ -72,7 +72,7 @@ void AdamW::update(std::int64_t step, double learning_rate, double gradient_scal
     run(float{});
 }
 
-AdamW::AverageInPlace::~AverageInPlace() {
+AdamW::AverageInPlace::~AverageInPlace() noexcept(false) {
   optimizer_.swap_average();
   // While an error of this rank passes the others are elsewhere: they would not come, and must not be waited for.
   if (std::uncaught_exceptions() == exceptions_) optimizer_.parameters_.publish();

@@ -48,7 +48,7 @@ class AdamW {
       optimizer_.swap_average();
       optimizer_.parameters_.publish();
     }
-    ~AverageInPlace();
+    ~AverageInPlace() noexcept(false);  ///< @throws Error kPeerLost
     AverageInPlace(const AverageInPlace&) = delete;
     AverageInPlace& operator=(const AverageInPlace&) = delete;
 

@@ -3,40 +3,39 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/base/error.h"
 #include "train/optim/flat_math.h"
 
 namespace trireme::train {
 
-double gradient_norm(Communicator& world, std::int64_t size, const std::vector<Unit>& units, at::ScalarType type,
+double gradient_norm(Communicator& world, const std::vector<std::vector<Unit>>& units, at::ScalarType type,
                      const std::function<const void*(std::int64_t begin)>& gradient) {
-  struct Block {
-    std::int64_t index;
-    double sum;
+  const auto for_blocks = [&](std::size_t rank, const auto& visit) {
+    for (const Unit& unit : units[rank])
+      for (std::int64_t begin = unit.begin; begin < unit.end; begin += kBlockElements) visit(begin);
   };
-  std::vector<Block> mine;
-  for (const Unit& unit : units)
-    for (std::int64_t begin = unit.begin; begin < unit.end; begin += kBlockElements) {
-      const void* numbers = gradient(begin);
-      mine.push_back({begin / kBlockElements,
-                      type == at::kDouble ? sum_of_squares(static_cast<const double*>(numbers), kBlockElements)
-                                          : sum_of_squares(static_cast<const float*>(numbers), kBlockElements)});
-    }
-  // Shares differ a little: all send as many as the longest has.
-  auto longest = static_cast<std::int64_t>(mine.size());
-  world.all_max(&longest, 1);
-  mine.resize(static_cast<std::size_t>(longest), {-1, 0});
-  std::vector<Block> all(mine.size() * static_cast<std::size_t>(world.size()));
-  world.all_gather(mine.data(), mine.size() * sizeof(Block), all.data());
-  std::vector<double> sums(static_cast<std::size_t>(size / kBlockElements));
-  std::size_t found = 0;
-  for (const Block& block : all) {
-    if (block.index < 0) continue;
-    sums.at(static_cast<std::size_t>(block.index)) = block.sum;
-    ++found;
+  std::size_t longest = 0, blocks = 0;
+  for (std::size_t rank = 0; rank < units.size(); ++rank) {
+    std::size_t count = 0;
+    for_blocks(rank, [&](std::int64_t) { ++count; });
+    longest = std::max(longest, count);
+    blocks += count;
   }
-  if (found != sums.size())
-    throw Error(ErrorCode::kBug, "a gradient norm over ", found, " of ", sums.size(), " blocks");
+  std::vector<double> mine;
+  mine.reserve(longest);
+  for_blocks(static_cast<std::size_t>(world.rank()), [&](std::int64_t begin) {
+    const void* numbers = gradient(begin);
+    mine.push_back(type == at::kDouble ? sum_of_squares(static_cast<const double*>(numbers), kBlockElements)
+                                       : sum_of_squares(static_cast<const float*>(numbers), kBlockElements));
+  });
+  // Shares differ a little: all send as many as the longest has.
+  mine.resize(longest);
+  std::vector<double> all(longest * units.size()), sums(blocks, NAN);
+  world.all_gather(mine.data(), longest * sizeof(double), all.data());
+  for (std::size_t rank = 0; rank < units.size(); ++rank) {
+    const double* theirs = all.data() + rank * longest;
+    for_blocks(rank,
+               [&](std::int64_t begin) { sums.at(static_cast<std::size_t>(begin / kBlockElements)) = *theirs++; });
+  }
   double sum = 0;
   for (const double part : sums) sum += part;
   return std::sqrt(sum);

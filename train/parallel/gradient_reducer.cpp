@@ -16,7 +16,6 @@
 namespace trireme::train {
 namespace {
 
-constexpr int kTagBuckets = 16000;
 constexpr std::size_t kMostUnderWay = 4;  // buckets, where memory is what counts
 
 void add(at::ScalarType type, std::byte* into, const std::byte* from, std::int64_t count) {
@@ -68,7 +67,7 @@ GradientReducer::GradientReducer(Communicator& world, FlatParameters& parameters
       rounds_(fold_globally(micro_batches, world.size(), deal)) {
   for (Bucket& bucket : buckets_of(parameters.layout(), world.size())) {
     Exchange& exchange = buckets_.emplace_back();
-    exchange.tag = static_cast<int>((buckets_.size() - 1) % kTagBuckets) * 2;
+    exchange.tag = static_cast<int>(buckets_.size() - 1) * 2;
     for (const auto& entry : parameters.entries())
       exchange.entries += entry.begin < bucket.end && entry.begin + entry.count > bucket.begin;
     exchange.buffers.resize(static_cast<std::size_t>(local_.buffer_count));
@@ -88,7 +87,10 @@ GradientReducer::GradientReducer(Communicator& world, FlatParameters& parameters
 GradientReducer::~GradientReducer() {
   // When an error passes this process is about to end. Until it has, MPI still sends from this memory and receives into
   // it: it is left where it is.
-  if (!under_way_.empty()) new auto(std::move(buckets_));
+  if (!under_way_.empty()) {
+    new auto(std::move(buckets_));
+    new auto(std::move(given_up_));
+  }
   for (const auto& entry : parameters_.entries())
     torch::autograd::impl::set_post_acc_grad_hooks(entry.parameter->value, nullptr);
 }
@@ -107,6 +109,7 @@ void GradientReducer::begin_step() {
     exchange.round = 0;
     exchange.phase = Exchange::kFilling;
     exchange.missing = exchange.entries;
+    if (in_turns_) exchange.sum.reset();
   }
 }
 
@@ -135,7 +138,7 @@ void GradientReducer::accumulate(std::size_t index, const at::Tensor& gradient) 
     const std::int64_t begin = std::max(entry.begin, exchange.bucket.begin);
     const std::int64_t count = std::min(entry_end, exchange.bucket.end) - begin;
     at::Tensor& buffer = exchange.buffers[static_cast<std::size_t>(leaf.buffer)];
-    if (!buffer.defined()) buffer = zeros(exchange.bucket);
+    if (!buffer.defined()) buffer = at::empty({exchange.bucket.end - exchange.bucket.begin}, parameters_.master_type());
     const auto put = [&](auto* into, const auto* from) {
       into += begin - exchange.bucket.begin;
       from += begin - entry.begin;
@@ -143,6 +146,9 @@ void GradientReducer::accumulate(std::size_t index, const at::Tensor& gradient) 
         add_into(into, from, count);
       else
         copy_into(into, from, count);
+      // Padding is sent and added too; it never crosses into the next bucket.
+      if (in_turns_ && entry_end <= exchange.bucket.end)
+        std::fill(into + count, into + count + (entry.room - entry.count), 0);
     };
     if (parameters_.compute_type() == at::kDouble)
       put(buffer.mutable_data_ptr<double>(), row.const_data_ptr<double>());
@@ -179,9 +185,15 @@ void GradientReducer::start(std::size_t index) {
   const int ranks = world_.size(), me = world_.rank();
   const Round& round = rounds_[exchange.round];
   const bool sends = !round.values[static_cast<std::size_t>(me)].empty();
+  under_way_.push_back(index);  // first: what is sent and received from here on outlives an error
   if (sends) {
-    for (at::Tensor& buffer : exchange.buffers)  // a step that was given up may not have filled them
-      if (!buffer.defined()) buffer = zeros(bucket);
+    // In turns a step that was given up has not filled them. The sum is of no use then, and all buckets may send the
+    // same zeros.
+    for (at::Tensor& buffer : exchange.buffers)
+      if (!buffer.defined()) {
+        if (!given_up_.defined() || given_up_.numel() < bucket.end - bucket.begin) given_up_ = zeros(bucket);
+        buffer = given_up_;
+      }
     for (const Addition& addition : local_.leaves.back().then)
       add(parameters_.master_type(), bytes_of(exchange.buffers[static_cast<std::size_t>(addition.into)]),
           bytes_of(exchange.buffers[static_cast<std::size_t>(addition.from)]), bucket.end - bucket.begin);
@@ -204,7 +216,6 @@ void GradientReducer::start(std::size_t index) {
                             static_cast<std::size_t>((theirs->end - theirs->begin) * item_), peer, exchange.tag));
   }
   exchange.phase = Exchange::kGathering;
-  under_way_.push_back(index);
 }
 
 // All values of this round are here: does the additions that are due.
@@ -324,11 +335,11 @@ at::Tensor GradientReducer::sums() const {
   return row;
 }
 
-std::vector<Unit> GradientReducer::own_units() const {
-  std::vector<Unit> units;
+std::vector<std::vector<Unit>> GradientReducer::units() const {
+  std::vector<std::vector<Unit>> units(static_cast<std::size_t>(world_.size()));
   for (const Exchange& exchange : buckets_)
-    if (const Unit* unit = exchange.bucket.unit_of(world_.rank()); unit && exchange.bucket.begin < parameters_.size())
-      units.push_back(*unit);
+    if (exchange.bucket.begin < parameters_.size())
+      for (const Unit& unit : exchange.bucket.units) units[static_cast<std::size_t>(unit.owner)].push_back(unit);
   return units;
 }
 

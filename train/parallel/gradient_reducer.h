@@ -55,8 +55,8 @@ class GradientReducer {
   const void* sum(std::int64_t begin) const;
   /// All sums of the row of weights, a copy.
   at::Tensor sums() const;
-  /// The units of this rank: those that a sum over the whole row takes from it.
-  std::vector<Unit> own_units() const;
+  /// The units of the row of weights, of each rank.
+  std::vector<std::vector<Unit>> units() const;
 
   /// Bytes that this object holds beside the weights.
   std::int64_t memory_bytes() const;
@@ -85,6 +85,7 @@ class GradientReducer {
   const LocalFold local_;  ///< of what this rank adds up alone: its run, or one leaf
   const std::vector<Round> rounds_;
   std::vector<Exchange> buckets_;
+  at::Tensor given_up_;                 ///< zeros
   std::vector<std::size_t> under_way_;  ///< buckets that are being exchanged, in the order of their start
   std::int64_t current_ = -1;           ///< micro-batch whose gradients arrive
 };

@@ -32,6 +32,8 @@ RowLayout::RowLayout(models::ParameterList& parameters) {
   for (Entry& entry : entries)
     for (const Entry& other : entries)
       if (entry.parameter->tied_to == other.parameter) entry.tied_begin = other.begin;
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    entries[i].room = (i + 1 < entries.size() ? entries[i + 1].begin : gradient_size) - entries[i].begin;
   for (Segment& segment : segments)
     for (const Entry& entry : entries)
       if (entry.begin == segment.begin) segment.tied_begin = entry.tied_begin;

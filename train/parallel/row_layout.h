@@ -17,6 +17,7 @@ struct RowLayout {
     models::Parameter* parameter = nullptr;
     std::int64_t begin = 0, count = 0;  ///< place in the row of gradients, and of weights unless it is tied
     std::int64_t tied_begin = -1;       ///< where the weights lie that a tied parameter shares, or -1
+    std::int64_t room = 0;              ///< elements up to the next one, padding included
   };
   /// The parameters of one layer, or one of those outside all layers: whole blocks, padded with zeros at the end.
   struct Segment {

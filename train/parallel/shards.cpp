@@ -1,17 +1,24 @@
 #include "train/parallel/shards.h"
 
 #include <algorithm>
-#include <bit>
 #include <map>
+
+#include "core/base/error.h"
 
 namespace trireme::train {
 namespace {
 
-// 256 KiB to 4 MiB of float32: large enough that a message's latency does not count, small enough that the last
-// exchange, which nothing overlaps with, is short. In between, 32 units a rank make their shares nearly equal.
-std::int64_t unit_elements(std::int64_t elements, int ranks) {
-  const auto blocks = static_cast<std::uint64_t>(elements / kBlockElements / (32 * ranks));
-  return static_cast<std::int64_t>(std::clamp<std::uint64_t>(std::bit_ceil(blocks), 16, 256)) * kBlockElements;
+std::int64_t divided_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// The most blocks of a unit. 256 KiB to 4 MiB of float32: large enough that a message's latency does not count, small
+// enough that the last exchange, which nothing overlaps with, is short; in between, about 32 units a rank make their
+// shares nearly equal. With many ranks less, since a bucket's units are in memory together; with very large models
+// more, since buckets are told apart by their number.
+std::int64_t most_blocks(std::int64_t blocks, std::int64_t ranks) {
+  constexpr std::int64_t kBucketBlocks = 4096, kBuckets = 8000;
+  const std::int64_t most = std::clamp<std::int64_t>(kBucketBlocks / ranks, 1, 256);
+  const std::int64_t wanted = std::clamp(divided_up(blocks, 32 * ranks), std::min<std::int64_t>(16, most), most);
+  return std::max(wanted, divided_up(blocks, ranks * kBuckets));
 }
 
 }  // namespace
@@ -22,13 +29,16 @@ const Unit* Bucket::unit_of(int rank) const {
 }
 
 std::vector<Bucket> buckets_of(const RowLayout& layout, int ranks) {
-  const std::int64_t size = unit_elements(layout.size, ranks);
+  const std::int64_t most = most_blocks(layout.size / kBlockElements, ranks);
   std::vector<Bucket> buckets;
   std::map<std::int64_t, std::int64_t> first_unit;  // of each segment, by its begin
   std::int64_t number = 0;
   for (const RowLayout::Segment& segment : layout.segments) {
     std::int64_t unit = segment.tied_begin < 0 ? number : first_unit.at(segment.tied_begin);
     first_unit[segment.begin] = unit;
+    // Equal units: a short one at the end of each segment might always fall to the same rank.
+    const std::int64_t blocks = (segment.end - segment.begin) / kBlockElements;
+    const std::int64_t size = divided_up(blocks, divided_up(blocks, most)) * kBlockElements;
     for (std::int64_t begin = segment.begin; begin < segment.end; begin += size, ++unit) {
       if (begin == segment.begin || buckets.back().units.size() == static_cast<std::size_t>(ranks))
         buckets.push_back({begin, begin, {}});
@@ -38,6 +48,8 @@ std::vector<Bucket> buckets_of(const RowLayout& layout, int ranks) {
     }
     if (segment.tied_begin < 0) number = unit;
   }
+  if (buckets.size() > kMostBuckets)
+    throw Error(ErrorCode::kUsage, "the model has too many parts to be shared out: ", layout.segments.size());
   return buckets;
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -23,9 +24,12 @@ struct Bucket {
   const Unit* unit_of(int rank) const;
 };
 
+/// Two tags each tell their messages apart.
+inline constexpr std::size_t kMostBuckets = 16000;
+
 /// The buckets of a row of gradients, in its order. Units are dealt out in turn over the whole row, so that each rank
 /// has its share of every part of the model and of all of it; the gradients of tied weights go to the owner of the
-/// weights.
+/// weights. @throws Error kUsage for a model of more than kMostBuckets
 std::vector<Bucket> buckets_of(const RowLayout& layout, int ranks);
 
 /// A part of the row of weights, and where it lies among the parts that a rank keeps.

@@ -2,10 +2,8 @@
 
 #include <ATen/Version.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <deque>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -43,6 +41,11 @@ models::StoredType stored_type(const FlatParameters& parameters) {
   return parameters.master_type() == at::kDouble ? models::StoredType::kFloat64 : models::StoredType::kFloat32;
 }
 
+// Memory for a moment: that of tensors is kept for the next one.
+std::unique_ptr<std::byte[]> new_bytes(std::int64_t size) {
+  return std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(size));
+}
+
 // What a stretch of the row holds of an entry.
 struct Overlap {
   std::int64_t in_stretch, in_entry, count;
@@ -60,6 +63,16 @@ class Gathering {
     if (parameters.is_shared_out()) buckets_ = buckets_of(parameters.layout(), world.size());
   }
 
+  ~Gathering() {
+    // An error passes, and this process is about to end: until it has, messages may land in these.
+    if (!under_way_.empty()) {
+      new auto(std::move(tensors_));
+      new auto(std::move(under_way_));
+    }
+  }
+  Gathering(const Gathering&) = delete;
+  Gathering& operator=(const Gathering&) = delete;
+
   // Called by all ranks in the same order. Returns the whole tensor where this rank is the writer, else null; it is
   // whole after wait().
   const std::byte* whole(const FlatParameters::Entry& entry, const Row& row, int writer) {
@@ -70,8 +83,7 @@ class Gathering {
     }
     std::byte* out = nullptr;
     if (writer == world_.rank()) {
-      tensors_.push_back(at::empty({entry.count}, parameters_.master_type()));
-      out = static_cast<std::byte*>(tensors_.back().mutable_data_ptr());
+      out = tensors_.emplace_back(new_bytes(entry.count * item)).get();
       for (const Bucket& bucket : buckets_)
         for (const Unit& unit : bucket.units)
           if (const auto part = overlap(entry, unit.begin, unit.end - unit.begin); part && unit.owner != writer)
@@ -99,7 +111,7 @@ class Gathering {
   Communicator& world_;
   FlatParameters& parameters_;
   std::vector<Bucket> buckets_;
-  std::deque<at::Tensor> tensors_;
+  std::vector<std::unique_ptr<std::byte[]>> tensors_;
   std::vector<std::unique_ptr<Transfer>> under_way_;
 };
 
@@ -221,7 +233,7 @@ void load_tensors(const models::Checkpoint& checkpoint, FlatParameters& paramete
           throw Error(ErrorCode::kBadInput, checkpoint.directory().string(), " holds another model: tensor ", name,
                       " has another shape or type");
       ++expected;
-      at::Tensor whole;
+      std::unique_ptr<std::byte[]> whole;
       for (const Stretch& stretch : parameters.own()) {
         const auto part = overlap(entry, stretch.begin, stretch.count);
         if (!part) continue;
@@ -230,12 +242,11 @@ void load_tensors(const models::Checkpoint& checkpoint, FlatParameters& paramete
           checkpoint.read(name, mine);
           continue;
         }
-        if (!whole.defined()) {
-          whole = at::empty({entry.count}, parameters.master_type());
-          checkpoint.read(name, whole.mutable_data_ptr());
+        if (!whole) {
+          whole = new_bytes(entry.count * item);
+          checkpoint.read(name, whole.get());
         }
-        std::copy_n(static_cast<const std::byte*>(whole.const_data_ptr()) + part->in_entry * item, part->count * item,
-                    mine);
+        std::copy_n(whole.get() + part->in_entry * item, part->count * item, mine);
       }
     }
   }
