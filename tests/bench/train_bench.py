@@ -8,8 +8,8 @@ from measure import WORK, Better, Group, figure, gemm_limit, in_turns, machine, 
 
 class Train(Group):
     about = "training on 2 ranks, one thread each: tokens/s of the median step after warm-up, peak memory of both ranks"
-    peer = ("Python PyTorch (tests/bench/torch_peer.py): DistributedDataParallel over gloo, fused AdamW; the fastest of its variants "
-            "for each case, all of which are measured first")
+    peer = ("Python PyTorch (tests/bench/torch_peer.py): DistributedDataParallel over gloo, fused AdamW, whose state lies on each rank "
+            "(ours shares it out, as it does unless told otherwise); the fastest of its variants for each case, all of which are measured first")
     # case: least rate over the peer's. 0.9M has a target in fp32 alone.
     targets = {"0.9M-fp32": 1.5, "0.9M-bf16": None, "12M-fp32": 1.15, "12M-bf16": 1.4, "110M-fp32": 1.15, "110M-bf16": 1.4}
     cases = list(targets)
