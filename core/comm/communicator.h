@@ -35,7 +35,7 @@ class Communicator {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  /// @param tag  0 to 32,000
+  /// @param tag  0 to kMostTag
   virtual std::unique_ptr<Transfer> start_send(const void* bytes, std::size_t size, int peer, int tag) = 0;
   virtual std::unique_ptr<Transfer> start_receive(void* bytes, std::size_t size, int peer, int tag) = 0;
 
@@ -55,6 +55,15 @@ class Communicator {
  protected:
   Communicator() = default;
 };
+
+/// Tags that callers may use; groups and transports have those above.
+inline constexpr int kMostTag = 32000;
+
+/// Some ranks of another communicator, in the order given, for calls that concern them alone. Its tags are the other's:
+/// who uses both at the same time takes different ones.
+/// @param members  ranks of `whole`, which outlives the group; this rank is one of them, and each is named once
+/// @throws Error kBug
+std::unique_ptr<Communicator> make_group(Communicator& whole, std::vector<int> members);
 
 /// A world of one.
 std::unique_ptr<Communicator> make_self_communicator();

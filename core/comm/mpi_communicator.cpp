@@ -23,6 +23,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/comm/rounds.h"
 
 namespace trireme {
 namespace {
@@ -322,49 +323,15 @@ class MpiCommunicator final : public Communicator {
     return transfer;
   }
 
-  // Dissemination: in round k every rank hears of 2^k more, so that after the last it has heard of all.
-  // Hensgen, Finkel, Manber 1988, "Two algorithms for barrier synchronization".
-  void barrier() override {
-    state_.check("barrier");
-    for (int step = 1; step < size(); step *= 2) exchange(nullptr, 0, ahead(step), nullptr, 0, behind(step), "barrier");
-  }
-
-  // A binomial tree: the ranks, counted from the root, halve the distance to the next receiver in each round.
+  void barrier() override { rounds::barrier(messages("barrier")); }
   void broadcast(void* bytes, std::size_t size_of_all, int root) override {
-    state_.check("broadcast");
-    const int place = (rank() - root + size()) % size();
-    int step = 1;
-    while (step < size() && (place & step) == 0) step *= 2;
-    if (place != 0) {
-      MpiTransfer receive(state_, "broadcast");
-      receive.start_receive(bytes, size_of_all, behind(step), kCollectiveTag);
-      receive.wait();
-    }
-    std::vector<std::unique_ptr<MpiTransfer>> sends;
-    for (step /= 2; step >= 1; step /= 2) {
-      if (place + step >= size()) continue;
-      sends.push_back(std::make_unique<MpiTransfer>(state_, "broadcast"));
-      sends.back()->start_send(bytes, size_of_all, ahead(step), kCollectiveTag);
-    }
-    for (const auto& send : sends) send->wait();
+    rounds::broadcast(messages("broadcast"), bytes, size_of_all, root);
   }
-
-  void all_gather(const void* mine, std::size_t share, void* all) override { gather(mine, share, all, "all_gather"); }
-
-  // Values of all ranks, then the maximum of each: meant for a few flags and counts, and cut into blocks where more.
+  void all_gather(const void* mine, std::size_t share, void* all) override {
+    rounds::all_gather(messages("all_gather"), mine, share, all);
+  }
   void all_max(std::int64_t* values, std::size_t count) override {
-    constexpr std::size_t kBlock = 4096;
-    const auto ranks = static_cast<std::size_t>(size());
-    std::vector<std::int64_t> all(std::min(count, kBlock) * ranks);
-    while (count > 0) {
-      const std::size_t block = std::min(count, kBlock);
-      gather(values, block * sizeof *values, all.data(), "all_max");
-      for (std::size_t i = 0; i < block; ++i) {
-        for (std::size_t r = 0; r < ranks; ++r) values[i] = std::max(values[i], all[r * block + i]);
-      }
-      values += block;
-      count -= block;
-    }
+    rounds::all_max(messages("all_max"), values, count);
   }
 
   void check() override { state_.check("check"); }
@@ -372,58 +339,21 @@ class MpiCommunicator final : public Communicator {
  private:
   // Above the tags of callers; MPI promises at least 32,767. One is enough: messages of a pair of ranks keep their
   // order.
-  static constexpr int kCollectiveTag = 32001;
-  // Above this the copy of the rotated order costs more than the rounds that it saves.
-  static constexpr std::size_t kFewBytes = 16384;
+  static constexpr int kCollectiveTag = 32767;
 
-  int ahead(int step) const { return (rank() + step) % size(); }
-  int behind(int step) const { return (rank() - step + size()) % size(); }
-
-  void exchange(const void* out, std::size_t out_size, int to, void* in, std::size_t in_size, int from,
-                const char* operation) {
-    MpiTransfer receive(state_, operation), send(state_, operation);
-    receive.start_receive(in, in_size, from, kCollectiveTag);
-    send.start_send(out, out_size, to, kCollectiveTag);
-    receive.wait();
-    send.wait();
-  }
-
-  // The messages use memory of our own. It is given up when an error passes: MPI may still send from it while the job
-  // ends, and the caller's is gone by then.
-  void gather(const void* mine, std::size_t share, void* all, const char* operation) {
-    if (share == 0) return barrier();
-    auto held = std::make_unique<std::vector<char>>(share * static_cast<std::size_t>(size()));
-    try {
-      gather_in_place(mine, share, held->data(), operation);
-    } catch (...) {
-      static_cast<void>(held.release());
-      throw;
-    }
-    std::memcpy(all, held->data(), held->size());
-  }
-
-  void gather_in_place(const void* mine, std::size_t share, void* all, const char* operation) {
+  rounds::Messages messages(const char* operation) {
     state_.check(operation);
-    const auto ranks = static_cast<std::size_t>(size()), me = static_cast<std::size_t>(rank());
-    auto* slots = static_cast<char*>(all);
-    std::memcpy(slots + me * share, mine, share);
-    if (share <= kFewBytes && ranks > 2) {
-      // Bruck et al. 1997, "Efficient algorithms for all-to-all communications", section 4: rounds double what a rank
-      // has, in the order of ranks from its own on.
-      std::rotate(slots, slots + me * share, slots + ranks * share);
-      for (std::size_t step = 1; step < ranks; step *= 2) {
-        const std::size_t bytes = std::min(step, ranks - step) * share;
-        exchange(slots, bytes, behind(static_cast<int>(step)), slots + step * share, bytes,
-                 ahead(static_cast<int>(step)), operation);
-      }
-      std::rotate(slots, slots + (ranks - me) * share, slots + ranks * share);
-      return;
-    }
-    // A ring: each share passes every rank once, which is the least that a rank can receive.
-    for (std::size_t step = 0; step + 1 < ranks; ++step) {
-      const std::size_t out = (me + ranks - step) % ranks, in = (out + ranks - 1) % ranks;
-      exchange(slots + out * share, share, ahead(1), slots + in * share, share, behind(1), operation);
-    }
+    return {rank(), size(),
+            [this, operation](const void* bytes, std::size_t size, int peer) {
+              auto transfer = std::make_unique<MpiTransfer>(state_, operation);
+              transfer->start_send(bytes, size, peer, kCollectiveTag);
+              return transfer;
+            },
+            [this, operation](void* bytes, std::size_t size, int peer) {
+              auto transfer = std::make_unique<MpiTransfer>(state_, operation);
+              transfer->start_receive(bytes, size, peer, kCollectiveTag);
+              return transfer;
+            }};
   }
 
   MpiState& state_;

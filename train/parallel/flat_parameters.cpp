@@ -10,7 +10,7 @@
 namespace trireme::train {
 namespace {
 
-constexpr int kTag = 32000;  // buckets of gradients have those below
+constexpr int kTag = kMostTag;  // buckets of gradients have those below
 
 }  // namespace
 

@@ -1,0 +1,97 @@
+#include "train/parallel/mesh.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "core/base/error.h"
+
+namespace trireme::train {
+namespace {
+
+struct AskedFor {
+  Axis axis;
+  const char* key;
+  std::int64_t size;
+};
+
+// The largest number below and the smallest above `size` for which `legal` holds, up to `most`.
+template <class Legal>
+std::string nearest(std::int64_t size, std::int64_t most, const Legal& legal) {
+  std::ostringstream text;
+  std::int64_t below = size - 1, above = size + 1;
+  while (below >= 1 && !legal(below)) --below;
+  while (above <= most && !legal(above)) ++above;
+  if (below >= 1) text << below;
+  if (above <= most) text << (below >= 1 ? " or " : "") << above;
+  return text.str();
+}
+
+}  // namespace
+
+int MeshShape::ranks() const {
+  int product = 1;
+  for (const int size : sizes) product *= size;
+  return product;
+}
+
+std::array<int, kAxes> MeshShape::coordinates(int rank) const {
+  std::array<int, kAxes> at{};
+  for (std::size_t axis = 0; axis < kAxes; ++axis) {
+    at[axis] = rank % sizes[axis];
+    rank /= sizes[axis];
+  }
+  return at;
+}
+
+std::vector<int> MeshShape::along(Axis axis, int rank) const {
+  const auto index = static_cast<std::size_t>(axis);
+  int step = 1;
+  for (std::size_t i = 0; i < index; ++i) step *= sizes[i];
+  const int first = rank - coordinates(rank)[index] * step;
+  std::vector<int> ranks;
+  for (int i = 0; i < sizes[index]; ++i) ranks.push_back(first + i * step);
+  return ranks;
+}
+
+MeshShape mesh_shape(const ParallelConfig& config, int ranks) {
+  const AskedFor asked[] = {{Axis::kTensor, "parallel.tensor", config.tensor},
+                            {Axis::kContext, "parallel.context", config.context},
+                            {Axis::kExpert, "parallel.expert", config.expert},
+                            {Axis::kPipeline, "parallel.pipeline", config.pipeline}};
+  // Sizes are at most 2^20 each (ParallelConfig), so that four of them overflow; none that could be used comes near.
+  std::int64_t product = 1;
+  std::ostringstream factors;
+  for (const AskedFor& axis : asked) {
+    if (axis.size == 1) continue;
+    factors << (product > 1 ? " x " : "") << axis.key << ' ' << axis.size;
+    product = std::min<std::int64_t>(product * axis.size, std::int64_t{1} << 40);
+  }
+  if (ranks % product != 0) {
+    std::ostringstream message;
+    message << factors.str() << " must divide the number of ranks, got " << ranks << "; allowed: ";
+    const std::int64_t below = ranks / product * product;
+    if (below > 0) message << below << " or ";
+    message << below + product << " ranks";
+    for (const AskedFor& axis : asked) {
+      if (axis.size == 1) continue;
+      const std::int64_t others = product / axis.size;
+      const std::string sizes =
+          nearest(axis.size, ranks, [&](std::int64_t size) { return ranks % (others * size) == 0; });
+      if (!sizes.empty()) message << ", or " << axis.key << ' ' << sizes;
+    }
+    throw Error(ErrorCode::kUsage, message.str());
+  }
+  MeshShape shape;
+  for (const AskedFor& axis : asked) shape.sizes[static_cast<std::size_t>(axis.axis)] = static_cast<int>(axis.size);
+  shape.sizes[static_cast<std::size_t>(Axis::kData)] = static_cast<int>(ranks / product);
+  return shape;
+}
+
+Mesh::Mesh(Communicator& world, const MeshShape& shape) : world_(world), shape_(shape) {
+  if (shape.ranks() != world.size())
+    throw Error(ErrorCode::kBug, "a mesh of ", shape.ranks(), " ranks in a world of ", world.size());
+  for (std::size_t axis = 0; axis < kAxes; ++axis)
+    groups_[axis] = make_group(world, shape.along(static_cast<Axis>(axis), world.rank()));
+}
+
+}  // namespace trireme::train

@@ -1,0 +1,48 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/comm/communicator.h"
+#include "train/config/train_config.h"
+
+namespace trireme::train {
+
+/// The directions in which ranks share a run, from the one that talks most to the one that talks least. Ranks that
+/// follow each other, and thus tend to be on one node, differ in the first.
+enum class Axis : std::uint8_t { kTensor, kContext, kExpert, kData, kPipeline };
+inline constexpr std::size_t kAxes = 5;
+
+/// Ranks along each axis.
+struct MeshShape {
+  std::array<int, kAxes> sizes = {1, 1, 1, 1, 1};
+  int size(Axis axis) const { return sizes[static_cast<std::size_t>(axis)]; }
+  int ranks() const;
+  /// Where a rank is along each axis.
+  std::array<int, kAxes> coordinates(int rank) const;
+  /// The ranks that differ from this one along this axis alone, itself included, in order.
+  std::vector<int> along(Axis axis, int rank) const;
+};
+
+/// What parallel.* asks for on so many ranks: the data axis is what the others leave.
+/// @throws Error kUsage  with the sizes that do not divide and the nearest that do
+MeshShape mesh_shape(const ParallelConfig& config, int ranks);
+
+/// The communicators of a mesh.
+class Mesh {
+ public:
+  /// @param world  outlives the mesh, and has as many ranks as the shape
+  Mesh(Communicator& world, const MeshShape& shape);
+
+  Communicator& world() const { return world_; }
+  Communicator& along(Axis axis) const { return *groups_[static_cast<std::size_t>(axis)]; }
+  const MeshShape& shape() const { return shape_; }
+
+ private:
+  Communicator& world_;
+  MeshShape shape_;
+  std::array<std::unique_ptr<Communicator>, kAxes> groups_;
+};
+
+}  // namespace trireme::train
