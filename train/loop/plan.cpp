@@ -41,7 +41,7 @@ std::string training_plan(Communicator& world, const TrainConfig& config) {
   const double master = config.precision.compute == "fp64" ? 8 : 4,
                rounded = config.precision.compute == "bf16" ? 2 : 0;
   const std::int64_t shard = config.parallel.shard, micro_batches = config.micro_batches();
-  const Deal deal = deal_of(shard);
+  const Deal deal = deal_of(shard, micro_batches, world.size());
   const RowLayout layout(model->parameters());
   // The most that any rank holds, in elements.
   double own = 0;

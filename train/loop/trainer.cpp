@@ -58,8 +58,7 @@ class Trainer {
         parameters_(model_->parameters(), compute_type(config.precision.compute),
                     config.parallel.shard >= 1 ? &world : nullptr),
         reducer_(world, parameters_, config.micro_batches(),
-                 config.parallel.shard >= 1 ? GradientReducer::Reach::kOwners : GradientReducer::Reach::kAll,
-                 deal_of(config.parallel.shard)),
+                 config.parallel.shard >= 1 ? GradientReducer::Reach::kOwners : GradientReducer::Reach::kAll, deal()),
         optimizer_(config.optimizer, parameters_),
         deadline_(time_limit, checkpoint_bytes(parameters_, optimizer_)) {
     state_.corpus_hash = data_.content();
@@ -99,6 +98,7 @@ class Trainer {
   }
 
  private:
+  Deal deal() const { return deal_of(config_.parallel.shard, config_.micro_batches(), world_.size()); }
   bool is_first() const { return world_.rank() == 0; }
 
   void end(RunFiles& files) {
@@ -264,7 +264,7 @@ class Trainer {
         config_.checkpoint.every_seconds > 0 && seconds_since(last_save_) >= config_.checkpoint.every_seconds;
     report.resident_bytes = resident_bytes();
     report.peak_bytes = peak_resident_bytes();
-    leaves = exchange(world_, config_.micro_batches(), deal_of(config_.parallel.shard), report, std::move(leaves));
+    leaves = exchange(world_, config_.micro_batches(), deal(), report, std::move(leaves));
 
     StepOutcome outcome;
     outcome.abandoned = report.abandoned;

@@ -32,7 +32,9 @@ void push(std::vector<Entry>& stack, Entry entry, std::int64_t leaves, std::vect
 
 }  // namespace
 
-Deal deal_of(std::int64_t shard) { return shard >= 2 ? Deal::kTurns : Deal::kRuns; }
+Deal deal_of(std::int64_t shard, std::int64_t leaves, int ranks) {
+  return shard >= 2 || (shard == 1 && ranks > 1 && leaves <= ranks) ? Deal::kTurns : Deal::kRuns;
+}
 
 Share share_of(std::int64_t leaves, int rank, int ranks, Deal deal) {
   if (deal == Deal::kTurns) return {std::min<std::int64_t>(rank, leaves), leaves, ranks};

@@ -20,8 +20,9 @@ struct TreeNode {
 /// so that the sum over all ranks grows from left to right and nobody holds a whole gradient for longer than a leaf
 /// takes.
 enum class Deal { kRuns, kTurns };
-/// That of a ZeRO stage: from 2 on gradients are shared out.
-Deal deal_of(std::int64_t shard);
+/// That of a ZeRO stage: from 2 on gradients are shared out; in stage 1 where no rank has more than one leaf, since
+/// then it costs nothing.
+Deal deal_of(std::int64_t shard, std::int64_t leaves, int ranks);
 
 /// The leaves of a rank: first, first + stride, ... below last. Sizes differ by one at most; empty for some when ranks
 /// outnumber leaves.
