@@ -4,6 +4,7 @@
 #include <c10/core/CPUAllocator.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdlib>
@@ -12,16 +13,20 @@
 #include <new>
 #include <vector>
 
+#include "models/kernels/free_ranges.h"
+
 namespace trireme::models {
 namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kPage = std::size_t{4} << 10;
-constexpr std::size_t kSlab = std::size_t{16} << 20;
+constexpr std::size_t kSmall = std::size_t{512} << 10;
+constexpr std::size_t kSlab = std::size_t{16} << 20, kLargeSlab = std::size_t{256} << 20;
 
 // Before each block, in a cache line of its own, so that blocks stay aligned for vectors.
 struct alignas(64) Header {
-  std::uint32_t size_class = 0;
+  std::uint32_t size_class = 0;  // 0: none, a large block
+  std::size_t size = 0;          // of a large block, with this header
 };
 
 // Sizes are 64 * 2^n, and seven between each and the next: at most an eighth is left over.
@@ -61,22 +66,43 @@ class BlockCache final : public c10::Allocator {
  private:
   void* take(std::size_t bytes) {
     if (bytes > (std::size_t{1} << 46)) throw std::bad_alloc();
+    const std::lock_guard lock(mutex_);
+    ++counts_.requests;
+    return bytes < kSmall ? take_small(bytes) : take_large(bytes);
+  }
+
+  // Of many sizes, over and over: a list for each, and no block is ever cut.
+  void* take_small(std::size_t bytes) {
     const std::uint32_t size_class = size_class_of(bytes);
-    {
-      const std::lock_guard lock(mutex_);
-      ++counts_.requests;
-      if (free_.size() <= size_class) free_.resize(size_class + 1);
-      if (auto& blocks = free_[size_class]; !blocks.empty()) {
-        void* block = blocks.back();
-        blocks.pop_back();
-        return block;
-      }
+    if (free_.size() <= size_class) free_.resize(size_class + 1);
+    if (auto& blocks = free_[size_class]; !blocks.empty()) {
+      void* block = blocks.back();
+      blocks.pop_back();
+      return block;
+    }
+    ++counts_.allocations;
+    const std::size_t size = bytes_of(size_class) + sizeof(Header);
+    return new (size < kPage ? fresh(size) : cut(size)) Header{size_class, 0} + 1;
+  }
+
+  // What a step is made of: activations, which backward frees one by one while gradients come, whose sizes are others.
+  // What was free before is cut for these, or a step would hold the most of both.
+  void* take_large(std::size_t bytes) {
+    const std::size_t size = (bytes + sizeof(Header) + kPage - 1) / kPage * kPage;
+    std::uintptr_t begin = large_.take(size);
+    if (begin == 0) {
+      const std::size_t slab = std::max(size, kLargeSlab);
+      untouched_ = reinterpret_cast<std::uintptr_t>(fresh(slab));
+      untouched_end_ = untouched_ + slab;
+      large_.give(untouched_, slab);
+      begin = large_.take(size);
+    }
+    // The rest of the newest slab costs nothing until it is used for the first time.
+    if (begin < untouched_end_ && begin + size > untouched_) {
+      untouched_ = begin + size;
       ++counts_.allocations;
     }
-    const std::size_t size = bytes_of(size_class) + sizeof(Header);
-    void* memory = size >= kPage && size < kHugePage ? cut(size) : fresh(size);
-    new (memory) Header{size_class};
-    return static_cast<Header*>(memory) + 1;
+    return new (reinterpret_cast<void*>(begin)) Header{0, size} + 1;
   }
 
   static void* fresh(std::size_t size) {
@@ -88,7 +114,6 @@ class BlockCache final : public c10::Allocator {
 
   // Blocks of some pages lie side by side in huge ones: a step of a small model goes through hundreds of them.
   void* cut(std::size_t size) {
-    const std::lock_guard lock(mutex_);
     if (size > slab_left_) {
       slab_ = static_cast<std::byte*>(fresh(kSlab));
       slab_left_ = kSlab;
@@ -102,13 +127,18 @@ class BlockCache final : public c10::Allocator {
   static void give_back(void* block) {
     if (!block) return;
     BlockCache& cache = instance();
-    const std::uint32_t size_class = (static_cast<Header*>(block) - 1)->size_class;
+    const Header* header = static_cast<Header*>(block) - 1;
     const std::lock_guard lock(cache.mutex_);
-    cache.free_[size_class].push_back(block);
+    if (header->size_class == 0)
+      cache.large_.give(reinterpret_cast<std::uintptr_t>(header), header->size);
+    else
+      cache.free_[header->size_class].push_back(block);
   }
 
   std::mutex mutex_;
   std::vector<std::vector<void*>> free_;  // by size class
+  FreeRanges large_;
+  std::uintptr_t untouched_ = 0, untouched_end_ = 0;
   std::byte* slab_ = nullptr;
   std::size_t slab_left_ = 0;
   BlockCacheCounts counts_;

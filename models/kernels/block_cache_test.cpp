@@ -34,6 +34,23 @@ TEST(BlockCache, BlocksAreAlignedWholeAndUsedAgain) {
   }
 }
 
+TEST(BlockCache, WhatWasFreeIsCutForOtherSizes) {
+  cache_tensor_memory();
+  constexpr std::int64_t kMiB = 1 << 20;
+  const at::Tensor below = at::empty({kMiB}, at::kByte);
+  at::empty({8 * kMiB}, at::kByte);
+  const BlockCacheCounts before = block_cache_counts();
+  {
+    const at::Tensor some = at::empty({5 * kMiB}, at::kByte), more = at::empty({2 * kMiB}, at::kByte);
+    std::memset(some.data_ptr(), 0xA5, 5 * kMiB);
+    std::memset(more.data_ptr(), 0x5A, 2 * kMiB);
+    EXPECT_EQ(static_cast<const std::uint8_t*>(some.const_data_ptr())[5 * kMiB - 1], 0xA5);
+  }
+  at::empty({8 * kMiB - 1}, at::kByte);
+  EXPECT_EQ(block_cache_counts().allocations, before.allocations);
+  EXPECT_EQ(block_cache_counts().requests, before.requests + 3);
+}
+
 TEST(BlockCache, ATrainingStepAsksTheSystemForNothingOnceItHasRun) {
   cache_tensor_memory();
   for (const std::string& family : family_names()) {

@@ -17,17 +17,17 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Rows whose logits exist at a time: up to 64 MB of float32, and never less than 64 rows. The fewer, the more often the
-// whole matrix and its gradient pass through memory. It depends on the vocabulary alone, so that sums have one order
-// for every batch.
-std::int64_t rows_at_a_time(std::int64_t vocabulary) {
-  return std::clamp<std::int64_t>((std::int64_t{1} << 24) / vocabulary, 64, 512);
+// Rows whose logits exist at a time: up to 32 MB, and never less than 64 rows. The fewer, the more often the whole
+// matrix and its gradient pass through memory. It does not depend on the batch, so that sums have one order for all.
+std::int64_t rows_at_a_time(const at::Tensor& head) {
+  const std::int64_t bytes_of_row = head.size(0) * static_cast<std::int64_t>(head.element_size());
+  return std::clamp<std::int64_t>((std::int64_t{1} << 25) / bytes_of_row, 64, 512);
 }
 
 struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& head,
                             const at::Tensor& targets, double scale, bool gradients) {
-    const std::int64_t rows = hidden.size(0), vocabulary = head.size(0), step = rows_at_a_time(vocabulary);
+    const std::int64_t rows = hidden.size(0), vocabulary = head.size(0), step = rows_at_a_time(head);
     const auto math_type = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     at::Tensor hidden_gradient, head_gradient;
     if (gradients) {

@@ -156,17 +156,12 @@ void GradientReducer::accumulate(std::size_t index, const at::Tensor& gradient) 
       put(buffer.mutable_data_ptr<float>(), row.const_data_ptr<c10::BFloat16>());
     else
       put(buffer.mutable_data_ptr<float>(), row.const_data_ptr<float>());
+    if (!ends_round()) continue;
+    if (--exchange.missing == 0) start(i);
+    // A rank that is ahead of its peers would hold all that they have not taken yet. The last of them waits for nobody.
+    for (poll(); in_turns_ && under_way_.size() > kMostUnderWay; poll()) std::this_thread::yield();
   }
   world_.check();
-  if (!ends_round()) return;
-  for (std::size_t i = first; i < buckets_.size() && buckets_[i].bucket.begin < entry_end; ++i)
-    if (--buckets_[i].missing == 0) start(i);
-  poll();
-  // A rank that is ahead of its peers would hold all that they have not taken yet. The last of them waits for nobody.
-  while (in_turns_ && under_way_.size() > kMostUnderWay) {
-    std::this_thread::yield();
-    poll();
-  }
 }
 
 void GradientReducer::end() {
