@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "models/kernels/gemm.h"
 #include "models/kernels/ops.h"
@@ -32,7 +33,8 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
     at::Tensor hidden_gradient, head_gradient;
     if (gradients) {
       hidden_gradient = at::empty(hidden.sizes(), hidden.options());
-      head_gradient = at::zeros(head.sizes(), head.options().dtype(math_type));
+      head_gradient = rows > 0 ? at::empty(head.sizes(), head.options().dtype(math_type))
+                               : at::zeros(head.sizes(), head.options().dtype(math_type));
     }
     double sum = 0;
     for (std::int64_t begin = 0; begin < rows; begin += step) {
@@ -65,7 +67,8 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
         visit(c10::BFloat16{});
       if (!gradients) continue;
       multiply_into(hidden_gradient.narrow(0, begin, size), scores, head);
-      multiply_into(head_gradient, scores.t(), hidden_rows, {}, head_gradient);
+      multiply_into(head_gradient, scores.t(), hidden_rows, {},
+                    begin == 0 ? std::optional<at::Tensor>() : std::optional(head_gradient));
     }
     if (gradients) context->save_for_backward({hidden_gradient, head_gradient.to(head.scalar_type())});
     return at::zeros({}, at::kDouble).fill_(sum * scale);
