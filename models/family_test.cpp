@@ -28,7 +28,7 @@ TEST_P(Family, CachedDecodingEqualsTheWholeForward) {
   const auto model = made(small);
   const auto tokens = at::randint(kVocabulary, {3, 12}, at::kLong);
   const auto whole = model->forward(tokens);
-  KvCache cache(model->config(), 3, 16, at::kDouble);
+  KvCache cache(model->config(), model->part(), 3, 16, at::kDouble);
   std::int64_t begin = 0;
   for (const std::int64_t size : {5, 1, 4, 1, 1}) {
     const auto piece = model->forward(tokens.narrow(1, begin, size), {.cache = &cache});
@@ -48,6 +48,31 @@ TEST_P(Family, ATokenSeesNothingOfTheFuture) {
   const auto after = model->forward(tokens);
   EXPECT_TRUE(at::allclose(before.narrow(1, 0, 5), after.narrow(1, 0, 5), 0, 0));
   EXPECT_FALSE(at::allclose(before.narrow(1, 5, 3), after.narrow(1, 5, 3)));
+}
+
+TEST_P(Family, PartsInTurnComputeWhatTheWholeDoes) {
+  const at::NoGradGuard no_grad;
+  ModelConfig config = small;
+  config.layers = 5;
+  const auto tokens = at::randint(kVocabulary, {3, 12}, at::kLong);
+  for (const bool tied : {true, false}) {
+    config.tie_embeddings = tied;
+    const auto whole = made(config);
+    at::Tensor x = tokens;
+    std::int64_t elements = 0;
+    for (const Part part : {Part{0, 2}, Part{2, 3}, Part{3, 5}}) {
+      const auto model = made(config, at::kDouble, part);
+      EXPECT_EQ(model->begins(), part.first == 0);
+      EXPECT_EQ(model->ends(), part.last == 5);
+      x = model->forward(x);
+      elements += model->parameters().elements();
+      if (model->ends()) {
+        EXPECT_TRUE(logits(*model, x).equal(logits(*whole, whole->forward(tokens))));
+      }
+    }
+    EXPECT_EQ(elements, whole->parameters().elements() + (tied ? kVocabulary * config.width : 0))
+        << "a tied head needs the embedding at both ends";
+  }
 }
 
 TEST_P(Family, TiedHeadSharesStorageAndCountsOnce) {

@@ -18,9 +18,9 @@ inline ModelConfig small_config(const std::string& family) {
   return config;
 }
 
-/// The model of seed 1, with memory of its own.
-inline std::unique_ptr<Model> made(const ModelConfig& config, at::ScalarType type = at::kDouble) {
-  auto model = build_model(config, kVocabulary);
+/// The model of seed 1, or a part of it, with memory of its own.
+inline std::unique_ptr<Model> made(const ModelConfig& config, at::ScalarType type = at::kDouble, Part part = {}) {
+  auto model = build_model(config, kVocabulary, part);
   allocate(model->parameters(), type);
   for (Parameter& parameter : model->parameters().all()) {
     if (parameter.tied_to) continue;

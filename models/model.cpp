@@ -1,5 +1,6 @@
 #include "models/model.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
@@ -9,7 +10,10 @@
 
 namespace trireme::models {
 
-Model::Model(ModelConfig config, std::int64_t vocabulary) : config_(std::move(config)), vocabulary_(vocabulary) {
+Model::Model(ModelConfig config, std::int64_t vocabulary, Part part)
+    : config_(std::move(config)), vocabulary_(vocabulary), part_{part.first, std::min(part.last, config_.layers)} {
+  if (part_.first < 0 || part_.first >= part_.last)
+    throw Error(ErrorCode::kBug, "a part of a model has layers ", part_.first, " to ", part_.last);
   const auto require = [](bool ok, const auto&... message) {
     if (!ok) throw Error(ErrorCode::kUsage, message...);
   };
@@ -20,9 +24,16 @@ Model::Model(ModelConfig config, std::int64_t vocabulary) : config_(std::move(co
           config_.kv_heads, " for heads ", config_.heads);
 }
 
-const Parameter& Model::add_head(const Parameter& embedding) {
-  return config_.tie_embeddings ? parameters_.add_tied("head.weight", embedding, Role::kMatrix)
-                                : parameters_.add("head.weight", embedding.shape, embedding.init, Role::kMatrix);
+const Parameter* Model::add_embedding(Init init) {
+  if (begins() || (ends() && config_.tie_embeddings))
+    embedding_ = &parameters_.add("embedding.weight", {vocabulary_, config_.width}, init, Role::kTable);
+  return embedding_;
+}
+
+void Model::add_head(Init init) {
+  if (!ends()) return;
+  head_ = config_.tie_embeddings ? &parameters_.add_tied("head.weight", *embedding_, Role::kMatrix)
+                                 : &parameters_.add("head.weight", {vocabulary_, config_.width}, init, Role::kMatrix);
 }
 
 double Model::training_flops_per_token(std::int64_t sequence_length) const {

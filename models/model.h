@@ -7,24 +7,32 @@
 #include "models/config.h"
 #include "models/forward_pass.h"
 #include "models/parameters.h"
+#include "models/part.h"
 
 namespace trireme::models {
 
-/// What training and serving see of a language model. A family has one forward: batches and cached decoding, training
-/// and serving run the same code.
+/// What training and serving see of a language model, or of a part of it. A family has one forward: batches and cached
+/// decoding, training and serving run the same code.
 class Model {
  public:
   virtual ~Model() = default;
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
-  /// @param tokens_bt  int64, ids below vocabulary()
-  /// @returns          [B, T, C], after the last norm; logits() or next_token_loss() make of it what is asked for
+  /// @param input  tokens [B, T], int64, ids below vocabulary(); of a part that does not begin the model, [B, T, C],
+  ///               what the part before returned
+  /// @returns      [B, T, C], where the model ends after the last norm; logits() or next_token_loss() make of it what
+  /// is
+  ///               asked for
   /// @throws Error kBadInput when the sequence outgrows the context
-  virtual at::Tensor forward(const at::Tensor& tokens_bt, const ForwardPass& pass = {}) = 0;
+  virtual at::Tensor forward(const at::Tensor& input, const ForwardPass& pass = {}) = 0;
 
-  /// The matrix [V, C] that turns hidden states into scores of the next token.
-  virtual const Parameter& head() const = 0;
+  /// The matrix [V, C] that turns hidden states into scores of the next token. Of a part that ends the model.
+  const Parameter& head() const { return *head_; }
+
+  bool begins() const { return part_.first == 0; }
+  bool ends() const { return part_.last == config_.layers; }
+  const Part& part() const { return part_; }
 
   ParameterList& parameters() { return parameters_; }
   const ParameterList& parameters() const { return parameters_; }
@@ -37,16 +45,22 @@ class Model {
 
  protected:
   /// @throws Error kUsage  what no family can honour, by the key's name
-  Model(ModelConfig config, std::int64_t vocabulary);
+  Model(ModelConfig config, std::int64_t vocabulary, Part part);
 
-  /// Adds "head.weight": the embedding itself with model.tie-embeddings, else a matrix of its own.
-  const Parameter& add_head(const Parameter& embedding);
+  /// Adds "embedding.weight" [V, C], which the first part reads, and the last one where its head is tied to it; null
+  /// for others. To be called first.
+  const Parameter* add_embedding(Init init);
+  /// Adds "head.weight" where the model ends: the embedding itself with model.tie-embeddings, else a matrix of its own.
+  /// To be called last.
+  void add_head(Init init);
 
   ParameterList parameters_;
 
  private:
   ModelConfig config_;
   std::int64_t vocabulary_;
+  Part part_;
+  const Parameter *embedding_ = nullptr, *head_ = nullptr;
 };
 
 /// [N, C] -> [N, V], in the weights' type.

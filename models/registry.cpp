@@ -10,7 +10,7 @@ namespace {
 
 struct Family {
   const char* name;
-  std::unique_ptr<Model> (*build)(const ModelConfig&, std::int64_t vocabulary);
+  std::unique_ptr<Model> (*build)(const ModelConfig&, std::int64_t vocabulary, Part part);
 };
 
 // One line a family.
@@ -27,9 +27,9 @@ std::vector<std::string> family_names() {
   return names;
 }
 
-std::unique_ptr<Model> build_model(const ModelConfig& config, std::int64_t vocabulary) {
+std::unique_ptr<Model> build_model(const ModelConfig& config, std::int64_t vocabulary, Part part) {
   for (const Family& family : kFamilies)
-    if (config.family == family.name) return family.build(config, vocabulary);
+    if (config.family == family.name) return family.build(config, vocabulary, part);
   throw Error(ErrorCode::kUsage, "model.family must be one of ", join(family_names(), ", "), ", got '", config.family,
               "'", did_you_mean(config.family, family_names()));
 }

@@ -4,33 +4,41 @@
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "core/base/error.h"
 #include "models/generate/kv_cache.h"
 
 namespace trireme::models {
 
-Continuation generate(Model& model, std::vector<std::int64_t> prompt, std::int64_t max_tokens,
-                      const SamplingOptions& sampling, std::optional<std::int64_t> stop,
+NextScores next_scores(Model& model, std::int64_t capacity) {
+  const auto cache =
+      std::make_shared<KvCache>(model.config(), model.part(), 1, capacity, model.head().value.scalar_type());
+  return [&model, cache](std::vector<std::int64_t>& ids) {
+    const at::NoGradGuard no_grad;
+    const at::Tensor input = at::from_blob(ids.data(), {1, static_cast<std::int64_t>(ids.size())}, at::kLong);
+    const at::Tensor hidden = model.forward(input, {.cache = cache.get()});
+    return logits(model, hidden.select(1, hidden.size(1) - 1)).to(at::kFloat).contiguous();
+  };
+}
+
+Continuation generate(const NextScores& scores, std::int64_t context, std::vector<std::int64_t> prompt,
+                      std::int64_t max_tokens, const SamplingOptions& sampling, std::optional<std::int64_t> stop,
                       const std::function<bool(std::int64_t)>& emit) {
-  const at::NoGradGuard no_grad;
-  const std::int64_t context = model.config().context, given = static_cast<std::int64_t>(prompt.size());
+  const auto given = static_cast<std::int64_t>(prompt.size());
   if (given == 0) throw Error(ErrorCode::kBug, "no token to go on from");
   if (given >= context)
     throw Error(ErrorCode::kBadInput, "the prompt has ", given, " tokens; the model's context of ", context,
                 " leaves no room to go on");
   const std::int64_t limit = std::min(max_tokens, context - given);
 
-  KvCache cache(model.config(), 1, given + limit, model.head().value.scalar_type());
   Sampler sampler(sampling);
-  std::vector<std::int64_t> unseen = std::move(prompt);  // what the cache does not hold yet
+  std::vector<std::int64_t> unseen = std::move(prompt);
   for (Continuation done{0, "length"};;) {
     if (done.tokens == limit) return done;
-    const at::Tensor input = at::from_blob(unseen.data(), {1, static_cast<std::int64_t>(unseen.size())}, at::kLong);
-    const at::Tensor hidden = model.forward(input, {.cache = &cache});
-    const at::Tensor scores = logits(model, hidden.select(1, hidden.size(1) - 1)).to(at::kFloat).contiguous();
+    const at::Tensor next_v = scores(unseen);
     const std::int64_t next =
-        sampler.draw({scores.const_data_ptr<float>(), static_cast<std::size_t>(scores.numel())}, given + done.tokens);
+        sampler.draw({next_v.const_data_ptr<float>(), static_cast<std::size_t>(next_v.numel())}, given + done.tokens);
     if (next == stop) {
       done.reason = "stop";
       return done;
@@ -42,6 +50,14 @@ Continuation generate(Model& model, std::vector<std::int64_t> prompt, std::int64
     }
     unseen.assign(1, next);
   }
+}
+
+Continuation generate(Model& model, std::vector<std::int64_t> prompt, std::int64_t max_tokens,
+                      const SamplingOptions& sampling, std::optional<std::int64_t> stop,
+                      const std::function<bool(std::int64_t)>& emit) {
+  const std::int64_t context = model.config().context;
+  const std::int64_t most = std::min(context, static_cast<std::int64_t>(prompt.size()) + std::min(max_tokens, context));
+  return generate(next_scores(model, most), context, std::move(prompt), max_tokens, sampling, stop, emit);
 }
 
 }  // namespace trireme::models

@@ -1,4 +1,6 @@
 #pragma once
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -17,13 +19,22 @@ struct Continuation {
                             ///< "interrupted": by `emit`
 };
 
-/// Continues one sequence of ids, a token at a time, through a cache. Ids in, ids out: text belongs to whoever calls.
-/// Leaves no trace in the model, and asks for no gradient.
+/// The scores of the token that follows, float32 [V], given the ids behind all those of calls before.
+using NextScores = std::function<at::Tensor(std::vector<std::int64_t>& ids)>;
+/// Those of a model, through a cache for `capacity` tokens.
+NextScores next_scores(Model& model, std::int64_t capacity);
+
+/// Continues one sequence of ids, a token at a time. Ids in, ids out: text belongs to whoever calls. Leaves no trace in
+/// the model, and asks for no gradient.
 ///
+/// @param context  tokens that the model can see
 /// @param prompt  not empty
 /// @param stop    the token that ends a text; it is not emitted
 /// @param emit    gets each token as it is drawn, and says whether to go on
 /// @throws Error kBadInput when the prompt leaves no room in the context
+Continuation generate(const NextScores& scores, std::int64_t context, std::vector<std::int64_t> prompt,
+                      std::int64_t max_tokens, const SamplingOptions& sampling, std::optional<std::int64_t> stop,
+                      const std::function<bool(std::int64_t)>& emit);
 Continuation generate(Model& model, std::vector<std::int64_t> prompt, std::int64_t max_tokens,
                       const SamplingOptions& sampling, std::optional<std::int64_t> stop,
                       const std::function<bool(std::int64_t)>& emit);

@@ -3,13 +3,16 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
+#include <algorithm>
+
 #include "core/base/error.h"
 
 namespace trireme::models {
 
-KvCache::KvCache(const ModelConfig& config, std::int64_t batch, std::int64_t capacity, at::ScalarType type)
-    : capacity_(capacity) {
-  for (std::int64_t layer = 0; layer < config.layers; ++layer) {
+KvCache::KvCache(const ModelConfig& config, const Part& part, std::int64_t batch, std::int64_t capacity,
+                 at::ScalarType type)
+    : first_(part.first), capacity_(capacity) {
+  for (std::int64_t layer = part.first; layer < std::min(part.last, config.layers); ++layer) {
     keys_.push_back(at::empty({batch, config.kv_heads_or_default(), capacity, config.head_width()}, type));
     values_.push_back(at::empty_like(keys_.back()));
   }
@@ -20,7 +23,7 @@ std::pair<at::Tensor, at::Tensor> KvCache::extend(std::int64_t layer, const at::
   const std::int64_t tokens = keys.size(2);
   if (tokens > capacity_ - length_)
     throw Error(ErrorCode::kBadInput, "the cache holds ", capacity_, " tokens; ", length_ + tokens, " were asked for");
-  const auto i = static_cast<std::size_t>(layer);
+  const auto i = static_cast<std::size_t>(layer - first_);
   keys_[i].narrow(2, length_, tokens).copy_(keys);
   values_[i].narrow(2, length_, tokens).copy_(values);
   return {keys_[i].narrow(2, 0, length_ + tokens), values_[i].narrow(2, 0, length_ + tokens)};

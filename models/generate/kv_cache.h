@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/config.h"
+#include "models/part.h"
 
 namespace trireme::models {
 
@@ -13,8 +14,9 @@ namespace trireme::models {
 /// sequences have the same length.
 class KvCache {
  public:
+  /// @param part      whose layers it serves
   /// @param capacity  tokens a sequence; the cache takes 2 * layers * batch * kv_heads * capacity * head_width elements
-  KvCache(const ModelConfig& config, std::int64_t batch, std::int64_t capacity, at::ScalarType type);
+  KvCache(const ModelConfig& config, const Part& part, std::int64_t batch, std::int64_t capacity, at::ScalarType type);
 
   /// Tokens held, before those of a forward that is under way.
   std::int64_t length() const { return length_; }
@@ -28,7 +30,7 @@ class KvCache {
 
  private:
   std::vector<at::Tensor> keys_, values_;
-  std::int64_t length_ = 0, capacity_;
+  std::int64_t first_, length_ = 0, capacity_;
 };
 
 }  // namespace trireme::models

@@ -2,6 +2,8 @@
 
 #include <ATen/TensorOperators.h>
 
+#include <optional>
+
 #include "core/base/error.h"
 #include "models/kernels/ops.h"
 #include "models/layers/block.h"
@@ -26,38 +28,42 @@ const ModelConfig& validated(const ModelConfig& config) {
 
 class Gpt2 final : public Model {
  public:
-  Gpt2(const ModelConfig& config, std::int64_t vocabulary)
-      : Model(validated(config), vocabulary),
-        embedding_(parameters_.add("embedding.weight", {vocabulary, config.width}, initial(config), Role::kTable)),
-        positions_(parameters_.add("position-embedding.weight", {config.context, config.width}, initial(config),
-                                   Role::kTable)),
+  Gpt2(const ModelConfig& config, std::int64_t vocabulary, Part part)
+      : Model(validated(config), vocabulary, part),
+        embedding_(add_embedding(initial(config))),
+        positions_(begins() ? &parameters_.add("position-embedding.weight", {config.context, config.width},
+                                               initial(config), Role::kTable)
+                            : nullptr),
         dropout_(config, "embedding"),
-        blocks_(parameters_, config, {.bias = Linear::Bias::kZeros}),
-        norm_(parameters_, "norm.", config),
-        head_(add_head(embedding_)) {}
+        blocks_(parameters_, config, this->part(), {.bias = Linear::Bias::kZeros}) {
+    if (ends()) norm_.emplace(parameters_, "norm.", config);
+    add_head(initial(config));
+  }
 
-  at::Tensor forward(const at::Tensor& tokens_bt, const ForwardPass& pass) override {
+  at::Tensor forward(const at::Tensor& input, const ForwardPass& pass) override {
+    const at::Tensor y = blocks_.forward(begins() ? embedded(input, pass) : input, pass);
+    return ends() ? norm_->forward(y) : y;
+  }
+
+ private:
+  at::Tensor embedded(const at::Tensor& tokens_bt, const ForwardPass& pass) const {
     const std::int64_t offset = pass.cache ? pass.cache->length() : 0, tokens = tokens_bt.size(1);
     if (tokens > config().context - offset)
       throw Error(ErrorCode::kBadInput, "position ", offset + tokens, " lies beyond model.context ", config().context);
-    const at::Tensor x = ops::embedding(tokens_bt, embedding_.value) + positions_.value.narrow(0, offset, tokens);
-    return norm_.forward(blocks_.forward(dropout_.forward(x, pass), pass));
+    return dropout_.forward(ops::embedding(tokens_bt, embedding_->value) + positions_->value.narrow(0, offset, tokens),
+                            pass);
   }
 
-  const Parameter& head() const override { return head_; }
-
- private:
-  const Parameter &embedding_, &positions_;
+  const Parameter *embedding_, *positions_;
   Dropout dropout_;
   Blocks<LayerNorm, FeedForward> blocks_;
-  LayerNorm norm_;
-  const Parameter& head_;
+  std::optional<LayerNorm> norm_;
 };
 
 }  // namespace
 
-std::unique_ptr<Model> make_gpt2(const ModelConfig& config, std::int64_t vocabulary) {
-  return std::make_unique<Gpt2>(config, vocabulary);
+std::unique_ptr<Model> make_gpt2(const ModelConfig& config, std::int64_t vocabulary, Part part) {
+  return std::make_unique<Gpt2>(config, vocabulary, part);
 }
 
 }  // namespace trireme::models

@@ -14,6 +14,7 @@
 #include "models/kernels/attention.h"
 #include "models/kernels/gemm.h"
 #include "models/kernels/kept.h"
+#include "models/kernels/put_off.h"
 
 namespace trireme::models::ops {
 namespace {
@@ -80,16 +81,26 @@ struct Linear : torch::autograd::Function<Linear> {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor& x = saved.back();
     const at::Tensor rows = rows_of(x);
-    variable_list results = {at::empty(x.sizes(), x.options())}, lefts, weight_gradients;
+    variable_list results = {at::empty(x.sizes(), x.options())}, lefts;
     const at::Tensor dx = rows_of(results[0]);
     for (std::size_t i = 0; i < outer.size(); ++i) {
       const at::Tensor dy = rows_of(outer[i]);
       multiply_into(dx, dy, saved[i], {}, i == 0 ? std::optional<at::Tensor>() : std::optional(dx));
       lefts.push_back(dy.t());
-      weight_gradients.push_back(at::empty(saved[i].sizes(), saved[i].options()));
     }
-    multiply_each(weight_gradients, lefts, {rows});
-    results.insert(results.end(), weight_gradients.begin(), weight_gradients.end());
+    const variable_list weights(saved.begin(), saved.end() - 1);
+    const auto weight_gradients = [weights, lefts, rows] {
+      variable_list gradients;
+      for (const at::Tensor& weight : weights) gradients.push_back(at::empty(weight.sizes(), weight.options()));
+      multiply_each(gradients, lefts, {rows});
+      return gradients;
+    };
+    if (PutOff* const later = PutOff::current()) {
+      later->add({weights, weight_gradients});
+    } else {
+      const variable_list now = weight_gradients();
+      results.insert(results.end(), now.begin(), now.end());
+    }
     results.resize(1 + 2 * kMost);
     if (context->saved_data["biases"].toBool())
       for (std::size_t i = 0; i < lefts.size(); ++i) results[1 + kMost + i] = lefts[i].sum(1);

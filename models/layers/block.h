@@ -8,6 +8,7 @@
 #include "models/layers/attention.h"
 #include "models/layers/dropout.h"
 #include "models/layers/recompute.h"
+#include "models/part.h"
 
 namespace trireme::models {
 
@@ -45,13 +46,13 @@ class Block {
   Dropout feed_forward_dropout_;
 };
 
-/// All layers of a decoder.
+/// The layers of a decoder, or of a part of it.
 template <class Norm, class FeedForward>
 class Blocks {
  public:
-  Blocks(ParameterList& parameters, const ModelConfig& config, const Attention::Options& options) {
-    blocks_.reserve(static_cast<std::size_t>(config.layers));
-    for (std::int64_t layer = 0; layer < config.layers; ++layer)
+  Blocks(ParameterList& parameters, const ModelConfig& config, const Part& part, const Attention::Options& options) {
+    blocks_.reserve(static_cast<std::size_t>(part.last - part.first));
+    for (std::int64_t layer = part.first; layer < part.last; ++layer)
       blocks_.emplace_back(parameters, config, layer, options);
   }
 

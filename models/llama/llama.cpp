@@ -1,5 +1,7 @@
 #include "models/llama/llama.h"
 
+#include <optional>
+
 #include "models/kernels/ops.h"
 #include "models/layers/block.h"
 #include "models/layers/feed_forward.h"
@@ -11,35 +13,34 @@ namespace {
 
 class Llama final : public Model {
  public:
-  Llama(const ModelConfig& config, std::int64_t vocabulary)
-      : Model(config, vocabulary),
+  Llama(const ModelConfig& config, std::int64_t vocabulary, Part part)
+      : Model(config, vocabulary, part),
         rotary_(config.head_width(), config.context, config.rope_base),
-        embedding_(parameters_.add("embedding.weight", {vocabulary, config.width}, initial(config), Role::kTable)),
+        embedding_(add_embedding(initial(config))),
         dropout_(config, "embedding"),
-        blocks_(parameters_, config, {.rotary = &rotary_}),
-        norm_(parameters_, "norm.", config),
-        head_(add_head(embedding_)) {}
-
-  at::Tensor forward(const at::Tensor& tokens_bt, const ForwardPass& pass) override {
-    const at::Tensor x = dropout_.forward(ops::embedding(tokens_bt, embedding_.value), pass);
-    return norm_.forward(blocks_.forward(x, pass));
+        blocks_(parameters_, config, this->part(), {.rotary = &rotary_}) {
+    if (ends()) norm_.emplace(parameters_, "norm.", config);
+    add_head(initial(config));
   }
 
-  const Parameter& head() const override { return head_; }
+  at::Tensor forward(const at::Tensor& input, const ForwardPass& pass) override {
+    const at::Tensor x = begins() ? dropout_.forward(ops::embedding(input, embedding_->value), pass) : input;
+    const at::Tensor y = blocks_.forward(x, pass);
+    return ends() ? norm_->forward(y) : y;
+  }
 
  private:
   RotaryEmbedding rotary_;
-  const Parameter& embedding_;
+  const Parameter* embedding_;
   Dropout dropout_;
   Blocks<RmsNorm, GatedFeedForward> blocks_;
-  RmsNorm norm_;
-  const Parameter& head_;
+  std::optional<RmsNorm> norm_;
 };
 
 }  // namespace
 
-std::unique_ptr<Model> make_llama(const ModelConfig& config, std::int64_t vocabulary) {
-  return std::make_unique<Llama>(config, vocabulary);
+std::unique_ptr<Model> make_llama(const ModelConfig& config, std::int64_t vocabulary, Part part) {
+  return std::make_unique<Llama>(config, vocabulary, part);
 }
 
 }  // namespace trireme::models

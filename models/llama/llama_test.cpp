@@ -22,7 +22,7 @@ TEST(Llama, GroupedKeysAreCachedOnceAGroup) {
             made(small_config("llama"))->parameters().elements() - 2 * 2 * config.width * config.width / 2);
   const auto tokens = at::arange(12).view({1, 12});
   const auto whole = model->forward(tokens);
-  KvCache cache(model->config(), 1, 16, at::kDouble);
+  KvCache cache(model->config(), model->part(), 1, 16, at::kDouble);
   for (const std::int64_t begin : {0, 6}) {
     const auto piece = model->forward(tokens.narrow(1, begin, 6), {.cache = &cache});
     EXPECT_TRUE(at::allclose(piece, whole.narrow(1, begin, 6), 1e-9, 1e-12)) << "tokens from " << begin;

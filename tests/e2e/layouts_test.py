@@ -42,6 +42,18 @@ class Layouts(Case):
                     "steps": 12, "precision.compute": precision, "eval.every-steps": 5, "model.width": 64, "optimizer.ema-decay": 0.9},
                     of_each={ranks: {"parallel.shard": stage} for ranks, stage in ((0, 0), (1, 2), (2, 2), (3, 0), (4, 1), (5, 2))})
 
+    def test_stages_of_a_pipeline(self):
+        """Evaluations, samples and checkpoints included; the number of ranks, and what they share."""
+        pipelines = {2: {"parallel.pipeline": 2}, 3: {"parallel.pipeline": 3, "parallel.pipeline-order": "zero-bubble"},
+                     4: {"parallel.pipeline": 2, "parallel.shard": 2, "parallel.pipeline-order": "zero-bubble"},
+                     5: {"parallel.pipeline": 5, "recompute": "full"},
+                     6: {"parallel.pipeline": 2, "parallel.pipeline-chunks": 2, "parallel.shard": 1}, 8: {"parallel.pipeline": 4, "parallel.shard": 0}}
+        for family, precision in (("llama", "fp32"), ("gpt2", "bf16")):
+            with self.subTest(family, precision=precision):
+                self.assert_same_on([0, *pipelines], trireme.FAMILIES[family] | {
+                    "steps": 12, "precision.compute": precision, "eval.every-steps": 5, "model.layers": 5, "model.dropout": 0.1, "optimizer.ema-decay": 0.9},
+                    of_each=pipelines)
+
     def test_sharing_out_saves_memory(self):
         # With bf16 moments are 8 bytes a weight, masters 4 and gradients 4, of 15M weights on each of two ranks. Two micro-batches a rank: with one,
         # stage 1 does what stage 2 does.

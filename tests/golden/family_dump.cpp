@@ -147,24 +147,23 @@ int gradients(const Options& options) {
   train::TrainConfig config;
   config.seed = options.seed;
   config.model = options.model;
+  config.data.micro_batch = options.micro_batch;
   train::GradientReducer reducer(*world, parameters, options.micro_batches);
   const std::int64_t size = options.micro_batch * options.length;
   auto ids = read_ids(options.ids, options.micro_batches * 2 * size);
   std::vector<double> losses;
   reducer.begin_step();
   for (std::int64_t index = 0; index < options.micro_batches; ++index) {
-    data::MicroBatch batch;
-    batch.index = index;
-    batch.sequences = options.micro_batch;
-    batch.length = options.length;
+    const auto batch = std::make_shared<data::MicroBatch>();
+    batch->sequences = options.micro_batch;
+    batch->length = options.length;
     const auto here = ids.begin() + index * 2 * size;
-    batch.tokens.assign(here, here + size);
-    batch.targets.assign(here + size, here + 2 * size);
-    reducer.begin(index);
-    const at::Tensor loss = train::loss_of(*model, batch, 1.0 / static_cast<double>(options.micro_batches * size),
-                                           train::training_pass(config, batch));
+    batch->tokens.assign(here, here + size);
+    batch->targets.assign(here + size, here + 2 * size);
+    const at::Tensor hidden = model->forward(train::tokens_of(batch), train::training_pass(config, 0, index));
+    const at::Tensor loss =
+        train::loss_of(*model, hidden, batch, 1.0 / static_cast<double>(options.micro_batches * size));
     loss.backward();
-    reducer.end();
     losses.push_back(loss.item<double>());
   }
   reducer.finish();
@@ -203,7 +202,8 @@ int logits(const Options& options) {
   const auto model = models::load_model(models::Checkpoint::open(options.checkpoint));
   auto ids = read_ids(options.ids, options.micro_batch * options.length);
   const at::Tensor tokens = at::from_blob(ids.data(), {options.micro_batch, options.length}, at::kLong);
-  models::KvCache cache(model->config(), options.micro_batch, options.length, model->head().value.scalar_type());
+  models::KvCache cache(model->config(), model->part(), options.micro_batch, options.length,
+                        model->head().value.scalar_type());
   std::vector<at::Tensor> parts;
   std::int64_t begin = 0;
   for (const std::string& text : options.pieces) {

@@ -98,9 +98,18 @@ void validate(const TrainConfig& c) {
     require(value == only, "parallel.", key, " ", value, " is not available yet; allowed: ", only);
   };
   only_one("tensor", c.parallel.tensor, 1);
-  only_one("pipeline", c.parallel.pipeline, 1);
   only_one("context", c.parallel.context, 1);
   only_one("expert", c.parallel.expert, 1);
+  require(c.parallel.pipeline > 1 || c.parallel.pipeline_chunks == 1,
+          "parallel.pipeline-chunks needs parallel.pipeline above 1 and must be 1 without, got ",
+          c.parallel.pipeline_chunks);
+  require(c.parallel.pipeline > 1 || c.parallel.pipeline_order == ParallelConfig{}.pipeline_order,
+          "parallel.pipeline-order needs parallel.pipeline above 1, got ", c.parallel.pipeline_order);
+  const std::int64_t stages = c.parallel.pipeline * c.parallel.pipeline_chunks;
+  require(stages <= c.model.layers,
+          "parallel.pipeline times parallel.pipeline-chunks must not exceed model.layers, got ", c.parallel.pipeline,
+          " x ", c.parallel.pipeline_chunks, " stages for ", c.model.layers,
+          c.model.layers == 1 ? " layer" : " layers");
   require(c.parallel.shard <= 2, "parallel.shard ", c.parallel.shard, " is not available yet; allowed: 0, 1, 2");
 }
 

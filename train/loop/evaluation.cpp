@@ -1,13 +1,10 @@
 #include "train/loop/evaluation.h"
 
-#include <ATen/core/grad_mode.h>
-
 #include <algorithm>
 #include <numbers>
 #include <vector>
 
 #include "core/base/error.h"
-#include "train/loop/forward.h"
 
 namespace trireme::train {
 
@@ -15,34 +12,51 @@ Evaluation::Evaluation(std::string name, data::Corpus corpus, const EvaluationPl
     : name_(std::move(name)),
       corpus_(std::move(corpus)),
       batches_(corpus_, plan.sequence_length, plan.micro_batch),
+      size_{plan.micro_batch, plan.sequence_length},
       chosen_(plan.batches == 0 ? batches_.count() : std::min(plan.batches, batches_.count())) {}
 
-EvaluationResult Evaluation::run(Communicator& world, models::Model& model,
-                                 const std::function<std::int64_t()>& stop) const {
-  const at::NoGradGuard no_grad;
-  const std::int64_t each = (chosen_ + world.size() - 1) / world.size();
+EvaluationResult Evaluation::run(Stages& stages, const std::function<std::int64_t()>& stop) const {
+  Communicator& world = stages.world();
+  const MeshShape& shape = stages.shape();
+  const std::int64_t data_ranks = shape.size(Axis::kData), data_rank = shape.coordinate(Axis::kData, world.rank());
+  const std::int64_t each = (chosen_ + data_ranks - 1) / data_ranks;
+  // As many batches at a time as keep all stages at work.
+  const std::int64_t most = std::min<std::int64_t>(each, 2 * shape.size(Axis::kPipeline) - 1);
   struct Part {
     double loss = 0;
     std::int64_t targets = 0, stop = 0;
   };
-  std::vector<Part> round(static_cast<std::size_t>(world.size()));
-  std::vector<double> losses(static_cast<std::size_t>(each * world.size()), 0.0);
+  std::vector<double> losses(static_cast<std::size_t>(each * data_ranks), 0.0);
   std::int64_t targets = 0;
-  // Ranks tell each other of every batch: a stop is then known to all at the same one, however long the rest would be.
-  for (std::int64_t i = 0; i < each; ++i) {
-    Part mine{.stop = stop()};
-    if (const std::int64_t number = world.rank() * each + i; !mine.stop && number < chosen_) {
-      data::MicroBatch batch = batches_.batch(number * batches_.count() / chosen_);
-      mine.targets = static_cast<std::int64_t>(batch.targets.size()) - std::ranges::count(batch.targets, -1);
-      mine.loss = loss_of(model, batch, 1.0).item<double>();
+  // Ranks tell each other of every few batches: a stop is then known to all at the same one, however long the rest
+  // would be.
+  for (std::int64_t begin = 0; begin < each; begin += most) {
+    const std::int64_t count = std::min(most, each - begin);
+    std::vector<Part> mine(static_cast<std::size_t>(count)),
+        round(mine.size() * static_cast<std::size_t>(world.size()));
+    std::vector<MicroBatch> batches;
+    for (std::int64_t i = 0; i < count; ++i)
+      if (const std::int64_t number = data_rank * each + begin + i; number < chosen_)
+        batches.push_back(stages.reads()
+                              ? std::make_shared<data::MicroBatch>(batches_.batch(number * batches_.count() / chosen_))
+                              : nullptr);
+    mine[0].stop = stop();
+    const std::vector<double> found = stages.losses(batches, size_, [&] { return mine[0].stop != 0; });
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      mine[i].loss = found[i];
+      mine[i].targets =
+          static_cast<std::int64_t>(batches[i]->targets.size()) - std::ranges::count(batches[i]->targets, -1);
     }
-    world.all_gather(&mine, sizeof mine, round.data());
+    world.all_gather(mine.data(), mine.size() * sizeof(Part), round.data());
     std::int64_t stopped = 0;
     for (int rank = 0; rank < world.size(); ++rank) {
-      const Part& part = round[static_cast<std::size_t>(rank)];
-      losses[static_cast<std::size_t>(rank * each + i)] = part.loss;
-      targets += part.targets;
-      stopped |= part.stop;
+      const Part* const theirs = round.data() + static_cast<std::size_t>(rank) * mine.size();
+      stopped |= theirs[0].stop;
+      if (shape.coordinate(Axis::kPipeline, rank) != stages.last()) continue;
+      for (std::int64_t i = 0; i < count; ++i) {
+        losses[static_cast<std::size_t>(shape.coordinate(Axis::kData, rank) * each + begin + i)] = theirs[i].loss;
+        targets += theirs[i].targets;
+      }
     }
     if (stopped) return {.stopped = stopped};
   }

@@ -4,10 +4,9 @@
 #include <functional>
 #include <string>
 
-#include "core/comm/communicator.h"
 #include "data/corpus/corpus.h"
 #include "data/loader/loader.h"
-#include "models/model.h"
+#include "train/loop/stages.h"
 
 namespace trireme::train {
 
@@ -24,8 +23,8 @@ struct EvaluationPlan {
   std::int64_t batches = 0;  ///< micro-batches, spread evenly over the set; 0: all
 };
 
-/// One set of text, and how well a model predicts it. Ranks share the batches; the sum is taken in the order of
-/// batches, so it does not depend on their number.
+/// One set of text, and how well a model predicts it. Ranks of the data axis share the batches; the sum is taken in the
+/// order of batches, so it does not depend on their number.
 class Evaluation {
  public:
   /// @throws Error kBadInput when the text is shorter than a sequence
@@ -35,7 +34,7 @@ class Evaluation {
 
   /// Called by all ranks.
   /// @param stop  this rank's StopReason, asked before each batch; any rank's ends the evaluation on all
-  EvaluationResult run(Communicator& world, models::Model& model, const std::function<std::int64_t()>& stop) const;
+  EvaluationResult run(Stages& stages, const std::function<std::int64_t()>& stop) const;
   const std::string& name() const { return name_; }
   const std::string& content_hash() const { return corpus_.content_hash(); }
 
@@ -43,6 +42,7 @@ class Evaluation {
   std::string name_;
   data::Corpus corpus_;
   data::EvaluationBatches batches_;
+  Stages::Size size_;
   std::int64_t chosen_;
 };
 

@@ -37,18 +37,18 @@ std::string EvaluationSets::contents() const {
   return lines;
 }
 
-EvaluationSets::Outcome EvaluationSets::run(Communicator& world, models::Model& model, AdamW& optimizer,
+EvaluationSets::Outcome EvaluationSets::run(Stages& stages, AdamW& optimizer,
                                             const std::function<std::int64_t()>& stop) const {
   Outcome outcome;
   for (const Evaluation& set : sets_) {
-    const EvaluationResult result = set.run(world, model, stop);
+    const EvaluationResult result = set.run(stages, stop);
     if (result.stopped) return {result.stopped, {}};
     outcome.sets.push_back({set.name(), result.loss, result.bits_per_byte, {}, {}});
   }
   if (!optimizer.average().defined()) return outcome;
   const AdamW::AverageInPlace in_place(optimizer);
   for (std::size_t i = 0; i < sets_.size(); ++i) {
-    const EvaluationResult result = sets_[i].run(world, model, stop);
+    const EvaluationResult result = sets_[i].run(stages, stop);
     if (result.stopped) return {result.stopped, {}};
     outcome.sets[i].ema_loss = result.loss;
     outcome.sets[i].ema_bits_per_byte = result.bits_per_byte;

@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "core/comm/communicator.h"
-#include "models/model.h"
 #include "train/config/train_config.h"
 #include "train/loop/evaluation.h"
 #include "train/loop/run_files.h"
@@ -32,8 +30,7 @@ class EvaluationSets {
     std::vector<SetLoss> sets;  ///< in order
   };
   /// Called by all ranks. Reads every set with the weights, and again with their average where one is kept.
-  Outcome run(Communicator& world, models::Model& model, AdamW& optimizer,
-              const std::function<std::int64_t()>& stop) const;
+  Outcome run(Stages& stages, AdamW& optimizer, const std::function<std::int64_t()>& stop) const;
 
  private:
   std::deque<Evaluation> sets_;  // which do not move

@@ -50,7 +50,8 @@ class EvaluationTest : public ::testing::Test {
     run_on_threads(ranks, [&](Communicator& world) {
       const Evaluation set("mine", corpus(), {.sequence_length = 16, .micro_batch = 2, .batches = batches});
       Fixture fixture(corpus().vocabulary_size());
-      const EvaluationResult mine = set.run(world, *fixture.model, never);
+      Stages stages(world, *fixture.model);
+      const EvaluationResult mine = set.run(stages, never);
       if (world.rank() == 0) result = mine;
     });
     return result;
@@ -85,8 +86,9 @@ TEST_F(EvaluationTest, AStopOfOneRankEndsItOnAllAtTheSameBatch) {
     const Evaluation set("mine", corpus(), {.sequence_length = 16, .micro_batch = 2});
     Fixture fixture(corpus().vocabulary_size());
     int asked = 0;
-    const EvaluationResult result = set.run(
-        world, *fixture.model, [&]() -> std::int64_t { return ++asked == 3 && world.rank() == 2 ? kSignal : kNone; });
+    Stages stages(world, *fixture.model);
+    const EvaluationResult result =
+        set.run(stages, [&]() -> std::int64_t { return ++asked == 3 && world.rank() == 2 ? kSignal : kNone; });
     EXPECT_EQ(result.stopped, kSignal) << world.rank();
     EXPECT_EQ(asked, 3) << world.rank();
   });

@@ -7,13 +7,14 @@
 
 namespace trireme::train {
 
-at::Tensor loss_of(models::Model& model, data::MicroBatch& batch, double scale, const models::ForwardPass& pass) {
-  const auto tensor = [&](std::vector<std::int64_t>& ids) {
-    return at::from_blob(ids.data(), {batch.sequences, batch.length}, at::kLong);
-  };
-  const at::Tensor hidden = model.forward(tensor(batch.tokens), pass);
-  return models::ops::next_token_loss(hidden.view({-1, hidden.size(-1)}), model.head().value,
-                                      tensor(batch.targets).view({-1}), scale);
+at::Tensor tokens_of(const MicroBatch& batch) {
+  return at::from_blob(batch->tokens.data(), {batch->sequences, batch->length}, [batch](void*) {}, at::kLong);
+}
+
+at::Tensor loss_of(const models::Model& model, const at::Tensor& hidden_btc, const MicroBatch& batch, double scale) {
+  const at::Tensor targets =
+      at::from_blob(batch->targets.data(), {batch->sequences * batch->length}, [batch](void*) {}, at::kLong);
+  return models::ops::next_token_loss(hidden_btc.view({-1, hidden_btc.size(-1)}), model.head().value, targets, scale);
 }
 
 namespace {
@@ -27,10 +28,9 @@ models::Recompute recompute_of(const std::string& name) {
 
 }  // namespace
 
-models::ForwardPass training_pass(const TrainConfig& config, const data::MicroBatch& batch) {
-  return {
-      .dropout = models::DropoutKey{static_cast<std::uint64_t>(config.seed), batch.step, batch.index * batch.sequences},
-      .recompute = recompute_of(config.recompute)};
+models::ForwardPass training_pass(const TrainConfig& config, std::int64_t step, std::int64_t index) {
+  return {.dropout = models::DropoutKey{static_cast<std::uint64_t>(config.seed), step, index * config.data.micro_batch},
+          .recompute = recompute_of(config.recompute)};
 }
 
 }  // namespace trireme::train

@@ -1,16 +1,24 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <memory>
+
 #include "data/loader/loader.h"
 #include "models/model.h"
 #include "train/config/train_config.h"
 
 namespace trireme::train {
 
-/// scale * the sum of a micro-batch's losses, float64. @param batch  its memory is read, not copied
-at::Tensor loss_of(models::Model& model, data::MicroBatch& batch, double scale, const models::ForwardPass& pass = {});
+using MicroBatch = std::shared_ptr<data::MicroBatch>;
+
+/// What the model reads of a micro-batch [B, T], in its memory, which lives as long.
+at::Tensor tokens_of(const MicroBatch& batch);
+/// scale * the sum of a micro-batch's losses, float64, of what the last part of the model returned for it.
+at::Tensor loss_of(const models::Model& model, const at::Tensor& hidden_btc, const MicroBatch& batch, double scale);
 
 /// Of a training micro-batch: where it stands in the run tells its dropout masks.
-models::ForwardPass training_pass(const TrainConfig& config, const data::MicroBatch& batch);
+/// @param step   counts from 0
+/// @param index  of the micro-batch within the step
+models::ForwardPass training_pass(const TrainConfig& config, std::int64_t step, std::int64_t index);
 
 }  // namespace trireme::train

@@ -11,6 +11,9 @@
 #include "models/registry.h"
 #include "train/loop/training_data.h"
 #include "train/parallel/fold.h"
+#include "train/parallel/mesh.h"
+#include "train/parallel/pipeline_schedule.h"
+#include "train/parallel/placement.h"
 #include "train/parallel/shards.h"
 
 namespace trireme::train {
@@ -31,6 +34,61 @@ std::string corpora_text(const data::TrainingStream& data, std::int64_t samples)
   return out.str();
 }
 
+// What the ranks hold beside activations: of each kind the most that any of them does, in elements.
+struct Held {
+  double weights = 0;    ///< that forward reads
+  double own = 0;        ///< of which the rank keeps masters and moments
+  double gradients = 0;  ///< as partial sums, or sums
+};
+
+Held most_held(const TrainConfig& config, const MeshShape& shape, const RowLayout& layout, const Placement& placement) {
+  const int ranks = shape.size(Axis::kData);
+  const std::int64_t shard = config.parallel.shard, micro_batches = config.micro_batches();
+  const Deal deal = deal_of(shard, micro_batches, ranks);
+  const double values = static_cast<double>(most_values(fold_globally(micro_batches, ranks, deal)));
+  Held most;
+  for (int stage = 0; stage < shape.size(Axis::kPipeline); ++stage) {
+    double weights = 0, row = 0, gradients = 0;
+    for (std::size_t i = 0; i < layout.segments.size(); ++i) {
+      const auto size = static_cast<double>(layout.segments[i].end - layout.segments[i].begin);
+      const bool here = placement.home[i] == stage, tied = layout.segments[i].tied_begin >= 0;
+      if (here) gradients += size;
+      if (here && !tied) row += size;
+      if (!tied && (here || placement.reader[i] == stage)) weights += size;
+    }
+    most.weights = std::max(most.weights, weights);
+    for (int rank = 0; rank < ranks; ++rank) {
+      double own = 0;
+      for (const Stretch& stretch : stretches_of(layout, placement.at(stage), rank, shard >= 1 ? ranks : 1))
+        own += static_cast<double>(stretch.count);
+      most.own = std::max(most.own, own);
+      const Share share = share_of(micro_batches, rank, ranks, Deal::kRuns);
+      most.gradients = std::max(
+          most.gradients,
+          deal == Deal::kTurns
+              ? own * gradients / row * values
+              : gradients * static_cast<double>(fold_locally(micro_batches, share.first, share.last).buffer_count));
+    }
+  }
+  return most;
+}
+
+// The order in which the stages of the first data rank work, for as many micro-batches as show its pattern.
+std::string pipeline_text(const TrainConfig& config, const MeshShape& shape, const std::vector<models::Part>& stages) {
+  const PipelineShape pipeline = {shape.size(Axis::kPipeline), static_cast<int>(config.parallel.pipeline_chunks),
+                                  share_of(config.micro_batches(), 0, shape.size(Axis::kData), Deal::kRuns).count(),
+                                  pipeline_order(config)};
+  std::ostringstream out;
+  const PipelineSchedule schedule = pipeline_schedule(pipeline);
+  out << "pipeline     " << stages.size() << " stages of layers";
+  for (const models::Part& stage : stages) out << " " << stage.last - stage.first;
+  out << ", " << config.parallel.pipeline_order << "; waiting " << to_text(std::round(1000 * schedule.bubble) / 10)
+      << " % of the time if a forward takes as long as half a backward; micro-batches in flight "
+      << *std::ranges::max_element(schedule.most_held) << "\n"
+      << drawn(schedule, 120);
+  return out.str();
+}
+
 }  // namespace
 
 std::string training_plan(Communicator& world, const TrainConfig& config) {
@@ -40,26 +98,16 @@ std::string training_plan(Communicator& world, const TrainConfig& config) {
   const double size = static_cast<double>(model->parameters().elements());
   const double master = config.precision.compute == "fp64" ? 8 : 4,
                rounded = config.precision.compute == "bf16" ? 2 : 0;
-  const std::int64_t shard = config.parallel.shard, micro_batches = config.micro_batches();
-  const Deal deal = deal_of(shard, micro_batches, world.size());
+  const MeshShape shape = mesh_shape(config, world.size());
+  const int data_ranks = shape.size(Axis::kData);
+  const std::int64_t micro_batches = config.micro_batches();
+  const Deal deal = deal_of(config.parallel.shard, micro_batches, data_ranks);
   const RowLayout layout(model->parameters());
-  // The most that any rank holds, in elements.
-  double own = 0;
-  std::int64_t buffers = 0;
-  for (int rank = 0; rank < world.size(); ++rank) {
-    double mine = 0;
-    for (const Stretch& stretch : stretches_of(layout, rank, shard >= 1 ? world.size() : 1))
-      mine += static_cast<double>(stretch.count);
-    own = std::max(own, mine);
-    const Share share = share_of(micro_batches, rank, world.size(), Deal::kRuns);
-    buffers = std::max<std::int64_t>(buffers, fold_locally(micro_batches, share.first, share.last).buffer_count);
-  }
-  const double own_gradients = own * static_cast<double>(layout.gradient_size) / static_cast<double>(layout.size);
-  const double weights = rounded > 0 ? size * rounded + own * master : size * master;
-  const double gradients =
-      deal == Deal::kTurns
-          ? own_gradients * static_cast<double>(most_values(fold_globally(micro_batches, world.size(), deal)))
-          : static_cast<double>(layout.gradient_size * buffers);
+  const auto stages = stages_of(config.model, data.vocabulary_size(),
+                                static_cast<int>(config.parallel.pipeline * config.parallel.pipeline_chunks));
+  const Held held =
+      most_held(config, shape, layout,
+                placement_of(layout, config.model, data.vocabulary_size(), stages, shape.size(Axis::kPipeline)));
   const double tokens = static_cast<double>(config.tokens_per_step()) * static_cast<double>(config.steps);
   std::int64_t samples = 0;
   if (__builtin_mul_overflow(config.steps, config.data.global_batch, &samples))
@@ -73,14 +121,18 @@ std::string training_plan(Communicator& world, const TrainConfig& config) {
       << config.data.sequence_length << "\n"
       << "run          " << config.steps << " steps, " << count_text(tokens) << " tokens, "
       << count_text(tokens * model->training_flops_per_token(config.data.sequence_length)) << " operations\n"
-      << "ranks        " << world.size() << " x " << at::get_num_threads() << " threads; micro-batches a rank:";
-  for (int rank = 0; rank < world.size(); ++rank) {
-    out << " " << share_of(micro_batches, rank, world.size(), deal).count();
+      << "ranks        " << world.size() << " x " << at::get_num_threads() << " threads: data " << data_ranks
+      << ", pipeline " << shape.size(Axis::kPipeline) << "; micro-batches a data rank:";
+  for (int rank = 0; rank < data_ranks; ++rank) {
+    out << " " << share_of(micro_batches, rank, data_ranks, deal).count();
   }
-  out << "\n"
-      << "memory       a rank, activations apart: weights " << bytes_text(weights) << ", moments "
-      << bytes_text(2 * own * master) << (config.optimizer.ema_decay > 0 ? ", average " + bytes_text(own * master) : "")
-      << ", gradients " << bytes_text(gradients * master) << "\n";
+  out << "\n";
+  if (stages.size() > 1) out << pipeline_text(config, shape, stages);
+  const double average = config.optimizer.ema_decay > 0 ? held.own * master : 0;
+  out << "memory       a rank at most, activations apart: weights "
+      << bytes_text(rounded > 0 ? held.weights * rounded + held.own * master : held.weights * master) << ", moments "
+      << bytes_text(2 * held.own * master) << (average > 0 ? ", average " + bytes_text(average) : "") << ", gradients "
+      << bytes_text(held.gradients * master) << "\n";
   return out.str();
 }
 

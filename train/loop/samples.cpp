@@ -1,5 +1,6 @@
 #include "train/loop/samples.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
@@ -24,35 +25,41 @@ Samples::Samples(const EvaluationConfig& config, std::uint64_t seed, std::int64_
                   " leaves no room to go on");
 }
 
-std::vector<Sample> Samples::draw(Communicator& world, models::Model& model, const std::function<bool()>& stop) const {
+std::vector<Sample> Samples::draw(Stages& stages, const std::function<bool()>& stop) const {
   if (prompts_.empty()) return {};
-  const auto ranks = static_cast<std::size_t>(world.size());
+  Communicator& world = stages.world();
+  const auto ranks = static_cast<std::size_t>(stages.shape().size(Axis::kData));
   json mine = json::array();
-  for (auto i = static_cast<std::size_t>(world.rank()); i < prompts_.size(); i += ranks) {
-    const Sample s = sample(world, model, i, stop);
+  for (auto i = static_cast<std::size_t>(stages.shape().coordinate(Axis::kData, world.rank())); i < prompts_.size();
+       i += ranks) {
+    const Sample s = sample(stages, i, stop);
     mine.push_back({s.text, s.tokens, s.reason});
   }
   std::vector<json> all;
   for (const std::string& text : world.all_gather_text(mine.dump())) all.push_back(json::parse(text));
   std::vector<Sample> samples;
   for (std::size_t i = 0; i < prompts_.size(); ++i) {
-    const json& theirs = all[i % ranks][i / ranks];
+    // All ranks of a pipeline have written the same.
+    const int writer = stages.shape().neighbour(0, Axis::kData, static_cast<int>(i % ranks));
+    const json& theirs = all[static_cast<std::size_t>(writer)][i / ranks];
     samples.push_back({prompts_[i], theirs[0], theirs[1], theirs[2]});
   }
   return samples;
 }
 
-Sample Samples::sample(Communicator& world, models::Model& model, std::size_t prompt,
-                       const std::function<bool()>& stop) const {
+Sample Samples::sample(Stages& stages, std::size_t prompt, const std::function<bool()>& stop) const {
   const std::vector<data::TokenId> ids = tokenizer_.encode_prompt(prompts_[prompt]);
+  const std::int64_t context = stages.whole().config().context;
+  const std::int64_t most = std::min(context, static_cast<std::int64_t>(ids.size()) + std::min(tokens_, context));
+  const auto stopped = std::make_shared<bool>(false);
   std::string bytes;
   const models::Continuation done =
-      models::generate(model, {ids.begin(), ids.end()}, tokens_,
+      models::generate(stages.next_scores(most, stop, stopped), context, {ids.begin(), ids.end()}, tokens_,
                        {.temperature = temperature_, .seed = seed_ + static_cast<std::uint64_t>(prompt)},
                        tokenizer_.end_of_text(), [&](std::int64_t token) {
-                         world.check();
+                         stages.world().check();
                          bytes += tokenizer_.decode_one(static_cast<data::TokenId>(token));
-                         return !stop();
+                         return !*stopped;
                        });
   return {prompts_[prompt], well_formed_utf8(bytes), done.tokens, done.reason};
 }

@@ -4,10 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "core/comm/communicator.h"
 #include "data/tokenizer/tokenizer.h"
-#include "models/model.h"
 #include "train/config/train_config.h"
+#include "train/loop/stages.h"
 
 namespace trireme::train {
 
@@ -26,13 +25,13 @@ class Samples {
   /// @throws Error kUsage for a prompt that leaves no room in `context`
   Samples(const EvaluationConfig& config, std::uint64_t seed, std::int64_t context, data::Tokenizer tokenizer);
 
-  /// Called by all ranks, which share the prompts.
+  /// Called by all ranks; those of the data axis share the prompts.
   /// @param stop  asked after each token; true cuts this rank's texts short
   /// @returns     one for each prompt, in order, on every rank
-  std::vector<Sample> draw(Communicator& world, models::Model& model, const std::function<bool()>& stop) const;
+  std::vector<Sample> draw(Stages& stages, const std::function<bool()>& stop) const;
 
  private:
-  Sample sample(Communicator& world, models::Model& model, std::size_t prompt, const std::function<bool()>& stop) const;
+  Sample sample(Stages& stages, std::size_t prompt, const std::function<bool()>& stop) const;
 
   std::int64_t tokens_;
   double temperature_;

@@ -39,8 +39,9 @@ std::vector<std::vector<Sample>> drawn(
     FlatParameters parameters(model->parameters(), at::kFloat);
     parameters.initialise(1);
     parameters.publish();
+    Stages stages(world, *model);
     const Samples samples(config, seed, shape.context, tokenizer());
-    all[static_cast<std::size_t>(world.rank())] = samples.draw(world, *model, stop);
+    all[static_cast<std::size_t>(world.rank())] = samples.draw(stages, stop);
   });
   return all;
 }

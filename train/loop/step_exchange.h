@@ -4,6 +4,7 @@
 
 #include "core/comm/communicator.h"
 #include "train/parallel/fold.h"
+#include "train/parallel/mesh.h"
 
 namespace trireme::train {
 
@@ -27,11 +28,11 @@ struct StepReport {
 };
 
 /// Ranks tell each other, once a step, what they have to say; so a stop seen by one is known to all at the same step.
-/// @param micro_batches  of the step, over all ranks, among which they are dealt out
+/// @param micro_batches  of the step, dealt out among the ranks of the data axis
 /// @param report         this rank's; becomes the same on all
-/// @param leaves         of this rank's share
+/// @param leaves         of this rank's share, where losses are known: on the last rank of the pipeline
 /// @returns              the leaves of the whole step, in the order of micro-batches
-std::vector<LeafReport> exchange(Communicator& world, std::int64_t micro_batches, Deal deal, StepReport& report,
-                                 std::vector<LeafReport> leaves);
+std::vector<LeafReport> exchange(Communicator& world, const MeshShape& shape, std::int64_t micro_batches, Deal deal,
+                                 StepReport& report, std::vector<LeafReport> leaves);
 
 }  // namespace trireme::train

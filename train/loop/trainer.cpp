@@ -17,16 +17,15 @@
 #include "core/config/sources.h"
 #include "data/loader/loader.h"
 #include "models/checkpoint/checkpoint.h"
-#include "models/registry.h"
 #include "train/loop/best_losses.h"
 #include "train/loop/console.h"
 #include "train/loop/deadline.h"
 #include "train/loop/evaluation_sets.h"
-#include "train/loop/forward.h"
 #include "train/loop/one_run.h"
 #include "train/loop/peak.h"
 #include "train/loop/run_files.h"
 #include "train/loop/samples.h"
+#include "train/loop/stages.h"
 #include "train/loop/step_exchange.h"
 #include "train/loop/training_data.h"
 #include "train/optim/adamw.h"
@@ -34,6 +33,8 @@
 #include "train/optim/schedule.h"
 #include "train/parallel/flat_parameters.h"
 #include "train/parallel/gradient_reducer.h"
+#include "train/parallel/mesh.h"
+#include "train/parallel/pipeline_schedule.h"
 #include "train/recovery/resume.h"
 #include "train/recovery/training_state.h"
 
@@ -54,11 +55,15 @@ class Trainer {
         data_(open_training_data(config)),
         augmentation_(augmentation_of(config, data_)),
         evaluations_(config, data_.tokenizer_hash(), world.rank() == 0),
-        model_(models::build_model(config.model, data_.vocabulary_size())),
-        parameters_(model_->parameters(), compute_type(config.precision.compute),
-                    config.parallel.shard >= 1 ? &world : nullptr),
-        reducer_(world, parameters_, config.micro_batches(),
+        mesh_(world, mesh_shape(config, world.size())),
+        stages_(mesh_, config, data_.vocabulary_size()),
+        parameters_(stages_.layout(), stages_.parameters(), stages_.placement(), mesh_.along(Axis::kPipeline),
+                    compute_type(config.precision.compute),
+                    config.parallel.shard >= 1 ? &mesh_.along(Axis::kData) : nullptr),
+        units_(units_of(stages_.layout(), stages_.placement(), mesh_.shape())),
+        reducer_(mesh_.along(Axis::kData), parameters_, config.micro_batches(),
                  config.parallel.shard >= 1 ? GradientReducer::Reach::kOwners : GradientReducer::Reach::kAll, deal()),
+        schedule_(schedule()),
         optimizer_(config.optimizer, parameters_),
         deadline_(time_limit, checkpoint_bytes(parameters_, optimizer_)) {
     state_.corpus_hash = data_.content();
@@ -98,7 +103,15 @@ class Trainer {
   }
 
  private:
-  Deal deal() const { return deal_of(config_.parallel.shard, config_.micro_batches(), world_.size()); }
+  Deal deal() const {
+    return deal_of(config_.parallel.shard, config_.micro_batches(), mesh_.shape().size(Axis::kData));
+  }
+  std::vector<Action> schedule() const {
+    const Communicator& pipeline = mesh_.along(Axis::kPipeline);
+    return pipeline_schedule({pipeline.size(), static_cast<int>(config_.parallel.pipeline_chunks),
+                              reducer_.share().count(), pipeline_order(config_)})
+        .actions[static_cast<std::size_t>(pipeline.rank())];
+  }
   bool is_first() const { return world_.rank() == 0; }
 
   void end(RunFiles& files) {
@@ -158,7 +171,8 @@ class Trainer {
     plan.stride = share.stride;
     plan.first_step = state_.step;
     plan.last_step = config_.steps;
-    data::Loader loader(data_, plan, augmentation_);
+    std::optional<data::Loader> loader;
+    if (stages_.reads()) loader.emplace(data_, plan, augmentation_);
 
     last_save_ = Clock::now();
     if (state_.unfinished) {
@@ -188,8 +202,8 @@ class Trainer {
       StepRecord record = outcome.record;
       record.tokens_per_second = static_cast<double>(config_.tokens_per_step()) / seconds;
       record.step_ms = 1000 * seconds;
-      record.mfu =
-          record.tokens_per_second * model_->training_flops_per_token(config_.data.sequence_length) / peak_flops_;
+      record.mfu = record.tokens_per_second * stages_.whole().training_flops_per_token(config_.data.sequence_length) /
+                   peak_flops_;
       const bool by_steps = config_.checkpoint.every_steps > 0 && state_.step % config_.checkpoint.every_steps == 0;
       if (const std::int64_t reason = finish_step(record, by_steps || outcome.save_due, outcome.stop, files, console))
         return stopped(reason, files, console);
@@ -242,21 +256,27 @@ class Trainer {
     StepRecord record;
   };
 
-  StepOutcome step(data::Loader& loader) {
+  StepOutcome step(std::optional<data::Loader>& loader) {
     const Share& share = reducer_.share();
     StepReport report;
-    std::vector<LeafReport> leaves;
-    reducer_.begin_step();
-    for (std::int64_t index = share.first; index < share.last; index += share.stride) {
-      if ((report.abandoned = stop_reason())) break;
-      world_.check();
+    std::vector<LeafReport> leaves(static_cast<std::size_t>(share.count()));
+    const auto source = [&](std::int64_t turn) {
       const auto wait = Clock::now();
-      data::MicroBatch batch = loader.next();
+      const auto batch = std::make_shared<data::MicroBatch>(loader->next());
       report.data_wait_ms += 1000 * seconds_since(wait);
-      reducer_.begin(index);
-      leaves.push_back({forward_backward(batch), batch.samples_hash});
-      reducer_.end();
-    }
+      leaves[static_cast<std::size_t>(turn)].samples = batch->samples_hash;
+      return batch;
+    };
+    const auto give_up = [&] {
+      return (report.abandoned = report.abandoned ? report.abandoned : stop_reason()) != kNone;
+    };
+    reducer_.begin_step();
+    const std::vector<double> losses = stages_.train(
+        schedule_, share.count(), {config_.data.micro_batch, config_.data.sequence_length}, source,
+        [&](std::int64_t turn) { return training_pass(config_, state_.step, share.first + turn * share.stride); },
+        // Each micro-batch's part of the step's loss: its sum of losses over all of the step's tokens.
+        1.0 / static_cast<double>(config_.tokens_per_step()), give_up, reducer_);
+    for (std::size_t i = 0; i < losses.size(); ++i) leaves[i].loss = losses[i];
     reducer_.finish();
     report.stop = stop_reason();
     if (is_first() && deadline_.passes_in_next_step(seconds_since(process_start_))) report.stop |= kTimeLimit;
@@ -264,7 +284,7 @@ class Trainer {
         config_.checkpoint.every_seconds > 0 && seconds_since(last_save_) >= config_.checkpoint.every_seconds;
     report.resident_bytes = resident_bytes();
     report.peak_bytes = peak_resident_bytes();
-    leaves = exchange(world_, config_.micro_batches(), deal(), report, std::move(leaves));
+    leaves = exchange(world_, mesh_.shape(), config_.micro_batches(), deal(), report, std::move(leaves));
 
     StepOutcome outcome;
     outcome.abandoned = report.abandoned;
@@ -282,7 +302,7 @@ class Trainer {
       samples.append(reinterpret_cast<const char*>(&leaf.samples), sizeof leaf.samples);
     }
     const auto gradients = [this](std::int64_t begin) { return reducer_.sum(begin); };
-    const double norm = gradient_norm(world_, reducer_.units(), parameters_.master_type(), gradients);
+    const double norm = gradient_norm(world_, units_, parameters_.master_type(), gradients);
     if (!std::isfinite(loss) || !std::isfinite(norm))
       throw Error(ErrorCode::kNumeric, "step ", state_.step + 1, ": loss ", loss, ", gradient norm ", norm,
                   "; lower optimizer.learning-rate, lengthen schedule.warmup-steps or set optimizer.clip-norm");
@@ -304,17 +324,9 @@ class Trainer {
     return outcome;
   }
 
-  // The micro-batch's part of the step's loss: its sum of losses over all of the step's tokens.
-  double forward_backward(data::MicroBatch& batch) {
-    const at::Tensor loss =
-        loss_of(*model_, batch, 1.0 / static_cast<double>(config_.tokens_per_step()), training_pass(config_, batch));
-    loss.backward();
-    return loss.item<double>();
-  }
-
   // Returns the StopReason that ended it early; then nothing of it is kept.
   std::int64_t evaluate(StepRecord& record, RunFiles& files, Console& console) {
-    EvaluationSets::Outcome outcome = evaluations_.run(world_, *model_, optimizer_, [this] { return stop_reason(); });
+    EvaluationSets::Outcome outcome = evaluations_.run(stages_, optimizer_, [this] { return stop_reason(); });
     if (outcome.stopped) return outcome.stopped;
     record.eval = std::move(outcome.sets);
     state_.eval_loss = record.eval.front().loss;
@@ -333,7 +345,7 @@ class Trainer {
     std::int64_t number = 0;
     // No rank's training depends on the texts, so each goes by its own clock.
     const auto stop = [this] { return stop_requested() || deadline_.passed(seconds_since(process_start_)); };
-    for (const Sample& sample : samples_->draw(world_, *model_, stop)) {
+    for (const Sample& sample : samples_->draw(stages_, stop)) {
       files.event(names::kSample, state_.step,
                   {{names::kNumber, ++number},
                    {names::kPrompt, sample.prompt},
@@ -350,7 +362,7 @@ class Trainer {
     files.event(names::kCheckpointRequested, state_.step);
     files.sync();
     weights_hash_ =
-        save_checkpoint(world_, run_, state_, config_, models::model_json(config_.model, data_.vocabulary_size()),
+        save_checkpoint(mesh_, run_, state_, config_, models::model_json(config_.model, data_.vocabulary_size()),
                         data_.tokenizer_json(), parameters_, optimizer_);
     saved_step_ = state_.step;
     if (is_first()) models::prune_checkpoints(run_, config_.checkpoint.keep, config_.checkpoint.keep_best);
@@ -389,9 +401,12 @@ class Trainer {
   data::Augmentation augmentation_;
   const EvaluationSets evaluations_;
   std::optional<Samples> samples_;  // of runs that are evaluated
-  std::unique_ptr<models::Model> model_;
+  const Mesh mesh_;
+  Stages stages_;
   FlatParameters parameters_;
+  const std::vector<std::vector<Unit>> units_;  // of each rank
   GradientReducer reducer_;
+  const std::vector<Action> schedule_;
   AdamW optimizer_;
   TrainingState state_;
   Deadline deadline_;

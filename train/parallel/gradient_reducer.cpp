@@ -16,6 +16,7 @@
 namespace trireme::train {
 namespace {
 
+constexpr int kTiedTag = kMostTag - 1;
 constexpr std::size_t kMostUnderWay = 4;  // buckets, where memory is what counts
 
 void add(at::ScalarType type, std::byte* into, const std::byte* from, std::int64_t count) {
@@ -34,7 +35,8 @@ struct GradientReducer::Exchange {
   Bucket bucket;
   int tag = 0;
   int entries = 0;        // parameters that reach into it
-  int missing = 0;        // of those, how many have still to come in this round
+  int missing = 0;        // of those, how many have still to come of the micro-batch that fills it
+  std::size_t turn = 0;   // of this rank's micro-batches, which that is
   std::size_t round = 0;  // that is filled or under way
   enum { kFilling, kGathering, kSpreading, kDone } phase = kFilling;
   std::vector<at::Tensor> buffers;   // partial sums, each a whole bucket
@@ -48,8 +50,12 @@ struct GradientReducer::Hook final : torch::autograd::PostAccumulateGradHook {
   Hook(GradientReducer& reducer, std::size_t entry) : reducer(reducer), entry(entry) {}
   void operator()(const at::Tensor& parameter) override {
     const at::Tensor gradient = parameter.grad();
+    if (!gradient.defined()) return;   // its product is put off
     parameter.mutable_grad().reset();  // the sum lives in our buffers, and AccumulateGrad has handed its tensor over
-    reducer.accumulate(entry, gradient);
+    if (reducer.held_ && reducer.parameters_.entries()[entry].is_of_layer())
+      reducer.held_->emplace_back(entry, gradient);
+    else
+      reducer.accumulate(entry, gradient);
   }
   GradientReducer& reducer;
   std::size_t entry;
@@ -66,6 +72,7 @@ GradientReducer::GradientReducer(Communicator& world, FlatParameters& parameters
       local_(in_turns_ ? fold_locally(1, 0, 1) : fold_locally(micro_batches, share_.first, share_.last)),
       rounds_(fold_globally(micro_batches, world.size(), deal)) {
   for (Bucket& bucket : buckets_of(parameters.layout(), world.size())) {
+    if (!parameters.is_here(bucket.segment)) continue;
     Exchange& exchange = buckets_.emplace_back();
     exchange.tag = static_cast<int>(buckets_.size() - 1) * 2;
     for (const auto& entry : parameters.entries())
@@ -79,20 +86,25 @@ GradientReducer::GradientReducer(Communicator& world, FlatParameters& parameters
         local_.buffers.empty() ? zeros(exchange.bucket) : exchange.buffers[static_cast<std::size_t>(local_.buffers[0])];
     exchange.sum_begin = exchange.bucket.begin;
   }
-  for (std::size_t i = 0; i < parameters_.entries().size(); ++i)
-    torch::autograd::impl::set_post_acc_grad_hooks(parameters_.entries()[i].parameter->value,
-                                                   std::make_unique<Hook>(*this, i));
+  arrived_.resize(parameters_.entries().size());
+  for (std::size_t i = 0; i < parameters_.entries().size(); ++i) {
+    const FlatParameters::Entry& entry = parameters_.entries()[i];
+    if (!parameters_.is_here(parameters_.layout().segment_at(entry.begin))) continue;
+    entry_of_[entry.parameter->value.unsafeGetTensorImpl()] = i;
+    torch::autograd::impl::set_post_acc_grad_hooks(entry.parameter->value, std::make_unique<Hook>(*this, i));
+  }
 }
 
 GradientReducer::~GradientReducer() {
   // When an error passes this process is about to end. Until it has, MPI still sends from this memory and receives into
   // it: it is left where it is.
-  if (!under_way_.empty()) {
+  if (!under_way_.empty() || !tied_under_way_.empty()) {
     new auto(std::move(buckets_));
     new auto(std::move(given_up_));
+    new auto(std::move(from_pipeline_));
   }
-  for (const auto& entry : parameters_.entries())
-    torch::autograd::impl::set_post_acc_grad_hooks(entry.parameter->value, nullptr);
+  for (const auto& [leaf, entry] : entry_of_)
+    torch::autograd::impl::set_post_acc_grad_hooks(parameters_.entries()[entry].parameter->value, nullptr);
 }
 
 std::size_t GradientReducer::bucket_at(std::int64_t begin) const {
@@ -105,7 +117,9 @@ std::byte* GradientReducer::place(at::Tensor& row, const Bucket& bucket, std::in
 }
 
 void GradientReducer::begin_step() {
+  std::ranges::fill(arrived_, 0);
   for (Exchange& exchange : buckets_) {
+    exchange.turn = 0;
     exchange.round = 0;
     exchange.phase = Exchange::kFilling;
     exchange.missing = exchange.entries;
@@ -118,14 +132,16 @@ at::Tensor GradientReducer::zeros(const Bucket& bucket) const {
   return at::zeros({bucket.end - bucket.begin}, parameters_.master_type());
 }
 
-// Whether the gradients that arrive now are the last ones of a round.
-bool GradientReducer::ends_round() const { return in_turns_ || current_ + 1 == share_.last; }
+// Whether the gradients of this micro-batch are the last ones of a round.
+bool GradientReducer::ends_round(std::size_t turn) const {
+  return in_turns_ || static_cast<std::int64_t>(turn) + 1 == share_.count();
+}
 
 void GradientReducer::accumulate(std::size_t index, const at::Tensor& gradient) {
   const auto& entry = parameters_.entries()[index];
-  const auto turn = static_cast<std::size_t>((current_ - share_.first) / share_.stride);
+  const std::size_t turn = arrived_[index]++;
   const LocalFold::Leaf& leaf = local_.leaves[in_turns_ ? 0 : turn];
-  const at::Tensor row = gradient.contiguous();
+  const at::Tensor row = gradient.defined() ? gradient.contiguous() : gradient;
   const std::int64_t entry_end = entry.begin + entry.count;
   const std::size_t first = bucket_at(entry.begin);
   for (std::size_t i = first; i < buckets_.size() && buckets_[i].bucket.begin < entry_end; ++i) {
@@ -138,7 +154,8 @@ void GradientReducer::accumulate(std::size_t index, const at::Tensor& gradient) 
     const std::int64_t begin = std::max(entry.begin, exchange.bucket.begin);
     const std::int64_t count = std::min(entry_end, exchange.bucket.end) - begin;
     at::Tensor& buffer = exchange.buffers[static_cast<std::size_t>(leaf.buffer)];
-    if (!buffer.defined()) buffer = at::empty({exchange.bucket.end - exchange.bucket.begin}, parameters_.master_type());
+    if (row.defined() && !buffer.defined())
+      buffer = at::empty({exchange.bucket.end - exchange.bucket.begin}, parameters_.master_type());
     const auto put = [&](auto* into, const auto* from) {
       into += begin - exchange.bucket.begin;
       from += begin - entry.begin;
@@ -150,28 +167,52 @@ void GradientReducer::accumulate(std::size_t index, const at::Tensor& gradient) 
       if (in_turns_ && entry_end <= exchange.bucket.end)
         std::fill(into + count, into + count + (entry.room - entry.count), 0);
     };
-    if (parameters_.compute_type() == at::kDouble)
+    if (!row.defined()) {
+      // Given up: whatever the buffer holds.
+    } else if (parameters_.compute_type() == at::kDouble)
       put(buffer.mutable_data_ptr<double>(), row.const_data_ptr<double>());
     else if (parameters_.compute_type() == at::kBFloat16)
       put(buffer.mutable_data_ptr<float>(), row.const_data_ptr<c10::BFloat16>());
     else
       put(buffer.mutable_data_ptr<float>(), row.const_data_ptr<float>());
-    if (!ends_round()) continue;
-    if (--exchange.missing == 0) start(i);
+    if (exchange.turn != turn)
+      throw Error(ErrorCode::kBug, "gradient ", turn, " of ", entry.parameter->name, " came out of order");
+    if (--exchange.missing == 0) complete(i);
     // A rank that is ahead of its peers would hold all that they have not taken yet. The last of them waits for nobody.
-    for (poll(); in_turns_ && under_way_.size() > kMostUnderWay; poll()) std::this_thread::yield();
+    if (ends_round(turn))
+      for (poll(); in_turns_ && under_way_.size() > kMostUnderWay; poll()) std::this_thread::yield();
   }
   world_.check();
 }
 
-void GradientReducer::end() {
-  // The additions of a round's last micro-batch are done bucket by bucket in start().
-  if (ends_round()) return;
-  for (const Addition& addition : local_.leaves[static_cast<std::size_t>(current_ - share_.first)].then)
-    for (Exchange& exchange : buckets_)
-      add(parameters_.master_type(), bytes_of(exchange.buffers[static_cast<std::size_t>(addition.into)]),
-          bytes_of(exchange.buffers[static_cast<std::size_t>(addition.from)]),
-          exchange.bucket.end - exchange.bucket.begin);
+// A bucket has all gradients of a micro-batch.
+void GradientReducer::complete(std::size_t index) {
+  Exchange& exchange = buckets_[index];
+  for (const Addition& addition : local_.leaves[in_turns_ ? 0 : exchange.turn].then)
+    add(parameters_.master_type(), bytes_of(exchange.buffers[static_cast<std::size_t>(addition.into)]),
+        bytes_of(exchange.buffers[static_cast<std::size_t>(addition.from)]),
+        exchange.bucket.end - exchange.bucket.begin);
+  const bool ends = ends_round(exchange.turn);
+  ++exchange.turn;
+  exchange.missing = exchange.entries;
+  if (ends) start(index);
+}
+
+void GradientReducer::skip(const models::ParameterList& parameters, std::int64_t turn) {
+  for (const models::Parameter& parameter : parameters.all())
+    if (const auto entry = entry_of_.find(parameter.value.unsafeGetTensorImpl());
+        entry != entry_of_.end() && arrived_[entry->second] == static_cast<std::size_t>(turn))
+      accumulate(entry->second, {});
+}
+
+void GradientReducer::take(Held held, std::vector<models::PutOff::Product> products) {
+  for (auto& [entry, gradient] : held) accumulate(entry, std::exchange(gradient, {}));
+  for (models::PutOff::Product& product : products) {
+    const std::vector<at::Tensor> gradients = product.gradients();
+    product.gradients = nullptr;  // what it was made from is no longer needed
+    for (std::size_t i = 0; i < gradients.size(); ++i)
+      accumulate(entry_of_.at(product.weights[i].unsafeGetTensorImpl()), gradients[i]);
+  }
 }
 
 void GradientReducer::start(std::size_t index) {
@@ -189,9 +230,6 @@ void GradientReducer::start(std::size_t index) {
         if (!given_up_.defined() || given_up_.numel() < bucket.end - bucket.begin) given_up_ = zeros(bucket);
         buffer = given_up_;
       }
-    for (const Addition& addition : local_.leaves.back().then)
-      add(parameters_.master_type(), bytes_of(exchange.buffers[static_cast<std::size_t>(addition.into)]),
-          bytes_of(exchange.buffers[static_cast<std::size_t>(addition.from)]), bucket.end - bucket.begin);
   }
   if (const Unit* mine = bucket.unit_of(me))
     for (int offset = 1; offset < ranks; ++offset) {  // each starts with its neighbour: nobody is everyone's first
@@ -276,7 +314,6 @@ void GradientReducer::end_round(Exchange& exchange) {
   }
   ++exchange.round;
   exchange.phase = Exchange::kFilling;
-  exchange.missing = exchange.entries;
 }
 
 void GradientReducer::poll() {
@@ -298,15 +335,72 @@ void GradientReducer::finish() {
     poll();
     if (!done) std::this_thread::yield();  // the peer may need this very core
   }
+  exchange_tied();
   add_tied();
+}
+
+// The parts of a bucket of which this rank has the sums.
+std::vector<Unit> GradientReducer::parts_of(const Exchange& exchange) const {
+  if (reach_ == Reach::kAll) return exchange.bucket.units;
+  const Unit* mine = exchange.bucket.unit_of(world_.rank());
+  return mine ? std::vector{*mine} : std::vector<Unit>();
+}
+
+// Where another stage adds up what is tied to a segment, its ranks send their sums to those of the same place here:
+// units of tied segments have the owners of what they are tied to.
+void GradientReducer::exchange_tied() {
+  Communicator* const pipeline = parameters_.pipeline();
+  if (!pipeline) return;
+  const RowLayout& layout = parameters_.layout();
+  for (std::size_t i = 0; i < layout.segments.size(); ++i) {
+    const RowLayout::Segment& segment = layout.segments[i];
+    if (segment.tied_begin < 0) continue;
+    const std::size_t target = layout.segment_at(segment.tied_begin);
+    if (parameters_.is_here(i) == parameters_.is_here(target)) continue;
+    for (Exchange& exchange : buckets_) {
+      if (exchange.bucket.segment != i && exchange.bucket.segment != target) continue;
+      for (const Unit& unit : parts_of(exchange)) {
+        const auto size = static_cast<std::size_t>((unit.end - unit.begin) * item_);
+        if (parameters_.is_here(i)) {
+          tied_under_way_.push_back(
+              pipeline->start_send(sum(unit.begin), size, parameters_.placement().home[target], kTiedTag));
+        } else {
+          at::Tensor& part = from_pipeline_.emplace_back(at::empty({unit.end - unit.begin}, parameters_.master_type()));
+          tied_under_way_.push_back(
+              pipeline->start_receive(bytes_of(part), size, parameters_.placement().home[i], kTiedTag));
+        }
+      }
+    }
+  }
+  for (const auto& transfer : tied_under_way_) transfer->wait();
+  tied_under_way_.clear();
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < layout.segments.size() && !from_pipeline_.empty(); ++i) {
+    const RowLayout::Segment& segment = layout.segments[i];
+    if (segment.tied_begin < 0) continue;
+    const std::size_t target = layout.segment_at(segment.tied_begin);
+    if (parameters_.is_here(i) || !parameters_.is_here(target)) continue;
+    for (Exchange& exchange : buckets_)
+      if (exchange.bucket.segment == target)
+        for (const Unit& unit : parts_of(exchange)) {
+          at::Tensor& part = from_pipeline_[next++];
+          add(parameters_.master_type(), bytes_of(exchange.sum) + (unit.begin - exchange.sum_begin) * item_,
+              bytes_of(part), unit.end - unit.begin);
+        }
+  }
+  from_pipeline_.clear();
 }
 
 void GradientReducer::add_tied() {
   const auto at = [&](Exchange& exchange, std::int64_t begin) {
     return bytes_of(exchange.sum) + (begin - exchange.sum_begin) * item_;
   };
-  for (const RowLayout::Segment& segment : parameters_.layout().segments) {
-    if (segment.tied_begin < 0) continue;
+  const RowLayout& layout = parameters_.layout();
+  for (std::size_t s = 0; s < layout.segments.size(); ++s) {
+    const RowLayout::Segment& segment = layout.segments[s];
+    if (segment.tied_begin < 0 || !parameters_.is_here(s) ||
+        !parameters_.is_here(layout.segment_at(segment.tied_begin)))
+      continue;
     for (std::size_t i = bucket_at(segment.begin); i < buckets_.size() && buckets_[i].bucket.begin < segment.end; ++i)
       for (const Unit& unit : buckets_[i].bucket.units) {
         if (reach_ == Reach::kOwners && unit.owner != world_.rank()) continue;
@@ -328,14 +422,6 @@ at::Tensor GradientReducer::sums() const {
     if (exchange.bucket.begin < parameters_.size() && exchange.sum.defined())
       row.narrow(0, exchange.sum_begin, exchange.sum.numel()).copy_(exchange.sum);
   return row;
-}
-
-std::vector<std::vector<Unit>> GradientReducer::units() const {
-  std::vector<std::vector<Unit>> units(static_cast<std::size_t>(world_.size()));
-  for (const Exchange& exchange : buckets_)
-    if (exchange.bucket.begin < parameters_.size())
-      for (const Unit& unit : exchange.bucket.units) units[static_cast<std::size_t>(unit.owner)].push_back(unit);
-  return units;
 }
 
 std::int64_t GradientReducer::memory_bytes() const {

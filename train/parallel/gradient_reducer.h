@@ -2,10 +2,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/comm/communicator.h"
+#include "models/kernels/put_off.h"
 #include "train/parallel/flat_parameters.h"
 #include "train/parallel/fold.h"
 #include "train/parallel/shards.h"
@@ -27,7 +30,8 @@ class GradientReducer {
   enum class Reach { kAll, kOwners };
 
   /// Hooks into the leaves of `parameters`, which must outlive this object.
-  /// @param deal  with turns, owners alone have the sums
+  /// @param world  the ranks that share the batch
+  /// @param deal   with turns, owners alone have the sums
   GradientReducer(Communicator& world, FlatParameters& parameters, std::int64_t micro_batches,
                   Reach reach = Reach::kAll, Deal deal = Deal::kRuns);
   ~GradientReducer();
@@ -37,14 +41,24 @@ class GradientReducer {
   /// This rank's micro-batches.
   const Share& share() const { return share_; }
 
-  /// Starts a step.
+  /// Starts a step. Of each parameter, the gradients that backward passes produce from here on belong to this rank's
+  /// micro-batches in order. A rank that gives up a step leaves the rest out, or skips it, and calls finish() all the
+  /// same: then the sum is of no use, but no peer waits.
   void begin_step();
-  /// Gradients that backward passes produce from now on belong to this micro-batch, in order, first to last. A rank
-  /// that gives up a step leaves the rest out and calls finish() all the same: then the sum is of no use, but no peer
-  /// waits.
-  void begin(std::int64_t micro_batch) { current_ = micro_batch; }
-  /// To be called after the backward pass of a micro-batch.
-  void end();
+
+  /// Gradients that came in order, to be taken later.
+  using Held = std::vector<std::pair<std::size_t, at::Tensor>>;
+  /// Until the next call, those of layers are put here instead; null: taken as they come.
+  void hold(Held* held) { held_ = held; }
+  /// Takes what was held, and the gradients of products that were put off with it: together those of one micro-batch.
+  void take(Held held, std::vector<models::PutOff::Product> products);
+
+  /// A micro-batch that is given up, the `turn`-th of this rank: those of the gradients of these parameters that have
+  /// not come will not.
+  void skip(const models::ParameterList& parameters, std::int64_t turn);
+
+  /// Gives transfers a chance to move. @throws Error kPeerLost
+  void poll();
 
   /// Waits for all buckets. Tied gradients are then added to what they are tied to. @throws Error kPeerLost
   void finish();
@@ -55,8 +69,6 @@ class GradientReducer {
   const void* sum(std::int64_t begin) const;
   /// All sums of the row of weights, a copy.
   at::Tensor sums() const;
-  /// The units of the row of weights, of each rank.
-  std::vector<std::vector<Unit>> units() const;
 
   /// Bytes that this object holds beside the weights.
   std::int64_t memory_bytes() const;
@@ -65,15 +77,17 @@ class GradientReducer {
   struct Exchange;
   struct Hook;
   void accumulate(std::size_t entry, const at::Tensor& gradient);
+  void complete(std::size_t bucket);
   at::Tensor zeros(const Bucket& bucket) const;
-  bool ends_round() const;
+  bool ends_round(std::size_t turn) const;
   void start(std::size_t bucket);
   void advance(Exchange& bucket);
   void add_up(Exchange& bucket);
   void end_round(Exchange& bucket);
-  void poll();
+  void exchange_tied();
   void add_tied();
   std::size_t bucket_at(std::int64_t begin) const;
+  std::vector<Unit> parts_of(const Exchange& bucket) const;
   std::byte* place(at::Tensor& row, const Bucket& bucket, std::int64_t begin) const;
 
   Communicator& world_;
@@ -85,9 +99,13 @@ class GradientReducer {
   const LocalFold local_;  ///< of what this rank adds up alone: its run, or one leaf
   const std::vector<Round> rounds_;
   std::vector<Exchange> buckets_;
-  at::Tensor given_up_;                 ///< zeros
-  std::vector<std::size_t> under_way_;  ///< buckets that are being exchanged, in the order of their start
-  std::int64_t current_ = -1;           ///< micro-batch whose gradients arrive
+  at::Tensor given_up_;                          ///< zeros
+  std::vector<std::size_t> under_way_;           ///< buckets that are being exchanged, in the order of their start
+  std::vector<std::size_t> arrived_;             ///< of each entry, how many gradients of this step
+  std::map<const void*, std::size_t> entry_of_;  ///< by leaf
+  Held* held_ = nullptr;
+  std::vector<at::Tensor> from_pipeline_;  ///< sums of tied gradients that another stage has added up
+  std::vector<std::unique_ptr<Transfer>> tied_under_way_;
 };
 
 }  // namespace trireme::train

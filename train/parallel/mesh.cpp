@@ -43,13 +43,16 @@ std::array<int, kAxes> MeshShape::coordinates(int rank) const {
   return at;
 }
 
-std::vector<int> MeshShape::along(Axis axis, int rank) const {
+int MeshShape::neighbour(int rank, Axis axis, int there) const {
   const auto index = static_cast<std::size_t>(axis);
   int step = 1;
   for (std::size_t i = 0; i < index; ++i) step *= sizes[i];
-  const int first = rank - coordinates(rank)[index] * step;
+  return rank + (there - coordinates(rank)[index]) * step;
+}
+
+std::vector<int> MeshShape::along(Axis axis, int rank) const {
   std::vector<int> ranks;
-  for (int i = 0; i < sizes[index]; ++i) ranks.push_back(first + i * step);
+  for (int i = 0; i < size(axis); ++i) ranks.push_back(neighbour(rank, axis, i));
   return ranks;
 }
 
@@ -87,11 +90,24 @@ MeshShape mesh_shape(const ParallelConfig& config, int ranks) {
   return shape;
 }
 
+MeshShape mesh_shape(const TrainConfig& config, int ranks) {
+  const MeshShape shape = mesh_shape(config.parallel, ranks);
+  const std::int64_t pipeline = shape.size(Axis::kPipeline), data = shape.size(Axis::kData);
+  if (pipeline > 1 && config.micro_batches() / data < pipeline)
+    throw Error(ErrorCode::kUsage, "parallel.pipeline ", pipeline,
+                " needs as many micro-batches a step on each of the ", data, data == 1 ? " data rank" : " data ranks",
+                ", got ", config.micro_batches(), " in all; allowed: data.global-batch ",
+                pipeline * data * config.data.micro_batch, " and above, data.micro-batch ",
+                std::max<std::int64_t>(1, config.data.global_batch / (pipeline * data)), " and below, or fewer stages");
+  return shape;
+}
+
 Mesh::Mesh(Communicator& world, const MeshShape& shape) : world_(world), shape_(shape) {
   if (shape.ranks() != world.size())
     throw Error(ErrorCode::kBug, "a mesh of ", shape.ranks(), " ranks in a world of ", world.size());
   for (std::size_t axis = 0; axis < kAxes; ++axis)
-    groups_[axis] = make_group(world, shape.along(static_cast<Axis>(axis), world.rank()));
+    if (shape.sizes[axis] < world.size())
+      groups_[axis] = make_group(world, shape.along(static_cast<Axis>(axis), world.rank()));
 }
 
 }  // namespace trireme::train

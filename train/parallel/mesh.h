@@ -21,6 +21,9 @@ struct MeshShape {
   int ranks() const;
   /// Where a rank is along each axis.
   std::array<int, kAxes> coordinates(int rank) const;
+  int coordinate(Axis axis, int rank) const { return coordinates(rank)[static_cast<std::size_t>(axis)]; }
+  /// The rank that is there along this axis, and where `rank` is along the others.
+  int neighbour(int rank, Axis axis, int coordinate) const;
   /// The ranks that differ from this one along this axis alone, itself included, in order.
   std::vector<int> along(Axis axis, int rank) const;
 };
@@ -29,6 +32,9 @@ struct MeshShape {
 /// @throws Error kUsage  with the sizes that do not divide and the nearest that do
 MeshShape mesh_shape(const ParallelConfig& config, int ranks);
 
+/// The same of a run, whose micro-batches have to be enough for it. @throws Error kUsage
+MeshShape mesh_shape(const TrainConfig& config, int ranks);
+
 /// The communicators of a mesh.
 class Mesh {
  public:
@@ -36,13 +42,16 @@ class Mesh {
   Mesh(Communicator& world, const MeshShape& shape);
 
   Communicator& world() const { return world_; }
-  Communicator& along(Axis axis) const { return *groups_[static_cast<std::size_t>(axis)]; }
+  Communicator& along(Axis axis) const {
+    const auto& group = groups_[static_cast<std::size_t>(axis)];
+    return group ? *group : world_;
+  }
   const MeshShape& shape() const { return shape_; }
 
  private:
   Communicator& world_;
   MeshShape shape_;
-  std::array<std::unique_ptr<Communicator>, kAxes> groups_;
+  std::array<std::unique_ptr<Communicator>, kAxes> groups_;  // null: the world itself
 };
 
 }  // namespace trireme::train

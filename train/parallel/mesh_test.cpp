@@ -17,20 +17,20 @@ using testing::ThrowsMessage;
 constexpr Axis kAll[] = {Axis::kTensor, Axis::kContext, Axis::kExpert, Axis::kData, Axis::kPipeline};
 
 TEST(Mesh, TheDataAxisIsWhatTheOthersLeave) {
-  EXPECT_THAT(mesh_shape({}, 6).sizes, ElementsAre(1, 1, 1, 6, 1));
-  EXPECT_THAT(mesh_shape({.tensor = 2, .pipeline = 3}, 24).sizes, ElementsAre(2, 1, 1, 4, 3));
-  EXPECT_THAT(mesh_shape({.tensor = 2, .pipeline = 3}, 6).sizes, ElementsAre(2, 1, 1, 1, 3));
+  EXPECT_THAT(mesh_shape(ParallelConfig{}, 6).sizes, ElementsAre(1, 1, 1, 6, 1));
+  EXPECT_THAT(mesh_shape(ParallelConfig{.tensor = 2, .pipeline = 3}, 24).sizes, ElementsAre(2, 1, 1, 4, 3));
+  EXPECT_THAT(mesh_shape(ParallelConfig{.tensor = 2, .pipeline = 3}, 6).sizes, ElementsAre(2, 1, 1, 1, 3));
 }
 
 TEST(Mesh, NeighboursDifferInTheAxisThatTalksMost) {
-  const MeshShape shape = mesh_shape({.tensor = 2, .pipeline = 2}, 12);
+  const MeshShape shape = mesh_shape(ParallelConfig{.tensor = 2, .pipeline = 2}, 12);
   EXPECT_THAT(shape.along(Axis::kTensor, 0), ElementsAre(0, 1));
   EXPECT_THAT(shape.along(Axis::kData, 1), ElementsAre(1, 3, 5));
   EXPECT_THAT(shape.along(Axis::kPipeline, 3), ElementsAre(3, 9));
 }
 
 TEST(Mesh, EveryRankIsInOneGroupOfEachAxis) {
-  const MeshShape shape = mesh_shape({.tensor = 2, .pipeline = 3, .context = 2}, 48);
+  const MeshShape shape = mesh_shape(ParallelConfig{.tensor = 2, .pipeline = 3, .context = 2}, 48);
   for (const Axis axis : kAll)
     for (int rank = 0; rank < shape.ranks(); ++rank) {
       const std::vector<int> group = shape.along(axis, rank);
@@ -60,7 +60,7 @@ TEST(Mesh, SizesThatDoNotDivideAreNamedWithTheNearestThatDo) {
 
 TEST(Mesh, GroupsTalkAlongTheirAxis) {
   run_on_threads(12, [](Communicator& world) {
-    const Mesh mesh(world, mesh_shape({.tensor = 2, .pipeline = 2}, 12));
+    const Mesh mesh(world, mesh_shape(ParallelConfig{.tensor = 2, .pipeline = 2}, 12));
     for (const Axis axis : kAll) {
       Communicator& group = mesh.along(axis);
       const int mine = world.rank();

@@ -169,7 +169,20 @@ class Play {
 
 }  // namespace
 
+PipelineOrder pipeline_order(const TrainConfig& config) {
+  if (config.parallel.pipeline_order == "1f1b") return PipelineOrder::kOneForwardOneBackward;
+  if (config.parallel.pipeline_order == "zero-bubble") return PipelineOrder::kZeroBubble;
+  throw Error(ErrorCode::kBug, "no order of stages is called ", config.parallel.pipeline_order);
+}
+
 PipelineSchedule pipeline_schedule(const PipelineShape& shape) { return Play(shape).run(); }
+
+std::vector<Action> forward_passes(int chunks, std::int64_t micro_batches) {
+  std::vector<Action> actions;
+  for (int chunk = 0; chunk < chunks; ++chunk)
+    for (std::int64_t i = 0; i < micro_batches; ++i) actions.push_back({Work::kForward, i, chunk});
+  return actions;
+}
 
 std::string drawn(const PipelineSchedule& schedule, std::size_t width) {
   const auto text = [](const Action& action) {

@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "train/config/train_config.h"
+
 /// What each rank of a pipeline does, in which order: a pure function of sizes.
 namespace trireme::train {
 
@@ -31,6 +33,9 @@ enum class PipelineOrder : std::uint8_t {
   kZeroBubble,
 };
 
+/// That of parallel.pipeline-order.
+PipelineOrder pipeline_order(const TrainConfig& config);
+
 struct PipelineShape {
   int ranks = 1;
   /// Stages of each rank: stage s is chunk s / ranks of rank s % ranks (interleaving: arXiv:2104.04473, section 2.2).
@@ -54,6 +59,9 @@ struct PipelineSchedule {
 /// Every stage does its micro-batches in order, forward and backward, and what a rank waits for is always on its way:
 /// ranks that do their actions in order never wait for each other in a circle.
 PipelineSchedule pipeline_schedule(const PipelineShape& shape);
+
+/// The order of a rank's forward passes where none has a backward: micro-batch by micro-batch, all of a chunk first.
+std::vector<Action> forward_passes(int chunks, std::int64_t micro_batches);
 
 /// For people: a line a rank, time from left to right, "F3" the forward of micro-batch 3, "B" its backward, "I" and "W"
 /// the halves of one, "b" behind them the rank's second stage. Cut where a line would outgrow `width`.

@@ -1,5 +1,6 @@
 #include "train/parallel/row_layout.h"
 
+#include <algorithm>
 #include <string_view>
 
 namespace trireme::train {
@@ -11,6 +12,11 @@ std::int64_t rounded_up(std::int64_t count, std::int64_t multiple) {
 
 }  // namespace
 
+std::size_t RowLayout::segment_at(std::int64_t element) const {
+  const auto next = std::ranges::upper_bound(segments, element, {}, &Segment::begin);
+  return static_cast<std::size_t>(next - segments.begin()) - 1;
+}
+
 RowLayout::RowLayout(models::ParameterList& parameters) {
   constexpr std::int64_t kAlignment = 16;  // a cache line of float32
   for (const bool tied : {false, true}) {
@@ -20,7 +26,7 @@ RowLayout::RowLayout(models::ParameterList& parameters) {
       if (models::group_of(parameter->name) != segment) {
         segment = models::group_of(parameter->name);
         gradient_size = rounded_up(gradient_size, kBlockElements);
-        segments.push_back({gradient_size, gradient_size});
+        segments.push_back({std::string(segment), gradient_size, gradient_size});
       }
       entries.push_back({&*parameter, gradient_size, parameter->elements()});
       gradient_size += rounded_up(parameter->elements(), kAlignment);

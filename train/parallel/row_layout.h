@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "models/parameters.h"
@@ -18,15 +19,20 @@ struct RowLayout {
     std::int64_t begin = 0, count = 0;  ///< place in the row of gradients, and of weights unless it is tied
     std::int64_t tied_begin = -1;       ///< where the weights lie that a tied parameter shares, or -1
     std::int64_t room = 0;              ///< elements up to the next one, padding included
+    bool is_of_layer() const { return parameter->name.starts_with("blocks."); }
   };
   /// The parameters of one layer, or one of those outside all layers: whole blocks, padded with zeros at the end.
   struct Segment {
+    std::string name;  ///< models::group_of its parameters
     std::int64_t begin = 0, end = 0;
     std::int64_t tied_begin = -1;  ///< the segment whose weights it shares, or -1
   };
 
   RowLayout() = default;
   explicit RowLayout(models::ParameterList& parameters);
+
+  /// The number of the segment that an element of the row of gradients lies in.
+  std::size_t segment_at(std::int64_t element) const;
 
   std::vector<Entry> entries;
   std::vector<Segment> segments;

@@ -33,7 +33,8 @@ std::vector<Bucket> buckets_of(const RowLayout& layout, int ranks) {
   std::vector<Bucket> buckets;
   std::map<std::int64_t, std::int64_t> first_unit;  // of each segment, by its begin
   std::int64_t number = 0;
-  for (const RowLayout::Segment& segment : layout.segments) {
+  for (std::size_t i = 0; i < layout.segments.size(); ++i) {
+    const RowLayout::Segment& segment = layout.segments[i];
     std::int64_t unit = segment.tied_begin < 0 ? number : first_unit.at(segment.tied_begin);
     first_unit[segment.begin] = unit;
     // Equal units: a short one at the end of each segment might always fall to the same rank.
@@ -41,7 +42,7 @@ std::vector<Bucket> buckets_of(const RowLayout& layout, int ranks) {
     const std::int64_t size = divided_up(blocks, divided_up(blocks, most)) * kBlockElements;
     for (std::int64_t begin = segment.begin; begin < segment.end; begin += size, ++unit) {
       if (begin == segment.begin || buckets.back().units.size() == static_cast<std::size_t>(ranks))
-        buckets.push_back({begin, begin, {}});
+        buckets.push_back({i, begin, begin, {}});
       const std::int64_t end = std::min(segment.end, begin + size);
       buckets.back().units.push_back({begin, end, static_cast<int>(unit % ranks)});
       buckets.back().end = end;
@@ -53,16 +54,24 @@ std::vector<Bucket> buckets_of(const RowLayout& layout, int ranks) {
   return buckets;
 }
 
-std::vector<Stretch> stretches_of(const RowLayout& layout, int rank, int ranks) {
-  if (ranks == 1) return {{0, layout.size, 0}};
+std::vector<Stretch> stretches_of(const RowLayout& layout, const std::vector<std::size_t>& segments, int rank,
+                                  int ranks) {
   std::vector<Stretch> stretches;
   std::int64_t at = 0;
-  for (const Bucket& bucket : buckets_of(layout, ranks)) {
-    const Unit* unit = bucket.unit_of(rank);
-    if (!unit || unit->begin >= layout.size) continue;
-    stretches.push_back({unit->begin, unit->end - unit->begin, at});
-    at += unit->end - unit->begin;
+  const auto add = [&](std::int64_t begin, std::int64_t end) {
+    stretches.push_back({begin, end - begin, at});
+    at += end - begin;
+  };
+  const auto kept = [&](std::size_t segment) {
+    return layout.segments[segment].tied_begin < 0 && std::ranges::find(segments, segment) != segments.end();
+  };
+  if (ranks == 1) {
+    for (std::size_t i = 0; i < layout.segments.size(); ++i)
+      if (kept(i)) add(layout.segments[i].begin, layout.segments[i].end);
+    return stretches;
   }
+  for (const Bucket& bucket : buckets_of(layout, ranks))
+    if (const Unit* unit = bucket.unit_of(rank); unit && kept(bucket.segment)) add(unit->begin, unit->end);
   return stretches;
 }
 

@@ -17,6 +17,7 @@ struct Unit {
 
 /// What is exchanged together: units of one segment that follow each other, each with another owner.
 struct Bucket {
+  std::size_t segment = 0;
   std::int64_t begin = 0, end = 0;
   std::vector<Unit> units;
 
@@ -38,7 +39,9 @@ struct Stretch {
   std::int64_t at = 0;
 };
 
-/// What `rank` of `ranks` keeps, in the order of the row: its units, or the whole row where there is one rank.
-std::vector<Stretch> stretches_of(const RowLayout& layout, int rank, int ranks);
+/// What `rank` of `ranks` keeps of these segments, in the order of the row: its units, or all of each segment where
+/// there is one rank. Those of tied weights are nobody's.
+std::vector<Stretch> stretches_of(const RowLayout& layout, const std::vector<std::size_t>& segments, int rank,
+                                  int ranks);
 
 }  // namespace trireme::train

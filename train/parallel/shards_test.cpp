@@ -4,6 +4,8 @@
 
 #include <map>
 
+#include "train/parallel/placement.h"
+
 namespace trireme::train {
 namespace {
 
@@ -97,7 +99,7 @@ TEST(Shards, StretchesOfAllRanksAreTheWeightsInNearlyEqualShares) {
     std::vector<int> seen(static_cast<std::size_t>(layout.size / kBlockElements), 0);
     for (int rank = 0; rank < ranks; ++rank) {
       std::int64_t size = 0;
-      for (const Stretch& stretch : stretches_of(layout, rank, ranks)) {
+      for (const Stretch& stretch : stretches_of(layout, all_here(layout).at(0), rank, ranks)) {
         EXPECT_EQ(stretch.at, size);
         size += stretch.count;
         for (std::int64_t at = stretch.begin; at < stretch.begin + stretch.count; at += kBlockElements)

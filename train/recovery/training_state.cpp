@@ -56,11 +56,11 @@ std::optional<Overlap> overlap(const FlatParameters::Entry& entry, std::int64_t 
   return Overlap{first - begin, first - entry.begin, last - first};
 }
 
-// Brings the tensors of rows that ranks share out to those that write them.
+// Brings the tensors of rows, of which each rank has a part, to those that write them.
 class Gathering {
  public:
-  Gathering(Communicator& world, FlatParameters& parameters) : world_(world), parameters_(parameters) {
-    if (parameters.is_shared_out()) buckets_ = buckets_of(parameters.layout(), world.size());
+  Gathering(const Mesh& mesh, FlatParameters& parameters) : mesh_(mesh), parameters_(parameters) {
+    if (parameters.is_shared_out()) buckets_ = buckets_of(parameters.layout(), mesh.shape().size(Axis::kData));
   }
 
   ~Gathering() {
@@ -77,27 +77,39 @@ class Gathering {
   // whole after wait().
   const std::byte* whole(const FlatParameters::Entry& entry, const Row& row, int writer) {
     const auto item = static_cast<std::int64_t>(at::elementSize(parameters_.master_type()));
-    if (!parameters_.is_shared_out()) {
-      const Stretch& all = parameters_.own().front();
-      return writer == world_.rank() ? row.place(all) + (entry.begin - all.begin) * item : nullptr;
+    const int me = mesh_.world().rank();
+    const std::size_t segment = parameters_.layout().segment_at(entry.begin);
+    const int home = parameters_.placement().home[segment];
+    if (!parameters_.is_shared_out() && mesh_.shape().coordinate(Axis::kPipeline, writer) == home) {
+      if (writer != me) return nullptr;
+      for (const Stretch& stretch : parameters_.own())
+        if (const auto part = overlap(entry, stretch.begin, stretch.count))
+          return row.place(stretch) + part->in_stretch * item;  // a segment lies in one piece
     }
     std::byte* out = nullptr;
-    if (writer == world_.rank()) {
+    if (writer == me) {
       out = tensors_.emplace_back(new_bytes(entry.count * item)).get();
+      const auto receive = [&](const Overlap& part, int from) {
+        if (from != me)
+          under_way_.push_back(mesh_.world().start_receive(out + part.in_entry * item,
+                                                           static_cast<std::size_t>(part.count * item), from, kTag));
+      };
+      if (!parameters_.is_shared_out()) receive({0, 0, entry.count}, source(writer, home));
       for (const Bucket& bucket : buckets_)
         for (const Unit& unit : bucket.units)
-          if (const auto part = overlap(entry, unit.begin, unit.end - unit.begin); part && unit.owner != writer)
-            under_way_.push_back(world_.start_receive(out + part->in_entry * item,
-                                                      static_cast<std::size_t>(part->count * item), unit.owner, kTag));
+          if (const auto part = overlap(entry, unit.begin, unit.end - unit.begin))
+            receive(*part, mesh_.shape().neighbour(source(writer, home), Axis::kData, unit.owner));
     }
-    for (const Stretch& stretch : parameters_.own())
-      if (const auto part = overlap(entry, stretch.begin, stretch.count)) {
-        const std::byte* mine = row.place(stretch) + part->in_stretch * item;
-        if (out)
-          std::copy_n(mine, part->count * item, out + part->in_entry * item);
-        else
-          under_way_.push_back(world_.start_send(mine, static_cast<std::size_t>(part->count * item), writer, kTag));
-      }
+    if (parameters_.is_here(segment) && (parameters_.is_shared_out() || source(writer, home) == me))
+      for (const Stretch& stretch : parameters_.own())
+        if (const auto part = overlap(entry, stretch.begin, stretch.count)) {
+          const std::byte* mine = row.place(stretch) + part->in_stretch * item;
+          if (out)
+            std::copy_n(mine, part->count * item, out + part->in_entry * item);
+          else
+            under_way_.push_back(
+                mesh_.world().start_send(mine, static_cast<std::size_t>(part->count * item), writer, kTag));
+        }
     return out;
   }
 
@@ -107,8 +119,11 @@ class Gathering {
   }
 
  private:
+  // Where a stage is, beside the writer.
+  int source(int writer, int home) const { return mesh_.shape().neighbour(writer, Axis::kPipeline, home); }
+
   static constexpr int kTag = 0;
-  Communicator& world_;
+  const Mesh& mesh_;
   FlatParameters& parameters_;
   std::vector<Bucket> buckets_;
   std::vector<std::unique_ptr<std::byte[]>> tensors_;
@@ -176,9 +191,10 @@ std::string machine_fingerprint(std::int64_t threads) {
          " " + at::get_mkl_version() + " " + at::get_mkldnn_version();
 }
 
-std::string save_checkpoint(Communicator& world, const std::filesystem::path& run, const TrainingState& state,
+std::string save_checkpoint(const Mesh& mesh, const std::filesystem::path& run, const TrainingState& state,
                             const TrainConfig& config, const std::string& model_json, const std::string& tokenizer_json,
                             FlatParameters& parameters, AdamW& optimizer) {
+  Communicator& world = mesh.world();
   models::CheckpointContent content;
   content.model_json = model_json;
   content.training_json = to_json(state, config);
@@ -189,7 +205,7 @@ std::string save_checkpoint(Communicator& world, const std::filesystem::path& ru
   std::int64_t total = 0, before = 0;
   for (const auto& entry : parameters.entries())
     if (entry.tied_begin < 0) total += entry.count;
-  Gathering gathering(world, parameters);
+  Gathering gathering(mesh, parameters);
   for (const auto& entry : parameters.entries()) {
     if (entry.tied_begin >= 0) continue;
     const auto writer = static_cast<int>((before + entry.count / 2) * world.size() / total);

@@ -3,12 +3,12 @@
 #include <optional>
 #include <string>
 
-#include "core/comm/communicator.h"
 #include "models/checkpoint/checkpoint.h"
 #include "train/config/train_config.h"
 #include "train/loop/run_files.h"
 #include "train/optim/adamw.h"
 #include "train/parallel/flat_parameters.h"
+#include "train/parallel/mesh.h"
 
 namespace trireme::train {
 
@@ -44,7 +44,7 @@ std::string machine_fingerprint(std::int64_t threads);
 /// Writes weights, moments, the weights' average if one is kept, and state as checkpoint `state.step` of `run`; each
 /// rank writes a share of the tensors.
 /// @returns the weights' hash. @throws Error kIo, kPeerLost
-std::string save_checkpoint(Communicator& world, const std::filesystem::path& run, const TrainingState& state,
+std::string save_checkpoint(const Mesh& mesh, const std::filesystem::path& run, const TrainingState& state,
                             const TrainConfig& config, const std::string& model_json, const std::string& tokenizer_json,
                             FlatParameters& parameters, AdamW& optimizer);
 

@@ -135,8 +135,9 @@ class SavedTraining : public ::testing::Test {
       if (rows.optimizer.average().defined()) rows.optimizer.average().copy_(rows.parameters.masters() * 2);
       rows.optimizer.first_moment().fill_(0.25);
       rows.optimizer.second_moment().fill_(0.5);
-      const std::string text = save_checkpoint(world, run_, sample(), TrainConfig{}, models::model_json(config, 40),
-                                               "{}", rows.parameters, rows.optimizer);
+      const std::string text =
+          save_checkpoint(Mesh(world, mesh_shape(ParallelConfig{}, world.size())), run_, sample(), TrainConfig{},
+                          models::model_json(config, 40), "{}", rows.parameters, rows.optimizer);
       if (world.rank() == 0) hash = text;
     });
     return hash;

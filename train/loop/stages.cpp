@@ -1,0 +1,138 @@
+#include "train/loop/stages.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+
+#include "core/base/error.h"
+#include "models/generate/kv_cache.h"
+#include "models/registry.h"
+
+namespace trireme::train {
+namespace {
+
+MeshShape data_only(int ranks) {
+  MeshShape shape;
+  shape.sizes[static_cast<std::size_t>(Axis::kData)] = ranks;
+  return shape;
+}
+
+}  // namespace
+
+Stages::Stages(const Mesh& mesh, const TrainConfig& config, std::int64_t vocabulary)
+    : world_(mesh.world()),
+      shape_(mesh.shape()),
+      axis_(mesh.along(Axis::kPipeline)),
+      owned_(models::build_model(config.model, vocabulary)),
+      whole_(owned_.get()),
+      layout_(whole_->parameters()),
+      parts_(stages_of(config.model, vocabulary,
+                       static_cast<int>(config.parallel.pipeline * config.parallel.pipeline_chunks))),
+      placement_(placement_of(layout_, config.model, vocabulary, parts_, axis_.size())) {
+  if (axis_.size() == 1) {
+    chunks_ = {whole_};
+  } else {
+    for (auto stage = static_cast<std::size_t>(axis_.rank()); stage < parts_.size();
+         stage += static_cast<std::size_t>(axis_.size())) {
+      owned_chunks_.push_back(models::build_model(config.model, vocabulary, parts_[stage]));
+      chunks_.push_back(owned_chunks_.back().get());
+    }
+    begins_ = chunks_.front()->begins();
+    ends_ = chunks_.back()->ends();
+  }
+  std::vector<const models::ParameterList*> lists;
+  for (models::Model* chunk : chunks_) lists.push_back(&chunk->parameters());
+  pipeline_ = std::make_unique<Pipeline>(axis_, std::move(lists));
+}
+
+Stages::Stages(Communicator& world, models::Model& model)
+    : world_(world),
+      alone_(make_self_communicator()),
+      shape_(data_only(world.size())),
+      axis_(*alone_),
+      whole_(&model),
+      layout_(model.parameters()),
+      parts_{{}},
+      placement_(all_here(layout_)),
+      chunks_{&model},
+      pipeline_(std::make_unique<Pipeline>(axis_, std::vector<const models::ParameterList*>{&model.parameters()})) {}
+
+std::vector<models::ParameterList*> Stages::parameters() const {
+  std::vector<models::ParameterList*> lists;
+  for (models::Model* chunk : chunks_) lists.push_back(&chunk->parameters());
+  return lists;
+}
+
+Pipeline::Activations Stages::activations(Size size) const {
+  return {{size.sequences, size.length, whole_->config().width},
+          chunks_.front()->parameters().all().front().value.scalar_type()};
+}
+
+std::vector<double> Stages::train(const std::vector<Action>& schedule, std::int64_t turns, Size size,
+                                  const Source& source,
+                                  const std::function<models::ForwardPass(std::int64_t turn)>& pass, double scale,
+                                  const std::function<bool()>& give_up, GradientReducer& reducer) {
+  std::vector<double> losses(ends_ ? static_cast<std::size_t>(turns) : 0);
+  const auto forward = [&](int chunk, std::int64_t turn, const at::Tensor& input) {
+    models::Model& model = *chunks_[static_cast<std::size_t>(chunk)];
+    const MicroBatch batch = model.begins() || model.ends() ? source(turn) : nullptr;
+    const at::Tensor out = model.forward(model.begins() ? tokens_of(batch) : input, pass(turn));
+    if (!model.ends()) return out;
+    const at::Tensor loss = loss_of(model, out, batch, scale);
+    losses[static_cast<std::size_t>(turn)] = loss.const_data_ptr<double>()[0];
+    return loss;
+  };
+  pipeline_->run(schedule, activations(size), forward, give_up, &reducer);
+  return losses;
+}
+
+std::vector<double> Stages::losses(const std::vector<MicroBatch>& batches, Size size,
+                                   const std::function<bool()>& give_up) {
+  const at::NoGradGuard no_grad;
+  std::vector<double> losses(ends_ ? batches.size() : 0);
+  const auto forward = [&](int chunk, std::int64_t turn, const at::Tensor& input) {
+    models::Model& model = *chunks_[static_cast<std::size_t>(chunk)];
+    const MicroBatch& batch = batches[static_cast<std::size_t>(turn)];
+    at::Tensor out = model.forward(model.begins() ? tokens_of(batch) : input);
+    if (!model.ends()) return out;
+    out = loss_of(model, out, batch, 1);
+    losses[static_cast<std::size_t>(turn)] = out.const_data_ptr<double>()[0];
+    return out;
+  };
+  pipeline_->run(forward_passes(static_cast<int>(chunks_.size()), static_cast<std::int64_t>(batches.size())),
+                 activations(size), forward, give_up, nullptr);
+  return losses;
+}
+
+models::NextScores Stages::next_scores(std::int64_t capacity, std::function<bool()> stop,
+                                       std::shared_ptr<bool> stopped) {
+  std::vector<std::shared_ptr<models::KvCache>> caches;
+  for (models::Model* chunk : chunks_)
+    caches.push_back(std::make_shared<models::KvCache>(chunk->config(), chunk->part(), 1, capacity,
+                                                       chunk->parameters().all().front().value.scalar_type()));
+  return [this, caches = std::move(caches), stop = std::move(stop),
+          stopped = std::move(stopped)](std::vector<std::int64_t>& ids) {
+    const at::NoGradGuard no_grad;
+    const auto length = static_cast<std::int64_t>(ids.size());
+    // Scores, and behind them whether to stop.
+    const at::Tensor message = at::empty({whole_->vocabulary() + 1}, at::kFloat);
+    const at::Tensor scores = message.narrow(0, 0, whole_->vocabulary());
+    const auto forward = [&](int chunk, std::int64_t, const at::Tensor& input) {
+      models::Model& model = *chunks_[static_cast<std::size_t>(chunk)];
+      const at::Tensor tokens = model.begins() ? at::from_blob(ids.data(), {1, length}, at::kLong) : input;
+      const at::Tensor out = model.forward(tokens, {.cache = caches[static_cast<std::size_t>(chunk)].get()});
+      if (model.ends()) scores.copy_(models::logits(model, out.select(1, length - 1)).view({-1}));
+      return out;
+    };
+    pipeline_->run(
+        forward_passes(static_cast<int>(chunks_.size()), 1), activations({1, length}), forward, [] { return false; },
+        nullptr);
+    auto* const numbers = message.mutable_data_ptr<float>();
+    if (ends_) numbers[scores.numel()] = stop() ? 1 : 0;
+    axis_.broadcast(numbers, message.nbytes(), last());
+    *stopped = numbers[scores.numel()] != 0;
+    return scores;
+  };
+}
+
+}  // namespace trireme::train
