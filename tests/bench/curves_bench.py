@@ -12,6 +12,7 @@ class Curves(Group):
     peer = "Python PyTorch (tests/bench/torch_peer.py), compiled, autocast"
     cases = [f"{side}-{seed}" for seed in SEEDS for side in ("ours", "peer")]
     steps, quick_steps = 400, 4
+    joint = True
 
     def measure(self, case, options):
         side, seed = case.split("-")

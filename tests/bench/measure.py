@@ -129,6 +129,7 @@ class Group:
     """Benchmarks that are run and told of together. `cases` are what --only names; `measure` gives one case's result as JSON."""
     about = peer = ""
     cases = ()
+    joint = False  # whether figures are made of several cases, so that a new one counts together with the known ones
 
     def measure(self, case, options):
         raise NotImplementedError

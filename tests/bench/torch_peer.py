@@ -238,7 +238,7 @@ def train(settings):
     plain = Llama(keys, index["vocabulary-size"], torch.bfloat16 if reduced else torch.float32)
     if masters:
         plain.bfloat16()
-    model = DistributedDataParallel(plain, gradient_as_bucket_view=True)
+    model = DistributedDataParallel(plain, gradient_as_bucket_view=True, broadcast_buffers=False)
     if variant["compile"]:
         model = torch.compile(model)
     optimizer = Optimizer(keys, plain, masters)

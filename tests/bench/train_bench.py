@@ -1,9 +1,10 @@
 """Groups `train` (tokens a second and memory) and `start` (exec to the end of the first step), beside Python PyTorch."""
+import hashlib
 import json
 
 import corpora
 import training
-from measure import WORK, Better, Group, figure, gemm_limit, in_turns, machine, say, versions
+from measure import ROOT, WORK, Better, Group, figure, gemm_limit, in_turns, machine, say, versions
 
 
 class Train(Group):
@@ -62,10 +63,11 @@ class Train(Group):
 
 
 def known_variants(case, variants, compile_peer, measure):
-    """What each variant of the peer reaches: measured once on this machine, then kept in build/bench."""
+    """What each variant of the peer, as it is written now, reaches: measured once on this machine, then kept in build/bench."""
     path = WORK / "variants.json"
     known = json.loads(path.read_text()) if path.exists() else {}
-    mine = known.setdefault(f"{case}, on {machine()['processor']} with torch {versions()['torch']}", {})
+    peer = hashlib.sha256((ROOT / "tests/bench/torch_peer.py").read_bytes()).hexdigest()[:8]
+    mine = known.setdefault(f"{case}, peer {peer}, on {machine()['processor']} with torch {versions()['torch']}", {})
     for name, variant in variants.items():
         if name in mine:
             continue
