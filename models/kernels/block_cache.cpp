@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <mutex>
 #include <new>
 #include <vector>
@@ -92,14 +93,14 @@ class BlockCache final : public c10::Allocator {
     std::uintptr_t begin = large_.take(size);
     if (begin == 0) {
       const std::size_t slab = std::max(size, kLargeSlab);
-      untouched_ = reinterpret_cast<std::uintptr_t>(fresh(slab));
-      untouched_end_ = untouched_ + slab;
-      large_.give(untouched_, slab);
+      const auto place = reinterpret_cast<std::uintptr_t>(fresh(slab));
+      untouched_[place + slab] = place;
+      large_.give(place, slab);
       begin = large_.take(size);
     }
-    // The rest of the newest slab costs nothing until it is used for the first time.
-    if (begin < untouched_end_ && begin + size > untouched_) {
-      untouched_ = begin + size;
+    // The rest of a slab costs nothing until it is used for the first time.
+    if (std::uintptr_t& untouched = untouched_.upper_bound(begin)->second; begin + size > untouched) {
+      untouched = begin + size;
       ++counts_.allocations;
     }
     return new (reinterpret_cast<void*>(begin)) Header{0, size} + 1;
@@ -138,7 +139,7 @@ class BlockCache final : public c10::Allocator {
   std::mutex mutex_;
   std::vector<std::vector<void*>> free_;  // by size class
   FreeRanges large_;
-  std::uintptr_t untouched_ = 0, untouched_end_ = 0;
+  std::map<std::uintptr_t, std::uintptr_t> untouched_;  // by end of a slab: where what was never used begins
   std::byte* slab_ = nullptr;
   std::size_t slab_left_ = 0;
   BlockCacheCounts counts_;

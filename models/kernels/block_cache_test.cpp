@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/randint.h>
+#include <c10/core/CPUAllocator.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -15,8 +16,17 @@ namespace {
 
 using namespace testing;
 
-TEST(BlockCache, BlocksAreAlignedWholeAndUsedAgain) {
-  cache_tensor_memory();
+// The other tests of this program keep the allocator that sanitizers know.
+class BlockCache : public ::testing::Test {
+ protected:
+  BlockCache() { cache_tensor_memory(); }
+  ~BlockCache() override { c10::SetCPUAllocator(before_, /*priority=*/255); }
+
+ private:
+  c10::Allocator* const before_ = c10::GetCPUAllocator();
+};
+
+TEST_F(BlockCache, BlocksAreAlignedWholeAndUsedAgain) {
   for (const std::int64_t bytes :
        {0, 1, 63, 64, 65, 511, 512, 513, 575, 577, 4095, 4097, 1 << 20, (1 << 20) + 1, (5 << 20) - 3}) {
     void* first = nullptr;
@@ -34,8 +44,7 @@ TEST(BlockCache, BlocksAreAlignedWholeAndUsedAgain) {
   }
 }
 
-TEST(BlockCache, WhatWasFreeIsCutForOtherSizes) {
-  cache_tensor_memory();
+TEST_F(BlockCache, WhatWasFreeIsCutForOtherSizes) {
   constexpr std::int64_t kMiB = 1 << 20;
   const at::Tensor below = at::empty({kMiB}, at::kByte);
   at::empty({8 * kMiB}, at::kByte);
@@ -51,8 +60,7 @@ TEST(BlockCache, WhatWasFreeIsCutForOtherSizes) {
   EXPECT_EQ(block_cache_counts().requests, before.requests + 3);
 }
 
-TEST(BlockCache, ATrainingStepAsksTheSystemForNothingOnceItHasRun) {
-  cache_tensor_memory();
+TEST_F(BlockCache, ATrainingStepAsksTheSystemForNothingOnceItHasRun) {
   for (const std::string& family : family_names()) {
     const auto model = made(small_config(family), at::kFloat);
     for (Parameter& parameter : model->parameters().all()) parameter.value.set_requires_grad(true);

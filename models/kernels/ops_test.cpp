@@ -1,8 +1,10 @@
 #include "models/kernels/ops.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randint.h>
@@ -14,24 +16,38 @@ namespace trireme::models {
 namespace {
 
 TEST(NextTokenLoss, EqualsAtenAndItsGradients) {
-  const std::int64_t rows = 300, width = 24, vocabulary = 5000;  // several groups of rows, the last one short
-  auto hidden = at::randn({rows, width}, at::kDouble).requires_grad_(true);
-  auto head = at::randn({vocabulary, width}, at::kDouble).requires_grad_(true);
-  auto targets = at::randint(vocabulary, {rows}, at::kLong);
-  targets[3] = -1;
-  targets[299] = -1;
-  const double scale = 1.0 / 298;
-  const at::Tensor ours = ops::next_token_loss(hidden, head, targets, scale);
-  ours.backward();
-  const auto hidden_gradient = hidden.grad().clone(), head_gradient = head.grad().clone();
-  hidden.mutable_grad().reset();
-  head.mutable_grad().reset();
-  const at::Tensor theirs =
-      at::cross_entropy_loss(at::linear(hidden, head), targets, {}, at::Reduction::Mean, /*ignore_index=*/-1);
-  theirs.backward();
-  EXPECT_NEAR(ours.item<double>(), theirs.item<double>(), 1e-12);
-  EXPECT_TRUE(at::allclose(hidden_gradient, hidden.grad(), 1e-10, 1e-14));
-  EXPECT_TRUE(at::allclose(head_gradient, head.grad(), 1e-10, 1e-14));
+  // Rows go in groups of 512 at most: less than one, and several with a short one at the end.
+  for (const std::int64_t rows : {5, 1100})
+    for (const auto& [type, tolerance] : {std::pair{at::kDouble, 1e-10}, {at::kFloat, 1e-4}, {at::kBFloat16, 0.02}}) {
+      const std::int64_t width = 24, vocabulary = 5000;
+      const auto hidden = at::randn({rows, width}, type).requires_grad_(true),
+                 head = at::randn({vocabulary, width}, type).requires_grad_(true);
+      auto targets = at::randint(vocabulary, {rows}, at::kLong);
+      targets[3] = -1;
+      targets[rows - 1] = -1;
+      const at::Tensor ours = ops::next_token_loss(hidden, head, targets, 1.0 / static_cast<double>(rows - 2));
+      ours.backward();
+      const auto wide_hidden = hidden.detach().to(at::kDouble).requires_grad_(true),
+                 wide_head = head.detach().to(at::kDouble).requires_grad_(true);
+      const at::Tensor theirs = at::cross_entropy_loss(at::linear(wide_hidden, wide_head), targets, {},
+                                                       at::Reduction::Mean, /*ignore_index=*/-1);
+      theirs.backward();
+      EXPECT_NEAR(ours.item<double>(), theirs.item<double>(), tolerance * theirs.item<double>()) << type;
+      for (const auto& [found, due] : {std::pair{hidden.grad(), wide_hidden.grad()}, {head.grad(), wide_head.grad()}})
+        EXPECT_LT((found.to(at::kDouble) - due).norm().item<double>(), tolerance * due.norm().item<double>())
+            << type << ", " << rows << " rows";
+    }
+}
+
+TEST(NextTokenLoss, OfNothingIsNothing) {
+  for (const std::int64_t rows : {0, 7}) {  // no rows, and none that is asked for
+    const auto hidden = at::randn({rows, 16}).requires_grad_(true), head = at::randn({50, 16}).requires_grad_(true);
+    const at::Tensor loss = ops::next_token_loss(hidden, head, at::full({rows}, -1, at::kLong), 1);
+    loss.backward();
+    EXPECT_EQ(loss.item<double>(), 0);
+    EXPECT_EQ(head.grad().abs().sum().item<float>(), 0);
+    EXPECT_EQ(hidden.grad().abs().sum().item<float>(), 0);
+  }
 }
 
 TEST(NextTokenLoss, WithoutGradientsGivesTheSameBits) {

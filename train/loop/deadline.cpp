@@ -19,6 +19,8 @@ bool Deadline::passed(double now) const {
   return limit_ && now + save_ + kEnd >= *limit_;
 }
 
-bool Deadline::passes_in_next_step(double now) const { return passed(now + longest_step_); }
+bool Deadline::passes_in_next_step(double now, double step_seconds) const {
+  return passed(now + std::max(longest_step_, step_seconds));
+}
 
 }  // namespace trireme::train

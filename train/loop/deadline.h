@@ -18,8 +18,9 @@ class Deadline {
   void save_took(double seconds);
   /// Whether only saving still fits.
   bool passed(double now) const;
-  /// Whether saving would no longer fit after one more step as long as the longest so far.
-  bool passes_in_next_step(double now) const;
+  /// Whether saving would no longer fit after one more step as long as the longest so far, of which this one has taken
+  /// so many seconds.
+  bool passes_in_next_step(double now, double step_seconds) const;
 
  private:
   std::optional<double> limit_;

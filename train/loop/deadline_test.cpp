@@ -8,7 +8,7 @@ namespace {
 TEST(Deadline, WithoutALimitItNeverPasses) {
   const Deadline deadline(std::nullopt, 1 << 30);
   EXPECT_FALSE(deadline.passed(1e12));
-  EXPECT_FALSE(deadline.passes_in_next_step(1e12));
+  EXPECT_FALSE(deadline.passes_in_next_step(1e12, 0));
 }
 
 TEST(Deadline, LeavesTimeForASaveBeforeAnyWasSeen) {
@@ -29,8 +29,10 @@ TEST(Deadline, StopsBeforeAStepThatWouldNotFit) {
   Deadline deadline(100, 0);
   deadline.step_took(20);
   deadline.step_took(5);
-  EXPECT_FALSE(deadline.passes_in_next_step(78.9));
-  EXPECT_TRUE(deadline.passes_in_next_step(79));
+  EXPECT_FALSE(deadline.passes_in_next_step(78.9, 1));
+  EXPECT_TRUE(deadline.passes_in_next_step(79, 1));
+  EXPECT_FALSE(deadline.passes_in_next_step(68.9, 30)) << "the step that ends now";
+  EXPECT_TRUE(deadline.passes_in_next_step(69, 30));
   EXPECT_FALSE(deadline.passed(79));
 }
 
