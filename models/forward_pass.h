@@ -6,6 +6,7 @@
 namespace trireme::models {
 
 class KvCache;
+class WeightAccess;
 
 /// What of a block stays in memory for backward, and what is computed a second time there. No bit differs.
 enum class Recompute {
@@ -23,6 +24,8 @@ struct ForwardPass {
   /// For training: model.dropout of activations is dropped, by masks of this key. Not together with a cache.
   std::optional<DropoutKey> dropout{};
   Recompute recompute = Recompute::kNone;
+  /// Told of the parts of the model that are read; null where all weights are always there. Lives until backward ends.
+  WeightAccess* weights = nullptr;
 };
 
 }  // namespace trireme::models

@@ -10,6 +10,7 @@
 #include "models/layers/feed_forward.h"
 #include "models/layers/initial.h"
 #include "models/layers/norm.h"
+#include "models/weight_access.h"
 
 namespace trireme::models {
 namespace {
@@ -42,7 +43,8 @@ class Gpt2 final : public Model {
 
   at::Tensor forward(const at::Tensor& input, const ForwardPass& pass) override {
     const at::Tensor y = blocks_.forward(begins() ? embedded(input, pass) : input, pass);
-    return ends() ? norm_->forward(y) : y;
+    if (!ends()) return y;
+    return with_weights(pass.weights, "norm", y, [&](const at::Tensor& in) { return norm_->forward(in); });
   }
 
  private:
@@ -50,6 +52,7 @@ class Gpt2 final : public Model {
     const std::int64_t offset = pass.cache ? pass.cache->length() : 0, tokens = tokens_bt.size(1);
     if (tokens > config().context - offset)
       throw Error(ErrorCode::kBadInput, "position ", offset + tokens, " lies beyond model.context ", config().context);
+    const ReadingWeights tokens_table(pass.weights, "embedding"), positions_table(pass.weights, "position-embedding");
     return dropout_.forward(ops::embedding(tokens_bt, embedding_->value) + positions_->value.narrow(0, offset, tokens),
                             pass);
   }

@@ -9,6 +9,7 @@
 #include "models/layers/dropout.h"
 #include "models/layers/recompute.h"
 #include "models/part.h"
+#include "models/weight_access.h"
 
 namespace trireme::models {
 
@@ -28,6 +29,9 @@ class Block {
         feed_forward_norm_(parameters, name_ + "feed-forward-norm.", config),
         feed_forward_(parameters, name_ + "feed-forward.", config),
         feed_forward_dropout_(config, name_ + "feed-forward") {}
+
+  /// group_of its parameters.
+  std::string_view group() const { return group_of(name_); }
 
   /// [B, T, C] -> [B, T, C]
   at::Tensor forward(const at::Tensor& x_btc, const ForwardPass& pass) const {
@@ -60,7 +64,9 @@ class Blocks {
   at::Tensor forward(at::Tensor x_btc, const ForwardPass& pass) const {
     const std::int64_t tokens = x_btc.size(1);
     for (const auto& block : blocks_)
-      x_btc = recomputed(pass.recompute, x_btc, [&block, pass](const at::Tensor& x) { return block.forward(x, pass); });
+      x_btc = with_weights(pass.weights, block.group(), x_btc, [&](const at::Tensor& in) {
+        return recomputed(pass.recompute, in, [&block, pass](const at::Tensor& x) { return block.forward(x, pass); });
+      });
     if (pass.cache) pass.cache->advance(tokens);
     return x_btc;
   }

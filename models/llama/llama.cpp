@@ -7,6 +7,7 @@
 #include "models/layers/feed_forward.h"
 #include "models/layers/initial.h"
 #include "models/layers/norm.h"
+#include "models/weight_access.h"
 
 namespace trireme::models {
 namespace {
@@ -24,12 +25,17 @@ class Llama final : public Model {
   }
 
   at::Tensor forward(const at::Tensor& input, const ForwardPass& pass) override {
-    const at::Tensor x = begins() ? dropout_.forward(ops::embedding(input, embedding_->value), pass) : input;
-    const at::Tensor y = blocks_.forward(x, pass);
-    return ends() ? norm_->forward(y) : y;
+    const at::Tensor y = blocks_.forward(begins() ? embedded(input, pass) : input, pass);
+    if (!ends()) return y;
+    return with_weights(pass.weights, "norm", y, [&](const at::Tensor& in) { return norm_->forward(in); });
   }
 
  private:
+  at::Tensor embedded(const at::Tensor& tokens_bt, const ForwardPass& pass) const {
+    const ReadingWeights reading(pass.weights, "embedding");
+    return dropout_.forward(ops::embedding(tokens_bt, embedding_->value), pass);
+  }
+
   RotaryEmbedding rotary_;
   const Parameter* embedding_;
   Dropout dropout_;

@@ -89,7 +89,7 @@ class BadInput(Case):
 
     def test_what_is_not_available_yet_is_refused_by_name(self):
         for key, value in (("device", "cuda"), ("precision.compute", "fp16"), ("parallel.tensor", "2"),
-                           ("parallel.context", "2"), ("parallel.expert", "2"), ("parallel.shard", "3")):
+                           ("parallel.context", "2"), ("parallel.expert", "2")):
             self.refuse({key: value}, USAGE, key, value, "not available yet", worlds=(2,) if key == "device" else (0,))
 
     def test_layouts_that_cannot_be(self):
@@ -99,6 +99,9 @@ class BadInput(Case):
         self.refuse({"parallel.pipeline": 2, "parallel.pipeline-chunks": 2}, USAGE, "parallel.pipeline-chunks", "got 2 x 2 stages for 2 layers", worlds=(2,))
         self.refuse({"parallel.pipeline": 2, "data.global-batch": 3}, USAGE, "parallel.pipeline 2 needs as many micro-batches", "2 data ranks",
                     "got 3", "data.global-batch 4 and above", worlds=(4,))
+        self.refuse({"parallel.shard-group": 2}, USAGE, "parallel.shard-group must divide the 3 ranks", "got 2; allowed: 0 or 1 or 3", worlds=(3,))
+        self.refuse({"parallel.shard-group": 2, "parallel.shard": 0}, USAGE, "parallel.shard-group", "must be 0 for 0", worlds=(2,))
+        self.refuse({"parallel.shard": 4}, USAGE, "parallel.shard", "4")
         self.refuse({"parallel.pipeline-chunks": 2}, USAGE, "parallel.pipeline-chunks", "got 2")
         self.refuse({"parallel.pipeline-order": "zero-bubble"}, USAGE, "parallel.pipeline-order", "zero-bubble")
 

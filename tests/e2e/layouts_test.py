@@ -35,12 +35,13 @@ class Layouts(Case):
         self.assert_same_on([0, 2, 3, 4, 5], {"steps": 12, "precision.compute": "bf16", "eval.every-steps": 5})
 
     def test_what_ranks_share_out(self):
-        """Stage 1 is the default, and thus in all other tests."""
+        """Stage 1 is the default, and thus in all other tests. Uneven shares of micro-batches, evaluations and samples included."""
         for family, precision in (("llama", "fp32"), ("gpt2", "bf16")):
             with self.subTest(family, precision=precision):
-                self.assert_same_on([0, 1, 2, 3, 4, 5], trireme.FAMILIES[family] | {
+                self.assert_same_on([0, 1, 2, 3, 4, 5, 6, 7, 8], trireme.FAMILIES[family] | {
                     "steps": 12, "precision.compute": precision, "eval.every-steps": 5, "model.width": 64, "optimizer.ema-decay": 0.9},
-                    of_each={ranks: {"parallel.shard": stage} for ranks, stage in ((0, 0), (1, 2), (2, 2), (3, 0), (4, 1), (5, 2))})
+                    of_each={ranks: {"parallel.shard": stage} for ranks, stage in ((0, 0), (1, 3), (2, 2), (3, 0), (4, 3), (5, 3))} | {
+                        6: {"parallel.shard": 3, "parallel.shard-group": 3}, 7: {"parallel.shard": 2}, 8: {"parallel.shard": 3, "parallel.shard-group": 2, "parallel.pipeline": 2}})
 
     def test_stages_of_a_pipeline(self):
         """Evaluations, samples and checkpoints included; the number of ranks, and what they share."""

@@ -110,7 +110,8 @@ void validate(const TrainConfig& c) {
           "parallel.pipeline times parallel.pipeline-chunks must not exceed model.layers, got ", c.parallel.pipeline,
           " x ", c.parallel.pipeline_chunks, " stages for ", c.model.layers,
           c.model.layers == 1 ? " layer" : " layers");
-  require(c.parallel.shard <= 2, "parallel.shard ", c.parallel.shard, " is not available yet; allowed: 0, 1, 2");
+  require(c.parallel.shard > 0 || c.parallel.shard_group <= 1,
+          "parallel.shard-group is for parallel.shard 1 to 3 and must be 0 for 0, got ", c.parallel.shard_group);
 }
 
 bool may_change_on_resume(std::string_view key) {

@@ -112,6 +112,7 @@ struct ParallelConfig {
   std::int64_t context = 1;
   std::int64_t expert = 1;
   std::int64_t shard = 1;
+  std::int64_t shard_group = 0;
   std::int64_t pipeline_chunks = 1;
   std::string pipeline_order = "1f1b";
 
@@ -123,8 +124,12 @@ struct ParallelConfig {
                       Field{"expert", &C::expert, "ranks that share the experts; only 1 so far", Range(1, 1 << 20)},
                       Field{"shard", &C::shard,
                             "what ranks share out instead of each holding all of it (ZeRO stage): 0 nothing, 1 the "
-                            "optimizer's state, 2 gradients as well, 3 is not there yet; see docs/guides/layouts.md",
+                            "optimizer's state, 2 gradients as well, 3 weights too; see docs/guides/layouts.md",
                             Range(0, 3)},
+                      Field{"shard-group", &C::shard_group,
+                            "so many neighbours share out, and each such group has all of it; 0: all that share the "
+                            "batch",
+                            Range(0, 1 << 20)},
                       Field{"pipeline-chunks", &C::pipeline_chunks,
                             "stages of each rank of a pipeline, which wait less the more they are", Range(1, 1 << 10)},
                       Field{"pipeline-order", &C::pipeline_order,

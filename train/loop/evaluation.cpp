@@ -41,7 +41,7 @@ EvaluationResult Evaluation::run(Stages& stages, const std::function<std::int64_
                               ? std::make_shared<data::MicroBatch>(batches_.batch(number * batches_.count() / chosen_))
                               : nullptr);
     mine[0].stop = stop();
-    const std::vector<double> found = stages.losses(batches, size_, [&] { return mine[0].stop != 0; });
+    const std::vector<double> found = stages.losses(batches, count, size_, [&] { return mine[0].stop != 0; });
     for (std::size_t i = 0; i < found.size(); ++i) {
       mine[i].loss = found[i];
       mine[i].targets =

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "models/kernels/ops.h"
+#include "models/weight_access.h"
 
 namespace trireme::train {
 
@@ -11,7 +12,9 @@ at::Tensor tokens_of(const MicroBatch& batch) {
   return at::from_blob(batch->tokens.data(), {batch->sequences, batch->length}, [batch](void*) {}, at::kLong);
 }
 
-at::Tensor loss_of(const models::Model& model, const at::Tensor& hidden_btc, const MicroBatch& batch, double scale) {
+at::Tensor loss_of(const models::Model& model, const at::Tensor& hidden_btc, const MicroBatch& batch, double scale,
+                   const models::ForwardPass& pass) {
+  const models::ReadingWeights reading(pass.weights, "head");
   const at::Tensor targets =
       at::from_blob(batch->targets.data(), {batch->sequences * batch->length}, [batch](void*) {}, at::kLong);
   return models::ops::next_token_loss(hidden_btc.view({-1, hidden_btc.size(-1)}), model.head().value, targets, scale);

@@ -14,7 +14,8 @@ using MicroBatch = std::shared_ptr<data::MicroBatch>;
 /// What the model reads of a micro-batch [B, T], in its memory, which lives as long.
 at::Tensor tokens_of(const MicroBatch& batch);
 /// scale * the sum of a micro-batch's losses, float64, of what the last part of the model returned for it.
-at::Tensor loss_of(const models::Model& model, const at::Tensor& hidden_btc, const MicroBatch& batch, double scale);
+at::Tensor loss_of(const models::Model& model, const at::Tensor& hidden_btc, const MicroBatch& batch, double scale,
+                   const models::ForwardPass& pass = {});
 
 /// Of a training micro-batch: where it stands in the run tells its dropout masks.
 /// @param step   counts from 0

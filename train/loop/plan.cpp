@@ -36,7 +36,7 @@ std::string corpora_text(const data::TrainingStream& data, std::int64_t samples)
 
 // What the ranks hold beside activations: of each kind the most that any of them does, in elements.
 struct Held {
-  double weights = 0;    ///< that forward reads
+  double weights = 0;    ///< that forward reads; where they are shared out, of the parts that are there at a time
   double own = 0;        ///< of which the rank keeps masters and moments
   double gradients = 0;  ///< as partial sums, or sums
 };
@@ -45,21 +45,26 @@ Held most_held(const TrainConfig& config, const MeshShape& shape, const RowLayou
   const int ranks = shape.size(Axis::kData);
   const std::int64_t shard = config.parallel.shard, micro_batches = config.micro_batches();
   const Deal deal = deal_of(shard, micro_batches, ranks);
+  const Groups groups{ranks, shard_group(config.parallel, shape)};
   const double values = static_cast<double>(most_values(fold_globally(micro_batches, ranks, deal)));
   Held most;
   for (int stage = 0; stage < shape.size(Axis::kPipeline); ++stage) {
-    double weights = 0, row = 0, gradients = 0;
+    double weights = 0, row = 0, gradients = 0, largest = 0;
     for (std::size_t i = 0; i < layout.segments.size(); ++i) {
       const auto size = static_cast<double>(layout.segments[i].end - layout.segments[i].begin);
       const bool here = placement.home[i] == stage, tied = layout.segments[i].tied_begin >= 0;
       if (here) gradients += size;
       if (here && !tied) row += size;
-      if (!tied && (here || placement.reader[i] == stage)) weights += size;
+      if (tied || !(here || placement.reader[i] == stage)) continue;
+      weights += size;
+      // While a layer computes, the next one is brought together.
+      largest = std::max(largest, layout.segments[i].is_layer() ? 2 * size : size);
     }
+    if (shard == 3 && groups.size > 1) weights = largest;
     most.weights = std::max(most.weights, weights);
     for (int rank = 0; rank < ranks; ++rank) {
       double own = 0;
-      for (const Stretch& stretch : stretches_of(layout, placement.at(stage), rank, shard >= 1 ? ranks : 1))
+      for (const Stretch& stretch : stretches_of(layout, placement.at(stage), rank, groups))
         own += static_cast<double>(stretch.count);
       most.own = std::max(most.own, own);
       const Share share = share_of(micro_batches, rank, ranks, Deal::kRuns);
@@ -129,8 +134,10 @@ std::string training_plan(Communicator& world, const TrainConfig& config) {
   out << "\n";
   if (stages.size() > 1) out << pipeline_text(config, shape, stages);
   const double average = config.optimizer.ema_decay > 0 ? held.own * master : 0;
+  // Masters are what forward reads itself, unless that is rounded or not always there.
+  const bool both = rounded > 0 || (config.parallel.shard == 3 && shard_group(config.parallel, shape) > 1);
   out << "memory       a rank at most, activations apart: weights "
-      << bytes_text(rounded > 0 ? held.weights * rounded + held.own * master : held.weights * master) << ", moments "
+      << bytes_text(held.weights * (rounded > 0 ? rounded : master) + (both ? held.own * master : 0)) << ", moments "
       << bytes_text(2 * held.own * master) << (average > 0 ? ", average " + bytes_text(average) : "") << ", gradients "
       << bytes_text(held.gradients * master) << "\n";
   return out.str();

@@ -35,6 +35,7 @@ std::vector<Sample> Samples::draw(Stages& stages, const std::function<bool()>& s
     const Sample s = sample(stages, i, stop);
     mine.push_back({s.text, s.tokens, s.reason});
   }
+  stages.end_scores();
   std::vector<json> all;
   for (const std::string& text : world.all_gather_text(mine.dump())) all.push_back(json::parse(text));
   std::vector<Sample> samples;

@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "models/generate/kv_cache.h"
 #include "models/registry.h"
+#include "models/weight_access.h"
 
 namespace trireme::train {
 namespace {
@@ -23,6 +24,7 @@ Stages::Stages(const Mesh& mesh, const TrainConfig& config, std::int64_t vocabul
     : world_(mesh.world()),
       shape_(mesh.shape()),
       axis_(mesh.along(Axis::kPipeline)),
+      data_(mesh.along(Axis::kData)),
       owned_(models::build_model(config.model, vocabulary)),
       whole_(owned_.get()),
       layout_(whole_->parameters()),
@@ -50,6 +52,7 @@ Stages::Stages(Communicator& world, models::Model& model)
       alone_(make_self_communicator()),
       shape_(data_only(world.size())),
       axis_(*alone_),
+      data_(world),
       whole_(&model),
       layout_(model.parameters()),
       parts_{{}},
@@ -76,31 +79,34 @@ std::vector<double> Stages::train(const std::vector<Action>& schedule, std::int6
   const auto forward = [&](int chunk, std::int64_t turn, const at::Tensor& input) {
     models::Model& model = *chunks_[static_cast<std::size_t>(chunk)];
     const MicroBatch batch = model.begins() || model.ends() ? source(turn) : nullptr;
-    const at::Tensor out = model.forward(model.begins() ? tokens_of(batch) : input, pass(turn));
+    models::ForwardPass how = pass(turn);
+    how.weights = access_;
+    const at::Tensor out = model.forward(model.begins() ? tokens_of(batch) : input, how);
     if (!model.ends()) return out;
-    const at::Tensor loss = loss_of(model, out, batch, scale);
+    const at::Tensor loss = loss_of(model, out, batch, scale, how);
     losses[static_cast<std::size_t>(turn)] = loss.const_data_ptr<double>()[0];
     return loss;
   };
-  pipeline_->run(schedule, activations(size), forward, give_up, &reducer);
+  pipeline_->run(schedule, turns, activations(size), forward, access_, give_up, &reducer);
   return losses;
 }
 
-std::vector<double> Stages::losses(const std::vector<MicroBatch>& batches, Size size,
+std::vector<double> Stages::losses(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
                                    const std::function<bool()>& give_up) {
   const at::NoGradGuard no_grad;
   std::vector<double> losses(ends_ ? batches.size() : 0);
   const auto forward = [&](int chunk, std::int64_t turn, const at::Tensor& input) {
     models::Model& model = *chunks_[static_cast<std::size_t>(chunk)];
     const MicroBatch& batch = batches[static_cast<std::size_t>(turn)];
-    at::Tensor out = model.forward(model.begins() ? tokens_of(batch) : input);
+    const models::ForwardPass how{.weights = access_};
+    at::Tensor out = model.forward(model.begins() ? tokens_of(batch) : input, how);
     if (!model.ends()) return out;
-    out = loss_of(model, out, batch, 1);
+    out = loss_of(model, out, batch, 1, how);
     losses[static_cast<std::size_t>(turn)] = out.const_data_ptr<double>()[0];
     return out;
   };
-  pipeline_->run(forward_passes(static_cast<int>(chunks_.size()), static_cast<std::int64_t>(batches.size())),
-                 activations(size), forward, give_up, nullptr);
+  pipeline_->run(forward_passes(static_cast<int>(chunks_.size()), most), static_cast<std::int64_t>(batches.size()),
+                 activations(size), forward, access_, give_up, nullptr);
   return losses;
 }
 
@@ -120,19 +126,37 @@ models::NextScores Stages::next_scores(std::int64_t capacity, std::function<bool
     const auto forward = [&](int chunk, std::int64_t, const at::Tensor& input) {
       models::Model& model = *chunks_[static_cast<std::size_t>(chunk)];
       const at::Tensor tokens = model.begins() ? at::from_blob(ids.data(), {1, length}, at::kLong) : input;
-      const at::Tensor out = model.forward(tokens, {.cache = caches[static_cast<std::size_t>(chunk)].get()});
-      if (model.ends()) scores.copy_(models::logits(model, out.select(1, length - 1)).view({-1}));
+      const at::Tensor out =
+          model.forward(tokens, {.cache = caches[static_cast<std::size_t>(chunk)].get(), .weights = access_});
+      if (!model.ends()) return out;
+      const models::ReadingWeights reading(access_, "head");
+      scores.copy_(models::logits(model, out.select(1, length - 1)).view({-1}));
       return out;
     };
+    any_busy(true);
     pipeline_->run(
-        forward_passes(static_cast<int>(chunks_.size()), 1), activations({1, length}), forward, [] { return false; },
-        nullptr);
+        forward_passes(static_cast<int>(chunks_.size()), 1), 1, activations({1, length}), forward, access_,
+        [] { return false; }, nullptr);
     auto* const numbers = message.mutable_data_ptr<float>();
     if (ends_) numbers[scores.numel()] = stop() ? 1 : 0;
     axis_.broadcast(numbers, message.nbytes(), last());
     *stopped = numbers[scores.numel()] != 0;
     return scores;
   };
+}
+
+// Whether any rank of the data axis goes through another pass: where weights are shared out, all go along.
+bool Stages::any_busy(bool busy) {
+  std::int64_t any = busy;
+  if (access_) data_.all_max(&any, 1);
+  return any != 0;
+}
+
+void Stages::end_scores() {
+  while (any_busy(false))
+    pipeline_->run(
+        forward_passes(static_cast<int>(chunks_.size()), 1), 0, activations({1, 1}), {}, access_, [] { return false; },
+        nullptr);
 }
 
 }  // namespace trireme::train

@@ -35,6 +35,8 @@ class Stages {
   /// The whole model; its weights have memory only where it is one stage.
   models::Model& whole() { return *whole_; }
   std::vector<models::ParameterList*> parameters() const;
+  /// To be told of the parts that passes read, where weights are not always there; outlives this.
+  void tell(models::WeightAccess& access) { access_ = &access; }
   const RowLayout& layout() const { return layout_; }
   const Placement& placement() const { return placement_; }
 
@@ -51,7 +53,9 @@ class Stages {
     std::int64_t sequences = 1, length = 1;
   };
   /// Forward and backward of a step. Called by all ranks of the pipeline.
-  /// @param schedule  of this rank; its micro-batches are turns
+  /// @param schedule  of this rank; its micro-batches are turns. Where weights are shared out, of as many turns as any
+  ///                  rank of the data axis has
+  /// @param turns     of this rank
   /// @param pass      of a turn
   /// @param scale     of the losses
   /// @returns         the loss of each turn, where they are known and the step is not given up
@@ -59,22 +63,27 @@ class Stages {
                             const std::function<models::ForwardPass(std::int64_t turn)>& pass, double scale,
                             const std::function<bool()>& give_up, GradientReducer& reducer);
 
-  /// Sums of losses of micro-batches of equal size, where they are known. Called by all ranks of the pipeline, which
-  /// have the same ones, each those that it reads.
-  std::vector<double> losses(const std::vector<MicroBatch>& batches, Size size, const std::function<bool()>& give_up);
+  /// Sums of losses of micro-batches of equal size, where they are known. Called by all ranks; those of a pipeline have
+  /// the same ones, each those that it reads.
+  /// @param most  so many, or one less, have the others
+  std::vector<double> losses(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
+                             const std::function<bool()>& give_up);
 
   /// The scores of the next token on all ranks of the pipeline, which call it together.
   /// @param stop     asked each time, where losses are known
   /// @param stopped  what it said, on all
   models::NextScores next_scores(std::int64_t capacity, std::function<bool()> stop, std::shared_ptr<bool> stopped);
+  /// Called by all ranks when they need no more scores; returns when none does.
+  void end_scores();
 
  private:
   Pipeline::Activations activations(Size size) const;
+  bool any_busy(bool busy);
 
   Communicator& world_;
   const std::unique_ptr<Communicator> alone_;  // where there is no pipeline
   const MeshShape shape_;
-  Communicator& axis_;
+  Communicator &axis_, &data_;
   std::unique_ptr<models::Model> owned_;
   models::Model* whole_;
   RowLayout layout_;
@@ -84,6 +93,7 @@ class Stages {
   std::vector<models::Model*> chunks_;  // this rank's
   bool begins_ = true, ends_ = true;
   std::unique_ptr<Pipeline> pipeline_;
+  models::WeightAccess* access_ = nullptr;
 };
 
 }  // namespace trireme::train

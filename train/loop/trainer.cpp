@@ -57,15 +57,16 @@ class Trainer {
         evaluations_(config, data_.tokenizer_hash(), world.rank() == 0),
         mesh_(world, mesh_shape(config, world.size())),
         stages_(mesh_, config, data_.vocabulary_size()),
-        parameters_(stages_.layout(), stages_.parameters(), stages_.placement(), mesh_.along(Axis::kPipeline),
-                    compute_type(config.precision.compute),
-                    config.parallel.shard >= 1 ? &mesh_.along(Axis::kData) : nullptr),
+        parameters_(
+            stages_.layout(), stages_.parameters(), stages_.placement(), mesh_.along(Axis::kPipeline),
+            compute_type(config.precision.compute),
+            {&mesh_.along(Axis::kData), shard_group(config.parallel, mesh_.shape()), config.parallel.shard >= 3}),
         units_(units_of(stages_.layout(), stages_.placement(), mesh_.shape())),
-        reducer_(mesh_.along(Axis::kData), parameters_, config.micro_batches(),
-                 config.parallel.shard >= 1 ? GradientReducer::Reach::kOwners : GradientReducer::Reach::kAll, deal()),
+        reducer_(mesh_.along(Axis::kData), parameters_, config.micro_batches(), parameters_.groups().size, deal()),
         schedule_(schedule()),
         optimizer_(config.optimizer, parameters_),
         deadline_(time_limit, checkpoint_bytes(parameters_, optimizer_)) {
+    if (parameters_.shares_weights()) stages_.tell(parameters_);
     state_.corpus_hash = data_.content();
     state_.fingerprint = machine_fingerprint(at::get_num_threads());
     if (!evaluations_.empty())
@@ -108,8 +109,13 @@ class Trainer {
   }
   std::vector<Action> schedule() const {
     const Communicator& pipeline = mesh_.along(Axis::kPipeline);
+    const int data = mesh_.shape().size(Axis::kData);
     return pipeline_schedule({pipeline.size(), static_cast<int>(config_.parallel.pipeline_chunks),
-                              reducer_.share().count(), pipeline_order(config_)})
+
+                              // Where weights are shared out, rank 0 has the most turns, and all go along with them.
+                              parameters_.shares_weights() ? share_of(config_.micro_batches(), 0, data, deal()).count()
+                                                           : reducer_.share().count(),
+                              pipeline_order(config_)})
         .actions[static_cast<std::size_t>(pipeline.rank())];
   }
   bool is_first() const { return world_.rank() == 0; }
@@ -258,6 +264,7 @@ class Trainer {
 
   StepOutcome step(std::optional<data::Loader>& loader) {
     const Share& share = reducer_.share();
+    const auto begin = Clock::now();
     StepReport report;
     std::vector<LeafReport> leaves(static_cast<std::size_t>(share.count()));
     const auto source = [&](std::int64_t turn) {
@@ -279,7 +286,8 @@ class Trainer {
     for (std::size_t i = 0; i < losses.size(); ++i) leaves[i].loss = losses[i];
     reducer_.finish();
     report.stop = stop_reason();
-    if (is_first() && deadline_.passes_in_next_step(seconds_since(process_start_))) report.stop |= kTimeLimit;
+    if (is_first() && deadline_.passes_in_next_step(seconds_since(process_start_), seconds_since(begin)))
+      report.stop |= kTimeLimit;
     report.save_due =
         config_.checkpoint.every_seconds > 0 && seconds_since(last_save_) >= config_.checkpoint.every_seconds;
     report.resident_bytes = resident_bytes();

@@ -101,7 +101,7 @@ at::Tensor trained_on(int ranks, at::ScalarType compute, std::vector<std::int64_
     ParameterList list;
     fill(list);
     list.add("more", {120000, 3}, Init::normal(0.5), Role::kMatrix);
-    FlatParameters parameters(list, compute, &world);
+    FlatParameters parameters(list, compute, {&world, world.size()});
     parameters.initialise(1);
     parameters.publish();
     OptimizerConfig config;

@@ -2,40 +2,51 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/comm/communicator.h"
 #include "models/parameters.h"
+#include "models/weight_access.h"
 #include "train/parallel/placement.h"
 #include "train/parallel/row_layout.h"
 #include "train/parallel/shards.h"
 
 namespace trireme::train {
 
-/// Those of a model's weights that a rank has, in one row of memory. Places are those of the whole model's row,
-/// RowLayout, wherever the numbers lie.
+/// How the ranks of a data axis share out what each of them would hold otherwise.
+struct Sharing {
+  Communicator* data = nullptr;  ///< outlives who is given it; null: one rank
+  int group = 1;                 ///< Groups::size
+  bool weights = false;          ///< what forward reads as well, not masters alone
+};
+
+/// Those of a model's weights that a rank has. Places are those of the whole model's row, RowLayout, wherever the
+/// numbers lie.
 ///
 /// Masters are float32 (float64 for fp64). With bf16 compute a second row holds the rounded weights that forward reads.
 /// Ranks may share the masters out (ZeRO stage 1: Rajbhandari et al. 2020, arXiv:1910.02054): then each changes those
-/// of its own stretches alone, and publish() tells the others what forward reads of them. And the stages of a pipeline
-/// may lie on different ranks: where the last one reads the embedding of the first, it hears of it in the same way.
-class FlatParameters {
+/// of its own stretches alone, and publish() tells the others what forward reads of them. They may share out what
+/// forward reads as well (stage 3): then it is there only while a pass has entered a part of the model, brought
+/// together while the part before computes. And the stages of a pipeline may lie on different ranks: where the last one
+/// reads the embedding of the first, it hears of it from there.
+///
+/// As WeightAccess: all ranks of a group enter and leave the same parts in the same order.
+class FlatParameters final : public models::WeightAccess {
  public:
   using Entry = RowLayout::Entry;
 
   /// Binds parameters[i].value to this memory as leaves of autograd.
-  /// @param owners  the ranks that share the masters out, which outlive this object; null: each has all
-  FlatParameters(models::ParameterList& parameters, at::ScalarType compute_type, Communicator* owners = nullptr);
+  FlatParameters(models::ParameterList& parameters, at::ScalarType compute_type, const Sharing& sharing = {});
 
   /// Of a rank of a pipeline: binds what `local` has, the parameters of this rank's stages.
   /// @param layout  of the whole model, whose parameters outlive this; entries() names the local ones instead, where
   ///                there are
-  /// @param owners  of this rank's segments
   FlatParameters(RowLayout layout, const std::vector<models::ParameterList*>& local, Placement placement,
-                 Communicator& pipeline, at::ScalarType compute_type, Communicator* owners);
-  ~FlatParameters();
+                 Communicator& pipeline, at::ScalarType compute_type, const Sharing& sharing);
+  ~FlatParameters() override;
   FlatParameters(const FlatParameters&) = delete;
   FlatParameters& operator=(const FlatParameters&) = delete;
 
@@ -57,7 +68,13 @@ class FlatParameters {
   /// in rows of own_size() elements, in which the optimizer keeps its state.
   const std::vector<Stretch>& own() const { return own_; }
   std::int64_t own_size() const { return own_size_; }
-  bool is_shared_out() const { return owners_ != nullptr; }
+  const Groups& groups() const { return groups_; }
+  bool is_shared_out() const { return groups_.size > 1; }
+  /// Whether what forward reads is there only between enter() and leave().
+  bool shares_weights() const { return shares_weights_; }
+
+  void enter(std::string_view group, Pass pass) override;
+  void leave(std::string_view group) override;
 
   /// The masters of one of own(): `count` elements.
   void* masters(const Stretch& stretch);
@@ -69,7 +86,7 @@ class FlatParameters {
   /// Fills masters with initial values.
   void initialise(std::uint64_t seed);
 
-  /// Makes what forward reads follow masters. Called by all owners; the same as begin_publish(), for each stretch
+  /// Makes what forward reads follow masters. Called by all ranks; the same as begin_publish(), for each stretch
   /// round() and publish(), end_publish().
   void publish();
   /// In parts, so that ranks hear of the first stretches while the last ones still change. No forward pass may run
@@ -82,25 +99,45 @@ class FlatParameters {
   void end_publish();
 
  private:
+  // What forward reads of a segment that is shared out.
+  struct Gathered {
+    at::Tensor row;  // always defined; without memory unless `is_here`
+    bool is_here = false;
+    int users = 0;
+    std::vector<std::unique_ptr<Transfer>> under_way;
+  };
+
   int stage() const { return pipeline_ ? pipeline_->rank() : 0; }
   // Whether this rank reads weights of a segment that another stage keeps.
   bool is_borrowed(std::size_t segment) const { return placement_.reader[segment] == stage(); }
   std::int64_t offset_of(std::int64_t begin) const;
   void* row_at(std::int64_t begin);
-  void send_to_owners(std::int64_t begin, std::int64_t count);
+  std::vector<int> peers() const;
+  void send_to_peers(std::int64_t begin, std::int64_t count);
+  std::size_t segment_of(std::string_view group) const;
+  void start_gathering(std::size_t segment);
+  void give_back(std::size_t segment);
+  void give_back_others(std::size_t segment);
+  void end_passes();
 
   RowLayout layout_;
   Placement placement_;
   Communicator* pipeline_;  // null: all stages are here
   at::ScalarType master_type_, compute_type_;
-  Communicator* owners_;              // null: masters are not shared out
-  std::vector<std::int64_t> offset_;  // of each segment in the rows, or -1
-  std::vector<Bucket> buckets_;       // of the owners: of the segments that are read here
+  Communicator* data_;
+  Groups groups_;
+  bool shares_weights_;
+  std::vector<std::int64_t> offset_;  // of each segment in the row, or -1
+  std::vector<Bucket> buckets_;       // of the segments that are read here, where masters are shared out
   std::vector<Stretch> own_, borrowed_;
   std::int64_t own_size_ = 0;
-  at::Tensor masters_;  // the row that forward reads itself, or own stretches alone
-  at::Tensor row_;      // what forward reads
+  at::Tensor masters_;              // the row that forward reads itself, or own stretches alone
+  at::Tensor row_;                  // what forward reads, unless that is shared out:
+  std::vector<Gathered> gathered_;  // by segment
+  std::map<std::string, std::size_t, std::less<>> segment_of_;  // by name of a part that is here
+  at::Tensor borrowed_row_;                                     // own stretches of what another stage keeps
   std::vector<std::unique_ptr<Transfer>> under_way_, borrowing_;
+  std::vector<at::Tensor> lent_;  // what is on its way to another stage
 };
 
 /// fp32 -> float32, bf16 -> bfloat16, fp64 -> float64

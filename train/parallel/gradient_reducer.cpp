@@ -41,8 +41,7 @@ struct GradientReducer::Exchange {
   enum { kFilling, kGathering, kSpreading, kDone } phase = kFilling;
   std::vector<at::Tensor> buffers;   // partial sums, each a whole bucket
   std::map<int, at::Tensor> values;  // of this rank's unit, by leftmost leaf: what is left to be added up
-  at::Tensor sum;                    // of the whole bucket, or of this rank's unit
-  std::int64_t sum_begin = 0;        // of what it holds, in the row
+  std::vector<at::Tensor> sums;      // of each unit that this rank keeps
   std::vector<std::unique_ptr<Transfer>> receives, sends;
 };
 
@@ -61,11 +60,11 @@ struct GradientReducer::Hook final : torch::autograd::PostAccumulateGradHook {
   std::size_t entry;
 };
 
-GradientReducer::GradientReducer(Communicator& world, FlatParameters& parameters, std::int64_t micro_batches,
-                                 Reach reach, Deal deal)
+GradientReducer::GradientReducer(Communicator& world, FlatParameters& parameters, std::int64_t micro_batches, int group,
+                                 Deal deal)
     : world_(world),
       parameters_(parameters),
-      reach_(deal == Deal::kTurns ? Reach::kOwners : reach),
+      groups_{world.size(), group},
       in_turns_(deal == Deal::kTurns),
       item_(static_cast<std::int64_t>(at::elementSize(parameters.master_type()))),
       share_(share_of(micro_batches, world.rank(), world.size(), deal)),
@@ -79,12 +78,15 @@ GradientReducer::GradientReducer(Communicator& world, FlatParameters& parameters
       exchange.entries += entry.begin < bucket.end && entry.begin + entry.count > bucket.begin;
     exchange.buffers.resize(static_cast<std::size_t>(local_.buffer_count));
     exchange.bucket = std::move(bucket);
+    exchange.sums.resize(exchange.bucket.units.size());
     if (in_turns_) continue;
     for (at::Tensor& buffer : exchange.buffers) buffer = zeros(exchange.bucket);
-    // The sum takes the place of a partial sum that has been sent.
-    exchange.sum =
+    // Sums take the place of a partial sum that has been sent.
+    const at::Tensor row =
         local_.buffers.empty() ? zeros(exchange.bucket) : exchange.buffers[static_cast<std::size_t>(local_.buffers[0])];
-    exchange.sum_begin = exchange.bucket.begin;
+    for (std::size_t i = 0; i < exchange.sums.size(); ++i)
+      if (const Unit& unit = exchange.bucket.units[i]; groups_.keeps(world.rank(), unit))
+        exchange.sums[i] = row.narrow(0, unit.begin - exchange.bucket.begin, unit.end - unit.begin);
   }
   arrived_.resize(parameters_.entries().size());
   for (std::size_t i = 0; i < parameters_.entries().size(); ++i) {
@@ -123,7 +125,8 @@ void GradientReducer::begin_step() {
     exchange.round = 0;
     exchange.phase = Exchange::kFilling;
     exchange.missing = exchange.entries;
-    if (in_turns_) exchange.sum.reset();
+    if (in_turns_)
+      for (at::Tensor& sum : exchange.sums) sum.reset();
   }
 }
 
@@ -198,11 +201,12 @@ void GradientReducer::complete(std::size_t index) {
   if (ends) start(index);
 }
 
-void GradientReducer::skip(const models::ParameterList& parameters, std::int64_t turn) {
-  for (const models::Parameter& parameter : parameters.all())
-    if (const auto entry = entry_of_.find(parameter.value.unsafeGetTensorImpl());
-        entry != entry_of_.end() && arrived_[entry->second] == static_cast<std::size_t>(turn))
-      accumulate(entry->second, {});
+void GradientReducer::skip(std::string_view group, std::int64_t turn) {
+  for (std::size_t i = 0; i < arrived_.size(); ++i)
+    if (const FlatParameters::Entry& entry = parameters_.entries()[i];
+        models::group_of(entry.parameter->name) == group && arrived_[i] == static_cast<std::size_t>(turn) &&
+        parameters_.is_here(parameters_.layout().segment_at(entry.begin)))
+      accumulate(i, {});
 }
 
 void GradientReducer::take(Held held, std::vector<models::PutOff::Product> products) {
@@ -271,13 +275,11 @@ void GradientReducer::add_up(Exchange& exchange) {
   if (&round != &rounds_.back()) return;
   const at::Tensor total = exchange.values.at(0);
   exchange.values.clear();
-  if (in_turns_) {
-    exchange.sum = total;
-    exchange.sum_begin = mine->begin;
-    return;
-  }
-  std::byte* sum = place(exchange.sum, bucket, mine->begin);
-  if (total.const_data_ptr() != sum) std::memcpy(sum, total.const_data_ptr(), total.nbytes());
+  at::Tensor& sum = exchange.sums[static_cast<std::size_t>(mine - bucket.units.data())];
+  if (in_turns_)
+    sum = total;
+  else if (total.const_data_ptr() != sum.const_data_ptr())
+    std::memcpy(bytes_of(sum), total.const_data_ptr(), total.nbytes());
 }
 
 void GradientReducer::advance(Exchange& exchange) {
@@ -289,15 +291,20 @@ void GradientReducer::advance(Exchange& exchange) {
   const int ranks = world_.size(), me = world_.rank();
   if (exchange.phase == Exchange::kGathering && all_done(exchange.receives) && all_done(exchange.sends)) {
     add_up(exchange);
-    for (int offset = 1; reach_ == Reach::kAll && offset < ranks; ++offset) {
-      const int to = (me + ranks - offset) % ranks, from = (me + offset) % ranks;
-      const auto size = [&](const Unit& unit) { return static_cast<std::size_t>((unit.end - unit.begin) * item_); };
-      if (const Unit* mine = bucket.unit_of(me))
+    // The ranks of other groups that keep the same; in other rounds but the last there is no sum yet.
+    const bool is_sum = exchange.round + 1 == rounds_.size();
+    for (std::size_t i = 0; is_sum && i < bucket.units.size(); ++i) {
+      const Unit& unit = bucket.units[i];
+      if (!groups_.keeps(me, unit)) continue;
+      at::Tensor& sum = exchange.sums[i];
+      if (unit.owner != me) {
+        if (!sum.defined()) sum = at::empty({unit.end - unit.begin}, parameters_.master_type());
+        exchange.receives.push_back(world_.start_receive(bytes_of(sum), sum.nbytes(), unit.owner, exchange.tag + 1));
+        continue;
+      }
+      for (int offset = groups_.size; offset < ranks; offset += groups_.size)
         exchange.sends.push_back(
-            world_.start_send(place(exchange.sum, bucket, mine->begin), size(*mine), to, exchange.tag + 1));
-      if (const Unit* theirs = bucket.unit_of(from))
-        exchange.receives.push_back(
-            world_.start_receive(place(exchange.sum, bucket, theirs->begin), size(*theirs), from, exchange.tag + 1));
+            world_.start_send(bytes_of(sum), sum.nbytes(), (me + ranks - offset) % ranks, exchange.tag + 1));
     }
     exchange.phase = Exchange::kSpreading;
   }
@@ -339,13 +346,6 @@ void GradientReducer::finish() {
   add_tied();
 }
 
-// The parts of a bucket of which this rank has the sums.
-std::vector<Unit> GradientReducer::parts_of(const Exchange& exchange) const {
-  if (reach_ == Reach::kAll) return exchange.bucket.units;
-  const Unit* mine = exchange.bucket.unit_of(world_.rank());
-  return mine ? std::vector{*mine} : std::vector<Unit>();
-}
-
 // Where another stage adds up what is tied to a segment, its ranks send their sums to those of the same place here:
 // units of tied segments have the owners of what they are tied to.
 void GradientReducer::exchange_tied() {
@@ -359,7 +359,8 @@ void GradientReducer::exchange_tied() {
     if (parameters_.is_here(i) == parameters_.is_here(target)) continue;
     for (Exchange& exchange : buckets_) {
       if (exchange.bucket.segment != i && exchange.bucket.segment != target) continue;
-      for (const Unit& unit : parts_of(exchange)) {
+      for (const Unit& unit : exchange.bucket.units) {
+        if (!groups_.keeps(world_.rank(), unit)) continue;
         const auto size = static_cast<std::size_t>((unit.end - unit.begin) * item_);
         if (parameters_.is_here(i)) {
           tied_under_way_.push_back(
@@ -382,19 +383,15 @@ void GradientReducer::exchange_tied() {
     if (parameters_.is_here(i) || !parameters_.is_here(target)) continue;
     for (Exchange& exchange : buckets_)
       if (exchange.bucket.segment == target)
-        for (const Unit& unit : parts_of(exchange)) {
-          at::Tensor& part = from_pipeline_[next++];
-          add(parameters_.master_type(), bytes_of(exchange.sum) + (unit.begin - exchange.sum_begin) * item_,
-              bytes_of(part), unit.end - unit.begin);
-        }
+        for (std::size_t k = 0; k < exchange.sums.size(); ++k)
+          if (groups_.keeps(world_.rank(), exchange.bucket.units[k]))
+            add(parameters_.master_type(), bytes_of(exchange.sums[k]), bytes_of(from_pipeline_[next++]),
+                exchange.sums[k].numel());
   }
   from_pipeline_.clear();
 }
 
 void GradientReducer::add_tied() {
-  const auto at = [&](Exchange& exchange, std::int64_t begin) {
-    return bytes_of(exchange.sum) + (begin - exchange.sum_begin) * item_;
-  };
   const RowLayout& layout = parameters_.layout();
   for (std::size_t s = 0; s < layout.segments.size(); ++s) {
     const RowLayout::Segment& segment = layout.segments[s];
@@ -402,25 +399,36 @@ void GradientReducer::add_tied() {
         !parameters_.is_here(layout.segment_at(segment.tied_begin)))
       continue;
     for (std::size_t i = bucket_at(segment.begin); i < buckets_.size() && buckets_[i].bucket.begin < segment.end; ++i)
-      for (const Unit& unit : buckets_[i].bucket.units) {
-        if (reach_ == Reach::kOwners && unit.owner != world_.rank()) continue;
+      for (std::size_t k = 0; k < buckets_[i].sums.size(); ++k) {
+        const Unit& unit = buckets_[i].bucket.units[k];
+        if (!groups_.keeps(world_.rank(), unit)) continue;
+        // Units of tied segments are cut alike.
         const std::int64_t to = unit.begin - segment.begin + segment.tied_begin;
-        add(parameters_.master_type(), at(buckets_[bucket_at(to)], to), at(buckets_[i], unit.begin),
-            unit.end - unit.begin);
+        at::Tensor into = sum_of(buckets_[bucket_at(to)], to);
+        add(parameters_.master_type(), bytes_of(into), bytes_of(buckets_[i].sums[k]), unit.end - unit.begin);
       }
   }
 }
 
+// That of the unit in which an element lies: all units of a bucket but the last are equal.
+const at::Tensor& GradientReducer::sum_of(const Exchange& exchange, std::int64_t begin) const {
+  const Unit& first = exchange.bucket.units.front();
+  return exchange.sums[static_cast<std::size_t>((begin - first.begin) / (first.end - first.begin))];
+}
+
 const void* GradientReducer::sum(std::int64_t begin) const {
   const Exchange& exchange = buckets_[bucket_at(begin)];
-  return static_cast<const std::byte*>(exchange.sum.const_data_ptr()) + (begin - exchange.sum_begin) * item_;
+  const Unit& first = exchange.bucket.units.front();
+  return static_cast<const std::byte*>(sum_of(exchange, begin).const_data_ptr()) +
+         (begin - first.begin) % (first.end - first.begin) * item_;
 }
 
 at::Tensor GradientReducer::sums() const {
   const at::Tensor row = at::zeros({parameters_.size()}, parameters_.master_type());
   for (const Exchange& exchange : buckets_)
-    if (exchange.bucket.begin < parameters_.size() && exchange.sum.defined())
-      row.narrow(0, exchange.sum_begin, exchange.sum.numel()).copy_(exchange.sum);
+    for (std::size_t i = 0; i < exchange.sums.size(); ++i)
+      if (const Unit& unit = exchange.bucket.units[i]; unit.begin < parameters_.size() && exchange.sums[i].defined())
+        row.narrow(0, unit.begin, unit.end - unit.begin).copy_(exchange.sums[i]);
   return row;
 }
 
@@ -430,7 +438,8 @@ std::int64_t GradientReducer::memory_bytes() const {
     for (const at::Tensor& buffer : exchange.buffers)
       if (buffer.defined()) bytes += static_cast<std::int64_t>(buffer.nbytes());
     if (in_turns_ || exchange.buffers.empty())
-      if (exchange.sum.defined()) bytes += static_cast<std::int64_t>(exchange.sum.nbytes());
+      for (const at::Tensor& sum : exchange.sums)
+        if (sum.defined()) bytes += static_cast<std::int64_t>(sum.nbytes());
   }
   return bytes;
 }

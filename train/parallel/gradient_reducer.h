@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,20 +21,18 @@ namespace trireme::train {
 ///
 /// The row of gradients is cut into buckets. When a rank has done the part of a bucket that it has to add up alone,
 /// each rank sends every other rank its partial sums of that rank's unit; the owner of a unit adds them in tree order
-/// and, where all are to have the sum, sends it to them. With runs of micro-batches that happens once a step, with a
-/// ring's volume where runs form whole subtrees and a few partial sums more where they do not; with turns, once a
-/// micro-batch, and between two of them a rank holds gradients of its own units alone (ZeRO stage 2). Transfers advance
-/// whenever a gradient arrives: there is no second thread that would take a core away.
+/// and sends the sum to the ranks of other groups that keep it as well: to all where nothing is shared out. With runs
+/// of micro-batches that happens once a step, with a ring's volume where runs form whole subtrees and a few partial
+/// sums more where they do not; with turns, once a micro-batch, and between two of them a rank holds gradients of its
+/// own units alone (ZeRO stage 2). Transfers advance whenever a gradient arrives: there is no second thread that would
+/// take a core away.
 class GradientReducer {
  public:
-  /// Who has a sum in the end: all ranks, or the owner of each unit alone.
-  enum class Reach { kAll, kOwners };
-
   /// Hooks into the leaves of `parameters`, which must outlive this object.
   /// @param world  the ranks that share the batch
-  /// @param deal   with turns, owners alone have the sums
-  GradientReducer(Communicator& world, FlatParameters& parameters, std::int64_t micro_batches,
-                  Reach reach = Reach::kAll, Deal deal = Deal::kRuns);
+  /// @param group  so many of them share sums out: see Groups
+  GradientReducer(Communicator& world, FlatParameters& parameters, std::int64_t micro_batches, int group = 1,
+                  Deal deal = Deal::kRuns);
   ~GradientReducer();
   GradientReducer(const GradientReducer&) = delete;
   GradientReducer& operator=(const GradientReducer&) = delete;
@@ -53,9 +52,9 @@ class GradientReducer {
   /// Takes what was held, and the gradients of products that were put off with it: together those of one micro-batch.
   void take(Held held, std::vector<models::PutOff::Product> products);
 
-  /// A micro-batch that is given up, the `turn`-th of this rank: those of the gradients of these parameters that have
-  /// not come will not.
-  void skip(const models::ParameterList& parameters, std::int64_t turn);
+  /// A micro-batch that is given up, the `turn`-th of this rank: those of the gradients of a part of the model that
+  /// have not come will not.
+  void skip(std::string_view group, std::int64_t turn);
 
   /// Gives transfers a chance to move. @throws Error kPeerLost
   void poll();
@@ -64,8 +63,7 @@ class GradientReducer {
   void finish();
 
   /// Behind finish() and until the next begin_step(): the sum over all micro-batches of the element at `begin` of the
-  /// row of weights and of those behind it, up to the end of its block, in the masters' type. Of other ranks' units
-  /// where all have the sum.
+  /// row of weights and of those behind it, up to the end of its block, in the masters' type. Of what this rank keeps.
   const void* sum(std::int64_t begin) const;
   /// All sums of the row of weights, a copy.
   at::Tensor sums() const;
@@ -87,12 +85,12 @@ class GradientReducer {
   void exchange_tied();
   void add_tied();
   std::size_t bucket_at(std::int64_t begin) const;
-  std::vector<Unit> parts_of(const Exchange& bucket) const;
+  const at::Tensor& sum_of(const Exchange& bucket, std::int64_t begin) const;
   std::byte* place(at::Tensor& row, const Bucket& bucket, std::int64_t begin) const;
 
   Communicator& world_;
   FlatParameters& parameters_;
-  const Reach reach_;
+  const Groups groups_;
   const bool in_turns_;
   const std::int64_t item_;  ///< bytes of an element
   const Share share_;

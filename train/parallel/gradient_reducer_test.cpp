@@ -21,13 +21,13 @@ TEST(GradientReducer, AnyNumberOfRanksGivesTheCanonicalSum) {
                      [&](Communicator& world) { testing::expect_canonical_sums(world, at::kFloat, micro_batches); });
 }
 
-TEST(GradientReducer, OwnersAloneMayHaveTheSums) {
-  for (const int ranks : {1, 2, 3, 7})
+TEST(GradientReducer, GroupsOfRanksMayShareTheSumsOut) {
+  for (const auto& [ranks, group] : {std::pair{1, 1}, {2, 2}, {3, 3}, {7, 7}, {4, 2}, {6, 2}, {6, 3}, {4, 1}})
     for (const std::int64_t micro_batches : {1, 5, 12})
-      run_on_threads(ranks, [&](Communicator& world) {
-        testing::expect_canonical_sums(world, at::kFloat, micro_batches, GradientReducer::Reach::kOwners);
-        testing::expect_canonical_sums(world, at::kFloat, micro_batches, GradientReducer::Reach::kOwners, Deal::kTurns);
-      });
+      for (const Deal deal : {Deal::kRuns, Deal::kTurns})
+        run_on_threads(ranks, [&](Communicator& world) {
+          testing::expect_canonical_sums(world, at::kFloat, micro_batches, group, deal);
+        });
 }
 
 TEST(GradientReducer, GradientsOfBfloat16AreSummedInFloat32AndFloat64InItself) {

@@ -90,28 +90,23 @@ inline at::Tensor sum_of_step(GradientReducer& reducer, SmallModel& model, std::
 }
 
 /// Whether the sums are the expected ones, as far as this rank has them.
-inline bool equals(const SmallModel& model, int ranks, const at::Tensor& sums, const at::Tensor& expected,
-                   GradientReducer::Reach reach, std::size_t rank) {
-  if (reach == GradientReducer::Reach::kAll) return sums.equal(expected);
-  const std::vector<Unit> units =
-      units_of(model.parameters->layout(), model.parameters->placement(), {{1, 1, 1, ranks, 1}})[rank];
-  return std::ranges::all_of(units, [&](const Unit& unit) {
-    const std::int64_t size = unit.end - unit.begin;
-    return sums.narrow(0, unit.begin, size).equal(expected.narrow(0, unit.begin, size));
+inline bool equals(const SmallModel& model, const at::Tensor& sums, const at::Tensor& expected, const Groups& groups,
+                   int rank) {
+  const RowLayout& layout = model.parameters->layout();
+  return std::ranges::all_of(stretches_of(layout, all_here(layout).at(0), rank, groups), [&](const Stretch& kept) {
+    return sums.narrow(0, kept.begin, kept.count).equal(expected.narrow(0, kept.begin, kept.count));
   });
 }
 
 /// Good steps give the expected sum to the last bit, also behind steps that some ranks or all of them have given up.
-inline void expect_canonical_sums(Communicator& world, at::ScalarType type, std::int64_t micro_batches,
-                                  GradientReducer::Reach reach = GradientReducer::Reach::kAll,
+inline void expect_canonical_sums(Communicator& world, at::ScalarType type, std::int64_t micro_batches, int group = 1,
                                   Deal deal = Deal::kRuns) {
   at::set_num_threads(1);  // how ATen cuts its own sums is not what is tested
   SmallModel model(type);
-  GradientReducer reducer(world, *model.parameters, micro_batches, reach, deal);
+  GradientReducer reducer(world, *model.parameters, micro_batches, group, deal);
   const at::Tensor expected = expected_sum(type, micro_batches);
   const auto expect_good_step = [&](const char* when) {
-    EXPECT_TRUE(equals(model, world.size(), sum_of_step(reducer, model), expected, reach,
-                       static_cast<std::size_t>(world.rank())))
+    EXPECT_TRUE(equals(model, sum_of_step(reducer, model), expected, {world.size(), group}, world.rank()))
         << micro_batches << " micro-batches on " << world.size() << " ranks, rank " << world.rank() << ", " << when;
   };
   expect_good_step("first step");

@@ -93,6 +93,7 @@ MeshShape mesh_shape(const ParallelConfig& config, int ranks) {
 MeshShape mesh_shape(const TrainConfig& config, int ranks) {
   const MeshShape shape = mesh_shape(config.parallel, ranks);
   const std::int64_t pipeline = shape.size(Axis::kPipeline), data = shape.size(Axis::kData);
+  shard_group(config.parallel, shape);
   if (pipeline > 1 && config.micro_batches() / data < pipeline)
     throw Error(ErrorCode::kUsage, "parallel.pipeline ", pipeline,
                 " needs as many micro-batches a step on each of the ", data, data == 1 ? " data rank" : " data ranks",
@@ -100,6 +101,17 @@ MeshShape mesh_shape(const TrainConfig& config, int ranks) {
                 pipeline * data * config.data.micro_batch, " and above, data.micro-batch ",
                 std::max<std::int64_t>(1, config.data.global_batch / (pipeline * data)), " and below, or fewer stages");
   return shape;
+}
+
+int shard_group(const ParallelConfig& config, const MeshShape& shape) {
+  const int data = shape.size(Axis::kData);
+  if (config.shard == 0) return 1;
+  if (config.shard_group == 0) return data;
+  if (data % config.shard_group != 0)
+    throw Error(ErrorCode::kUsage, "parallel.shard-group must divide the ", data, data == 1 ? " rank" : " ranks",
+                " that share the batch, got ", config.shard_group, "; allowed: 0 or ",
+                nearest(config.shard_group, data, [&](std::int64_t size) { return data % size == 0; }));
+  return static_cast<int>(config.shard_group);
 }
 
 Mesh::Mesh(Communicator& world, const MeshShape& shape) : world_(world), shape_(shape) {

@@ -35,6 +35,9 @@ MeshShape mesh_shape(const ParallelConfig& config, int ranks);
 /// The same of a run, whose micro-batches have to be enough for it. @throws Error kUsage
 MeshShape mesh_shape(const TrainConfig& config, int ranks);
 
+/// So many ranks of the data axis share out what parallel.shard says; 1: nothing is.
+int shard_group(const ParallelConfig& config, const MeshShape& shape);
+
 /// The communicators of a mesh.
 class Mesh {
  public:

@@ -22,10 +22,43 @@ bool is_backward(Work work) { return work == Work::kBackward || work == Work::kB
 
 }  // namespace
 
+Pipeline::Pipeline(Communicator& axis, std::vector<const models::ParameterList*> stages)
+    : axis_(axis), stages_(std::move(stages)), entered_(stages_.size()) {
+  for (std::size_t chunk = 0; chunk < stages_.size(); ++chunk)
+    for (const models::Parameter& parameter : stages_[chunk]->all()) {
+      const std::string group(models::group_of(parameter.name));
+      const bool table = parameter.role == models::Role::kTable;
+      // The last stage has the embedding for the head that is tied to it.
+      if (table && !is_first(static_cast<int>(chunk))) continue;
+      if (auto& entered = entered_[chunk]; entered.empty() || entered.back().group != group)
+        entered.push_back({group, group.starts_with("blocks."), !table && group != "head"});
+    }
+}
+
 Pipeline::~Pipeline() {
   // An error passes, and this process is about to end: until it has, messages are under way from and to these.
   if (!incoming_.empty()) new auto(std::move(incoming_));
   if (!outgoing_.empty()) new auto(std::move(outgoing_));
+}
+
+// Does together with other ranks what an action would, in the same order, and computes nothing: enters and leaves
+// weights that are shared out, and lets gradients go that will not come.
+void Pipeline::follow(const Action& action, models::WeightAccess* access, GradientReducer* reducer) const {
+  const std::vector<Entered>& parts = entered_[static_cast<std::size_t>(action.chunk)];
+  const auto pass = [&](const Entered& part, models::WeightAccess::Pass pass) {
+    if (!access) return;
+    access->enter(part.group, pass);
+    access->leave(part.group);
+  };
+  if (action.work == Work::kForward) {
+    for (const Entered& part : parts) pass(part, models::WeightAccess::Pass::kForward);
+    return;
+  }
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    if (is_backward(action.work) && part->backward) pass(*part, models::WeightAccess::Pass::kBackward);
+    const bool now = action.work == Work::kBackward || part->is_layer == (action.work == Work::kBackwardWeight);
+    if (reducer && now) reducer->skip(part->group, action.micro_batch);
+  }
 }
 
 bool Pipeline::receives(const Action& action) const {
@@ -67,27 +100,33 @@ void Pipeline::send(const at::Tensor& tensor, bool onward, int chunk) {
                                        (onward ? kForwardTag : kBackwardTag) + their_chunk);
 }
 
-void Pipeline::run(const std::vector<Action>& actions, const Activations& activations, const Forward& forward,
-                   const std::function<bool()>& give_up, GradientReducer* reducer) {
+void Pipeline::run(const std::vector<Action>& actions, std::int64_t turns, const Activations& activations,
+                   const Forward& forward, models::WeightAccess* access, const std::function<bool()>& give_up,
+                   GradientReducer* reducer) {
   const auto nothing = [&] { return at::zeros(activations.shape, activations.type); };
   bool given_up = false;
   for (std::size_t i = 0; i < actions.size(); ++i) {
     const Action& action = actions[i];
     const Key key{action.chunk, action.micro_batch};
     for (std::size_t j = i; j < std::min(actions.size(), i + 1 + kAhead); ++j)
-      if (receives(actions[j])) expect(actions[j], activations);
-    given_up = given_up || give_up();
+      if (actions[j].micro_batch < turns && receives(actions[j])) expect(actions[j], activations);
     axis_.check();
+    if (action.micro_batch >= turns) {
+      follow(action, access, nullptr);
+      continue;
+    }
+    given_up = given_up || give_up();
     at::Tensor incoming;
     if (receives(action)) incoming = received(action, reducer);
 
-    const auto skip = [&] { reducer->skip(*stages_[static_cast<std::size_t>(action.chunk)], action.micro_batch); };
     if (action.work == Work::kForward) {
       Passed passed;
       if (!given_up) {
         passed.input = incoming;
         if (incoming.defined() && at::GradMode::is_enabled()) passed.input.set_requires_grad(true);
         passed.output = forward(action.chunk, action.micro_batch, passed.input);
+      } else {
+        follow(action, access, reducer);
       }
       if (!is_last(action.chunk)) send(given_up ? nothing() : passed.output.detach(), /*onward=*/true, action.chunk);
       if (!given_up && at::GradMode::is_enabled()) passed_.emplace(key, std::move(passed));
@@ -114,15 +153,15 @@ void Pipeline::run(const std::vector<Action>& actions, const Activations& activa
           reducer->hold(nullptr);
         }
         if (passed.input.defined()) input_gradient = passed.input.grad();
-      } else if (action.work == Work::kBackward) {
-        skip();
+      } else {
+        follow(action, access, reducer);
       }
       if (!is_first(action.chunk))
         send(input_gradient.defined() ? input_gradient : nothing(), /*onward=*/false, action.chunk);
     } else if (auto node = split_.extract(key); !given_up && node) {
       reducer->take(std::move(node.mapped().held), node.mapped().put_off.take());
     } else {
-      skip();
+      follow(action, access, reducer);
     }
   }
   passed_.clear();

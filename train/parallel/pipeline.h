@@ -6,11 +6,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "core/comm/communicator.h"
 #include "models/kernels/put_off.h"
+#include "models/weight_access.h"
 #include "train/parallel/gradient_reducer.h"
 #include "train/parallel/pipeline_schedule.h"
 
@@ -26,8 +28,7 @@ class Pipeline {
 
   /// @param axis    the ranks of the pipeline, which outlive this
   /// @param stages  parameters of this rank's stages, likewise; all ranks have as many
-  Pipeline(Communicator& axis, std::vector<const models::ParameterList*> stages)
-      : axis_(axis), stages_(std::move(stages)) {}
+  Pipeline(Communicator& axis, std::vector<const models::ParameterList*> stages);
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
@@ -44,12 +45,16 @@ class Pipeline {
   };
 
   /// Does this rank's actions. Called by all ranks of the pipeline.
+  /// @param turns    micro-batches that this rank and its pipeline have; where there are actions of more, other
+  ///                 pipelines have, and this one only enters what they do
+  /// @param access   of the weights; null where they are always there
   /// @param give_up  asked before each action: once it is true this rank computes nothing any more, and only hands on
   ///                 what its neighbours wait for, numbers of no use
   /// @param reducer  gets the gradients; null where there are none
   /// @throws Error kPeerLost
-  void run(const std::vector<Action>& actions, const Activations& activations, const Forward& forward,
-           const std::function<bool()>& give_up, GradientReducer* reducer);
+  void run(const std::vector<Action>& actions, std::int64_t turns, const Activations& activations,
+           const Forward& forward, models::WeightAccess* access, const std::function<bool()>& give_up,
+           GradientReducer* reducer);
 
  private:
   using Key = std::pair<int, std::int64_t>;  // chunk and micro-batch
@@ -69,6 +74,14 @@ class Pipeline {
     std::unique_ptr<Transfer> transfer;
   };
 
+  // A part of the model as passes enter it.
+  struct Entered {
+    std::string group;
+    bool is_layer = false;
+    bool backward = true;  ///< entered in the backward pass too
+  };
+
+  void follow(const Action& action, models::WeightAccess* access, GradientReducer* reducer) const;
   bool receives(const Action& action) const;
   void expect(const Action& action, const Activations& activations);
   at::Tensor received(const Action& action, GradientReducer* reducer);
@@ -77,6 +90,7 @@ class Pipeline {
 
   Communicator& axis_;
   const std::vector<const models::ParameterList*> stages_;
+  std::vector<std::vector<Entered>> entered_;  // by chunk, in order of the forward pass
   std::map<Key, Passed> passed_;
   std::map<Key, Split> split_;
   std::map<std::pair<bool, Key>, Incoming> incoming_;  // forward or not

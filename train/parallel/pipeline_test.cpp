@@ -22,7 +22,7 @@ constexpr std::int64_t kVocabulary = 61;
 struct Case {
   std::string family = "llama", order = "1f1b", recompute = "none", precision = "fp32";
   int pipeline = 1, chunks = 1, data = 1;
-  std::int64_t micro_batches = 8, shard = 0;
+  std::int64_t micro_batches = 8, shard = 0, group = 0;
 };
 
 TrainConfig config_of(const Case& c) {
@@ -42,6 +42,7 @@ TrainConfig config_of(const Case& c) {
   config.parallel.pipeline_chunks = c.chunks;
   config.parallel.pipeline_order = c.order;
   config.parallel.shard = c.shard;
+  config.parallel.shard_group = c.group;
   return config;
 }
 
@@ -74,16 +75,21 @@ Found step_of(const Case& c, int quitter = -1, int behind = 0) {
     Stages stages(mesh, config, kVocabulary);
     Communicator& data = mesh.along(Axis::kData);
     FlatParameters parameters(stages.layout(), stages.parameters(), stages.placement(), mesh.along(Axis::kPipeline),
-                              compute_type(c.precision), c.shard >= 1 ? &data : nullptr);
+                              compute_type(c.precision),
+                              {&data, shard_group(config.parallel, mesh.shape()), c.shard >= 3});
+    if (parameters.shares_weights()) stages.tell(parameters);
     parameters.initialise(1);
     parameters.publish();
     const Deal deal = deal_of(c.shard, c.micro_batches, data.size());
-    GradientReducer reducer(data, parameters, c.micro_batches,
-                            c.shard >= 1 ? GradientReducer::Reach::kOwners : GradientReducer::Reach::kAll, deal);
+    GradientReducer reducer(data, parameters, c.micro_batches, parameters.groups().size, deal);
     const Share share = reducer.share();
     const auto index_of = [&](std::int64_t turn) { return share.first + turn * share.stride; };
-    const auto schedule = pipeline_schedule({c.pipeline, c.chunks, share.count(), pipeline_order(config)})
-                              .actions[static_cast<std::size_t>(stages.axis().rank())];
+    const auto schedule =
+        pipeline_schedule(
+            {c.pipeline, c.chunks,
+             parameters.shares_weights() ? share_of(c.micro_batches, 0, data.size(), deal).count() : share.count(),
+             pipeline_order(config)})
+            .actions[static_cast<std::size_t>(stages.axis().rank())];
     const auto step = [&](const std::function<bool()>& give_up) {
       reducer.begin_step();
       const std::vector<double> losses = stages.train(
@@ -99,14 +105,14 @@ Found step_of(const Case& c, int quitter = -1, int behind = 0) {
     const std::vector<double> losses = step([] { return false; });
     std::vector<MicroBatch> batches;
     for (std::int64_t i = 0; i < 3; ++i) batches.push_back(batch_of(100 + 10 * data.rank() + i));
-    const std::vector<double> evaluated = stages.losses(batches, {2, 8}, [] { return false; });
+    const std::vector<double> evaluated = stages.losses(batches, 3, {2, 8}, [] { return false; });
 
     const std::lock_guard lock(mutex);
     for (std::size_t i = 0; i < losses.size(); ++i) found.losses[index_of(static_cast<std::int64_t>(i))] = losses[i];
     if (!evaluated.empty()) found.evaluated[data.rank()] = evaluated;
     for (const auto& entry : parameters.entries()) {
       const std::string& name = entry.parameter->name;
-      if (entry.parameter->value.defined()) {
+      if (entry.parameter->value.defined() && !parameters.shares_weights()) {
         const at::Tensor value = entry.parameter->value.detach().clone();
         const auto [known, is_new] = found.read.try_emplace(name, value);
         EXPECT_TRUE(is_new || known->second.equal(value)) << name << " differs on rank " << world.rank();
@@ -133,14 +139,15 @@ void expect_equal(const Found& one, const Found& other, const std::string& what)
   EXPECT_EQ(one.losses, other.losses) << what;
   ASSERT_EQ(one.sums.size(), other.sums.size()) << what;
   for (const auto& [name, sum] : one.sums) EXPECT_TRUE(sum.equal(other.sums.at(name))) << name << ", " << what;
-  for (const auto& [name, value] : one.read) EXPECT_TRUE(value.equal(other.read.at(name))) << name << ", " << what;
+  for (const auto& [name, value] : other.read) EXPECT_TRUE(value.equal(one.read.at(name))) << name << ", " << what;
   EXPECT_EQ(one.evaluated.at(0), other.evaluated.at(0)) << what;
 }
 
 std::string text_of(const Case& c) {
   return c.family + " " + c.order + " " + c.recompute + " " + c.precision + " pipeline " + std::to_string(c.pipeline) +
          " x " + std::to_string(c.chunks) + ", data " + std::to_string(c.data) + ", " +
-         std::to_string(c.micro_batches) + " micro-batches, shard " + std::to_string(c.shard);
+         std::to_string(c.micro_batches) + " micro-batches, shard " + std::to_string(c.shard) + " in groups of " +
+         std::to_string(c.group);
 }
 
 const std::vector<Case>& cases() {
@@ -156,6 +163,13 @@ const std::vector<Case>& cases() {
       {.family = "gpt2", .order = "zero-bubble", .recompute = "full", .precision = "bf16", .pipeline = 2, .data = 2},
       {.family = "gpt2", .recompute = "selective", .pipeline = 4, .data = 2, .shard = 2},
       {.order = "zero-bubble", .recompute = "selective", .precision = "bf16", .pipeline = 4, .shard = 1},
+      {.data = 4, .shard = 3},
+      {.family = "gpt2", .recompute = "full", .precision = "bf16", .data = 3, .shard = 3},
+      {.order = "zero-bubble", .pipeline = 2, .data = 3, .shard = 3},
+      {.family = "gpt2", .pipeline = 2, .chunks = 2, .data = 2, .shard = 3},
+      {.precision = "bf16", .pipeline = 2, .data = 4, .micro_batches = 9, .shard = 3, .group = 2},
+      {.data = 6, .shard = 2, .group = 3},
+      {.data = 4, .shard = 1, .group = 2},
       {.precision = "fp64", .pipeline = 2, .data = 2, .micro_batches = 5, .shard = 1},
   };
   return cases;

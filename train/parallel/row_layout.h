@@ -26,6 +26,7 @@ struct RowLayout {
     std::string name;  ///< models::group_of its parameters
     std::int64_t begin = 0, end = 0;
     std::int64_t tied_begin = -1;  ///< the segment whose weights it shares, or -1
+    bool is_layer() const { return name.starts_with("blocks."); }
   };
 
   RowLayout() = default;

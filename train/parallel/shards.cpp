@@ -55,7 +55,7 @@ std::vector<Bucket> buckets_of(const RowLayout& layout, int ranks) {
 }
 
 std::vector<Stretch> stretches_of(const RowLayout& layout, const std::vector<std::size_t>& segments, int rank,
-                                  int ranks) {
+                                  const Groups& groups) {
   std::vector<Stretch> stretches;
   std::int64_t at = 0;
   const auto add = [&](std::int64_t begin, std::int64_t end) {
@@ -65,13 +65,14 @@ std::vector<Stretch> stretches_of(const RowLayout& layout, const std::vector<std
   const auto kept = [&](std::size_t segment) {
     return layout.segments[segment].tied_begin < 0 && std::ranges::find(segments, segment) != segments.end();
   };
-  if (ranks == 1) {
+  if (groups.size == 1) {
     for (std::size_t i = 0; i < layout.segments.size(); ++i)
       if (kept(i)) add(layout.segments[i].begin, layout.segments[i].end);
     return stretches;
   }
-  for (const Bucket& bucket : buckets_of(layout, ranks))
-    if (const Unit* unit = bucket.unit_of(rank); unit && kept(bucket.segment)) add(unit->begin, unit->end);
+  for (const Bucket& bucket : buckets_of(layout, groups.ranks))
+    for (const Unit& unit : bucket.units)
+      if (kept(bucket.segment) && groups.keeps(rank, unit)) add(unit.begin, unit.end);
   return stretches;
 }
 

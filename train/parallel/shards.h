@@ -9,7 +9,7 @@
 /// function of sizes.
 namespace trireme::train {
 
-/// What one rank owns at a time: whole blocks of one segment.
+/// What one rank adds up at a time: whole blocks of one segment.
 struct Unit {
   std::int64_t begin = 0, end = 0;
   int owner = 0;
@@ -39,9 +39,21 @@ struct Stretch {
   std::int64_t at = 0;
 };
 
-/// What `rank` of `ranks` keeps of these segments, in the order of the row: its units, or all of each segment where
-/// there is one rank. Those of tied weights are nobody's.
+/// Ranks of the data axis in groups of neighbours: each group keeps all of the row, each of its ranks a share of it; so
+/// ranks of the same place in their group keep the same. One rank a group shares nothing out, one group everything.
+struct Groups {
+  int ranks = 1;  ///< of the data axis
+  int size = 1;   ///< of a group; divides them
+
+  int place(int rank) const { return rank % size; }
+  bool keeps(int rank, const Unit& unit) const { return place(unit.owner) == place(rank); }
+  /// The rank of the same group as `rank` that keeps a unit.
+  int keeper(const Unit& unit, int rank) const { return rank / size * size + place(unit.owner); }
+};
+
+/// What `rank` keeps of these segments, in the order of the row: its units, or all of each segment where nothing is
+/// shared out. Those of tied weights are nobody's.
 std::vector<Stretch> stretches_of(const RowLayout& layout, const std::vector<std::size_t>& segments, int rank,
-                                  int ranks);
+                                  const Groups& groups);
 
 }  // namespace trireme::train

@@ -60,7 +60,7 @@ std::optional<Overlap> overlap(const FlatParameters::Entry& entry, std::int64_t 
 class Gathering {
  public:
   Gathering(const Mesh& mesh, FlatParameters& parameters) : mesh_(mesh), parameters_(parameters) {
-    if (parameters.is_shared_out()) buckets_ = buckets_of(parameters.layout(), mesh.shape().size(Axis::kData));
+    if (parameters.is_shared_out()) buckets_ = buckets_of(parameters.layout(), parameters.groups().ranks);
   }
 
   ~Gathering() {
@@ -98,9 +98,12 @@ class Gathering {
       for (const Bucket& bucket : buckets_)
         for (const Unit& unit : bucket.units)
           if (const auto part = overlap(entry, unit.begin, unit.end - unit.begin))
-            receive(*part, mesh_.shape().neighbour(source(writer, home), Axis::kData, unit.owner));
+            receive(*part, keeper(unit, writer, home));
     }
-    if (parameters_.is_here(segment) && (parameters_.is_shared_out() || source(writer, home) == me))
+    const Groups& groups = parameters_.groups();
+    const auto group_of = [&](int rank) { return mesh_.shape().coordinate(Axis::kData, rank) / groups.size; };
+    if (parameters_.is_here(segment) &&
+        (parameters_.is_shared_out() ? group_of(writer) == group_of(me) : source(writer, home) == me))
       for (const Stretch& stretch : parameters_.own())
         if (const auto part = overlap(entry, stretch.begin, stretch.count)) {
           const std::byte* mine = row.place(stretch) + part->in_stretch * item;
@@ -121,6 +124,12 @@ class Gathering {
  private:
   // Where a stage is, beside the writer.
   int source(int writer, int home) const { return mesh_.shape().neighbour(writer, Axis::kPipeline, home); }
+
+  // The rank of the writer's group that keeps a unit.
+  int keeper(const Unit& unit, int writer, int home) const {
+    const int place = mesh_.shape().coordinate(Axis::kData, writer);
+    return mesh_.shape().neighbour(source(writer, home), Axis::kData, parameters_.groups().keeper(unit, place));
+  }
 
   static constexpr int kTag = 0;
   const Mesh& mesh_;

@@ -102,9 +102,9 @@ TEST(TrainingState, WhatIsMissingOrOfAnotherTypeIsCorruptAndNamesTheCheckpoint) 
 // A model with its rows of weights and moments, as a trainer has it.
 struct Rows {
   explicit Rows(const models::ModelConfig& config, at::ScalarType type = at::kFloat, const OptimizerConfig& more = {},
-                Communicator* owners = nullptr)
+                const Sharing& sharing = {})
       : model(models::build_model(config, 40)),
-        parameters(model->parameters(), type, owners),
+        parameters(model->parameters(), type, sharing),
         optimizer(more, parameters) {}
   std::unique_ptr<models::Model> model;
   FlatParameters parameters;
@@ -130,7 +130,7 @@ class SavedTraining : public ::testing::Test {
                    at::ScalarType type = at::kFloat, bool shared_out = false) {
     std::string hash;
     run_on_threads(ranks, [&](Communicator& world) {
-      Rows rows(config, type, optimizer, shared_out ? &world : nullptr);
+      Rows rows(config, type, optimizer, shared_out ? Sharing{&world, world.size()} : Sharing{});
       rows.parameters.initialise(1);
       if (rows.optimizer.average().defined()) rows.optimizer.average().copy_(rows.parameters.masters() * 2);
       rows.optimizer.first_moment().fill_(0.25);
@@ -179,7 +179,7 @@ TEST_F(SavedTraining, RanksThatShareStateOutSaveAndLoadWhatOneDoes) {
     load_tensors(checkpoint, expected.parameters, expected.optimizer);
     expected.parameters.publish();
     run_on_threads(4, [&](Communicator& world) {
-      Rows rows(config, type, {}, &world);
+      Rows rows(config, type, {}, {&world, world.size()});
       EXPECT_LT(rows.optimizer.second_moment().numel(), expected.optimizer.second_moment().numel() / 2);
       load_tensors(checkpoint, rows.parameters, rows.optimizer);
       rows.parameters.publish();
