@@ -12,6 +12,7 @@
 #include "core/config/command.h"
 #include "models/checkpoint/checkpoint.h"
 #include "models/kernels/block_cache.h"
+#include "train/check/self_check.h"
 #include "train/config/train_config.h"
 #include "train/loop/plan.h"
 #include "train/loop/trainer.h"
@@ -130,6 +131,7 @@ int main(int argc, char** argv) {
   train::TrainOptions options;
   train::TrainConfig defaults;
   train::ReportOptions report;
+  train::SelfCheckOptions self_check;
   Communicator* world = nullptr;
   const Program program{
       "trireme-train",
@@ -139,6 +141,16 @@ int main(int argc, char** argv) {
         .options = fields_of(options),
         .config = fields_of(defaults),
         .run = [&](const Assignments& flags) { return train::run(*world, options, flags); }},
+       {.name = "self-check",
+        .summary = "Trains a tiny model in every layout of the ranks that it is started on, and on one rank, and "
+                   "compares every "
+                   "bit: to be run on a new cluster before it is trusted. Exit status 1 when a layout differs.",
+        .options = fields_of(self_check),
+        .run =
+            [&](const Assignments&) {
+              at::set_num_threads(static_cast<int>(train::threads_of(defaults)));
+              return train::run_self_check(*world, self_check);
+            }},
        {.name = "report",
         .summary =
             "Shows runs, also while they train: a page with curves, figures and samples, or a live terminal view.",
@@ -149,6 +161,7 @@ int main(int argc, char** argv) {
       "on.\n"
       "Examples:\n"
       "  scripts/launch/mpi -n 2 trireme-train --run runs/first --data.path corpora/mine --steps 2000\n"
+      "  scripts/launch/mpi -n 4 trireme-train self-check\n"
       "  trireme-train report runs/first --watch"};
   // Only reads files: no rank of a job, wherever it is started.
   if (argc > 1 && std::string_view(argv[1]) == "report") return run_program(program, argc, argv);

@@ -20,21 +20,14 @@
 #include "train/loop/best_losses.h"
 #include "train/loop/console.h"
 #include "train/loop/deadline.h"
+#include "train/loop/engine.h"
 #include "train/loop/evaluation_sets.h"
 #include "train/loop/one_run.h"
 #include "train/loop/peak.h"
 #include "train/loop/run_files.h"
 #include "train/loop/samples.h"
-#include "train/loop/stages.h"
-#include "train/loop/step_exchange.h"
 #include "train/loop/training_data.h"
-#include "train/optim/adamw.h"
-#include "train/optim/gradient_norm.h"
 #include "train/optim/schedule.h"
-#include "train/parallel/flat_parameters.h"
-#include "train/parallel/gradient_reducer.h"
-#include "train/parallel/mesh.h"
-#include "train/parallel/pipeline_schedule.h"
 #include "train/recovery/resume.h"
 #include "train/recovery/training_state.h"
 
@@ -55,18 +48,8 @@ class Trainer {
         data_(open_training_data(config)),
         augmentation_(augmentation_of(config, data_)),
         evaluations_(config, data_.tokenizer_hash(), world.rank() == 0),
-        mesh_(world, mesh_shape(config, world.size())),
-        stages_(mesh_, config, data_.vocabulary_size()),
-        parameters_(
-            stages_.layout(), stages_.parameters(), stages_.placement(), mesh_.along(Axis::kPipeline),
-            compute_type(config.precision.compute),
-            {&mesh_.along(Axis::kData), shard_group(config.parallel, mesh_.shape()), config.parallel.shard >= 3}),
-        units_(units_of(stages_.layout(), stages_.placement(), mesh_.shape())),
-        reducer_(mesh_.along(Axis::kData), parameters_, config.micro_batches(), parameters_.groups().size, deal()),
-        schedule_(schedule()),
-        optimizer_(config.optimizer, parameters_),
-        deadline_(time_limit, checkpoint_bytes(parameters_, optimizer_)) {
-    if (parameters_.shares_weights()) stages_.tell(parameters_);
+        engine_(world, config, data_.vocabulary_size()),
+        deadline_(time_limit, checkpoint_bytes(engine_.parameters(), engine_.optimizer())) {
     state_.corpus_hash = data_.content();
     state_.fingerprint = machine_fingerprint(at::get_num_threads());
     if (!evaluations_.empty())
@@ -95,7 +78,7 @@ class Trainer {
       return result(true);
     }
     world_.barrier();
-    peak_flops_ = measured_peak_flops(parameters_.compute_type()) * world_.size();
+    peak_flops_ = measured_peak_flops(engine_.parameters().compute_type()) * world_.size();
     Console console(is_first(), state_.step, config_.steps, peak_flops_);
     files.event(state_.step == 0 ? names::kStart : names::kResumed, state_.step,
                 {{"ranks", world_.size()}, {"threads", at::get_num_threads()}, {"fingerprint", state_.fingerprint}});
@@ -104,20 +87,6 @@ class Trainer {
   }
 
  private:
-  Deal deal() const {
-    return deal_of(config_.parallel.shard, config_.micro_batches(), mesh_.shape().size(Axis::kData));
-  }
-  std::vector<Action> schedule() const {
-    const Communicator& pipeline = mesh_.along(Axis::kPipeline);
-    const int data = mesh_.shape().size(Axis::kData);
-    return pipeline_schedule({pipeline.size(), static_cast<int>(config_.parallel.pipeline_chunks),
-
-                              // Where weights are shared out, rank 0 has the most turns, and all go along with them.
-                              parameters_.shares_weights() ? share_of(config_.micro_batches(), 0, data, deal()).count()
-                                                           : reducer_.share().count(),
-                              pipeline_order(config_)})
-        .actions[static_cast<std::size_t>(pipeline.rank())];
-  }
   bool is_first() const { return world_.rank() == 0; }
 
   void end(RunFiles& files) {
@@ -129,12 +98,11 @@ class Trainer {
   void resume_from(const std::string& resume) {
     if (restore_run(world_, run_, resume, config_.checkpoint.keep_best,
                     [&](const models::Checkpoint& checkpoint) { restore(checkpoint); })) {
-      parameters_.publish();
+      engine_.parameters().publish();
       return;
     }
     state_ = fresh_state();
-    parameters_.initialise(static_cast<std::uint64_t>(config_.seed));
-    parameters_.publish();
+    engine_.initialise();
   }
 
   TrainingState fresh_state() const {
@@ -152,7 +120,7 @@ class Trainer {
       throw Error(ErrorCode::kUsage, where,
                   " holds another model than the config describes: ", checkpoint.model_json());
     data_.expect_content(state.corpus_hash, where);
-    load_tensors(checkpoint, parameters_, optimizer_);
+    load_tensors(checkpoint, engine_.parameters(), engine_.optimizer());
     if (state.fingerprint != state_.fingerprint && is_first())
       log_warning("losses and weights may differ in their last bits from here on: the run was saved with " +
                   state.fingerprint + ", this is " + state_.fingerprint);
@@ -168,7 +136,7 @@ class Trainer {
   }
 
   TrainingResult loop(RunFiles& files, Console& console) {
-    const Share& share = reducer_.share();
+    const Share& share = engine_.share();
     data::LoaderPlan plan;
     plan.micro_batch = config_.data.micro_batch;
     plan.micro_batches_per_step = config_.micro_batches();
@@ -178,7 +146,7 @@ class Trainer {
     plan.first_step = state_.step;
     plan.last_step = config_.steps;
     std::optional<data::Loader> loader;
-    if (stages_.reads()) loader.emplace(data_, plan, augmentation_);
+    if (engine_.stages().reads()) loader.emplace(data_, plan, augmentation_);
 
     last_save_ = Clock::now();
     if (state_.unfinished) {
@@ -208,8 +176,8 @@ class Trainer {
       StepRecord record = outcome.record;
       record.tokens_per_second = static_cast<double>(config_.tokens_per_step()) / seconds;
       record.step_ms = 1000 * seconds;
-      record.mfu = record.tokens_per_second * stages_.whole().training_flops_per_token(config_.data.sequence_length) /
-                   peak_flops_;
+      record.mfu = record.tokens_per_second *
+                   engine_.stages().whole().training_flops_per_token(config_.data.sequence_length) / peak_flops_;
       const bool by_steps = config_.checkpoint.every_steps > 0 && state_.step % config_.checkpoint.every_steps == 0;
       if (const std::int64_t reason = finish_step(record, by_steps || outcome.save_due, outcome.stop, files, console))
         return stopped(reason, files, console);
@@ -263,28 +231,18 @@ class Trainer {
   };
 
   StepOutcome step(std::optional<data::Loader>& loader) {
-    const Share& share = reducer_.share();
     const auto begin = Clock::now();
     StepReport report;
-    std::vector<LeafReport> leaves(static_cast<std::size_t>(share.count()));
-    const auto source = [&](std::int64_t turn) {
+    const auto source = [&](std::int64_t) {
       const auto wait = Clock::now();
-      const auto batch = std::make_shared<data::MicroBatch>(loader->next());
+      auto batch = std::make_shared<data::MicroBatch>(loader->next());
       report.data_wait_ms += 1000 * seconds_since(wait);
-      leaves[static_cast<std::size_t>(turn)].samples = batch->samples_hash;
       return batch;
     };
     const auto give_up = [&] {
       return (report.abandoned = report.abandoned ? report.abandoned : stop_reason()) != kNone;
     };
-    reducer_.begin_step();
-    const std::vector<double> losses = stages_.train(
-        schedule_, share.count(), {config_.data.micro_batch, config_.data.sequence_length}, source,
-        [&](std::int64_t turn) { return training_pass(config_, state_.step, share.first + turn * share.stride); },
-        // Each micro-batch's part of the step's loss: its sum of losses over all of the step's tokens.
-        1.0 / static_cast<double>(config_.tokens_per_step()), give_up, reducer_);
-    for (std::size_t i = 0; i < losses.size(); ++i) leaves[i].loss = losses[i];
-    reducer_.finish();
+    std::vector<LeafReport> leaves = engine_.accumulate(state_.step, source, give_up);
     report.stop = stop_reason();
     if (is_first() && deadline_.passes_in_next_step(seconds_since(process_start_), seconds_since(begin)))
       report.stop |= kTimeLimit;
@@ -292,7 +250,7 @@ class Trainer {
         config_.checkpoint.every_seconds > 0 && seconds_since(last_save_) >= config_.checkpoint.every_seconds;
     report.resident_bytes = resident_bytes();
     report.peak_bytes = peak_resident_bytes();
-    leaves = exchange(world_, mesh_.shape(), config_.micro_batches(), deal(), report, std::move(leaves));
+    leaves = engine_.exchange(report, std::move(leaves));
 
     StepOutcome outcome;
     outcome.abandoned = report.abandoned;
@@ -309,15 +267,12 @@ class Trainer {
       loss += leaf.loss;
       samples.append(reinterpret_cast<const char*>(&leaf.samples), sizeof leaf.samples);
     }
-    const auto gradients = [this](std::int64_t begin) { return reducer_.sum(begin); };
-    const double norm = gradient_norm(world_, units_, parameters_.master_type(), gradients);
+    const double norm = engine_.gradient_norm();
     if (!std::isfinite(loss) || !std::isfinite(norm))
       throw Error(ErrorCode::kNumeric, "step ", state_.step + 1, ": loss ", loss, ", gradient norm ", norm,
                   "; lower optimizer.learning-rate, lengthen schedule.warmup-steps or set optimizer.clip-norm");
-    const double clip = config_.optimizer.clip_norm;
-    const double scale = clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1;
     const double rate = learning_rate(config_, state_.step + 1);
-    optimizer_.update(state_.step + 1, rate, scale, gradients);
+    engine_.update(state_.step + 1, rate, norm);
 
     state_.step += 1;
     state_.tokens += config_.tokens_per_step();
@@ -334,7 +289,8 @@ class Trainer {
 
   // Returns the StopReason that ended it early; then nothing of it is kept.
   std::int64_t evaluate(StepRecord& record, RunFiles& files, Console& console) {
-    EvaluationSets::Outcome outcome = evaluations_.run(stages_, optimizer_, [this] { return stop_reason(); });
+    EvaluationSets::Outcome outcome =
+        evaluations_.run(engine_.stages(), engine_.optimizer(), [this] { return stop_reason(); });
     if (outcome.stopped) return outcome.stopped;
     record.eval = std::move(outcome.sets);
     state_.eval_loss = record.eval.front().loss;
@@ -353,7 +309,7 @@ class Trainer {
     std::int64_t number = 0;
     // No rank's training depends on the texts, so each goes by its own clock.
     const auto stop = [this] { return stop_requested() || deadline_.passed(seconds_since(process_start_)); };
-    for (const Sample& sample : samples_->draw(stages_, stop)) {
+    for (const Sample& sample : samples_->draw(engine_.stages(), stop)) {
       files.event(names::kSample, state_.step,
                   {{names::kNumber, ++number},
                    {names::kPrompt, sample.prompt},
@@ -369,9 +325,9 @@ class Trainer {
     if (saved_step_ == state_.step) return;
     files.event(names::kCheckpointRequested, state_.step);
     files.sync();
-    weights_hash_ =
-        save_checkpoint(mesh_, run_, state_, config_, models::model_json(config_.model, data_.vocabulary_size()),
-                        data_.tokenizer_json(), parameters_, optimizer_);
+    weights_hash_ = save_checkpoint(engine_.mesh(), run_, state_, config_,
+                                    models::model_json(config_.model, data_.vocabulary_size()), data_.tokenizer_json(),
+                                    engine_.parameters(), engine_.optimizer());
     saved_step_ = state_.step;
     if (is_first()) models::prune_checkpoints(run_, config_.checkpoint.keep, config_.checkpoint.keep_best);
     const double seconds = seconds_since(last_save_);
@@ -409,13 +365,7 @@ class Trainer {
   data::Augmentation augmentation_;
   const EvaluationSets evaluations_;
   std::optional<Samples> samples_;  // of runs that are evaluated
-  const Mesh mesh_;
-  Stages stages_;
-  FlatParameters parameters_;
-  const std::vector<std::vector<Unit>> units_;  // of each rank
-  GradientReducer reducer_;
-  const std::vector<Action> schedule_;
-  AdamW optimizer_;
+  Engine engine_;
   TrainingState state_;
   Deadline deadline_;
   const Clock::time_point process_start_ =

@@ -202,11 +202,25 @@ void GradientReducer::complete(std::size_t index) {
 }
 
 void GradientReducer::skip(std::string_view group, std::int64_t turn) {
+  if (turn >= share_.count()) return go_along(group, static_cast<std::size_t>(turn));
   for (std::size_t i = 0; i < arrived_.size(); ++i)
     if (const FlatParameters::Entry& entry = parameters_.entries()[i];
         models::group_of(entry.parameter->name) == group && arrived_[i] == static_cast<std::size_t>(turn) &&
         parameters_.is_here(parameters_.layout().segment_at(entry.begin)))
       accumulate(i, {});
+}
+
+// A turn that others have and this rank has not: they wait for it to take what they send.
+void GradientReducer::go_along(std::string_view group, std::size_t turn) {
+  if (!in_turns_) return;
+  for (std::size_t i = 0; i < buckets_.size(); ++i) {
+    Exchange& exchange = buckets_[i];
+    if (parameters_.layout().segments[exchange.bucket.segment].name != group) continue;
+    for (; exchange.round < turn; poll()) std::this_thread::yield();
+    if (exchange.phase == Exchange::kFilling) start(i);
+    for (poll(); under_way_.size() > kMostUnderWay; poll()) std::this_thread::yield();
+  }
+  world_.check();
 }
 
 void GradientReducer::take(Held held, std::vector<models::PutOff::Product> products) {

@@ -54,6 +54,7 @@ class GradientReducer {
 
   /// A micro-batch that is given up, the `turn`-th of this rank: those of the gradients of a part of the model that
   /// have not come will not.
+  /// Or one that others have and this rank has not, where all go through as many.
   void skip(std::string_view group, std::int64_t turn);
 
   /// Gives transfers a chance to move. @throws Error kPeerLost
@@ -76,6 +77,7 @@ class GradientReducer {
   struct Hook;
   void accumulate(std::size_t entry, const at::Tensor& gradient);
   void complete(std::size_t bucket);
+  void go_along(std::string_view group, std::size_t turn);
   at::Tensor zeros(const Bucket& bucket) const;
   bool ends_round(std::size_t turn) const;
   void start(std::size_t bucket);

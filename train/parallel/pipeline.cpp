@@ -112,7 +112,7 @@ void Pipeline::run(const std::vector<Action>& actions, std::int64_t turns, const
       if (actions[j].micro_batch < turns && receives(actions[j])) expect(actions[j], activations);
     axis_.check();
     if (action.micro_batch >= turns) {
-      follow(action, access, nullptr);
+      follow(action, access, access ? reducer : nullptr);
       continue;
     }
     given_up = given_up || give_up();

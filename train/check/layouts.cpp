@@ -1,0 +1,46 @@
+#include "train/check/layouts.h"
+
+#include <algorithm>
+
+namespace trireme::train {
+
+std::vector<ParallelConfig> legal_layouts(int ranks, std::int64_t layers, std::int64_t micro_batches) {
+  // More stages a rank than these do nothing that these do not.
+  constexpr std::int64_t kMostChunks = 3;
+  std::vector<ParallelConfig> layouts;
+  for (std::int64_t pipeline = 1; pipeline <= std::min<std::int64_t>(ranks, layers); ++pipeline) {
+    if (ranks % pipeline != 0) continue;
+    const std::int64_t data = ranks / pipeline;
+    if (pipeline > 1 && micro_batches / data < pipeline) continue;
+    ParallelConfig layout;
+    layout.pipeline = pipeline;
+    for (layout.pipeline_chunks = 1;
+         layout.pipeline_chunks <= (pipeline > 1 ? kMostChunks : 1) && pipeline * layout.pipeline_chunks <= layers;
+         ++layout.pipeline_chunks)
+      for (const char* order : {"1f1b", "zero-bubble"}) {
+        if (pipeline == 1 && order != ParallelConfig{}.pipeline_order) continue;
+        layout.pipeline_order = order;
+        for (layout.shard = 0; layout.shard <= (data > 1 ? 3 : 0); ++layout.shard)
+          for (layout.shard_group = 0; layout.shard_group < data; ++layout.shard_group) {
+            const bool whole = layout.shard_group == 0;
+            // Groups of one share nothing out.
+            const bool part = layout.shard > 0 && layout.shard_group > 1 && data % layout.shard_group == 0;
+            if (whole || part) layouts.push_back(layout);
+          }
+        layout.shard_group = 0;
+      }
+  }
+  return layouts;
+}
+
+std::string layout_text(const ParallelConfig& config, int ranks) {
+  std::string text = "data " + std::to_string(ranks / config.pipeline);
+  if (config.pipeline > 1) text += ", pipeline " + std::to_string(config.pipeline);
+  if (config.pipeline_chunks > 1) text += " x " + std::to_string(config.pipeline_chunks);
+  if (config.pipeline > 1) text += " " + config.pipeline_order;
+  if (ranks > config.pipeline) text += ", shard " + std::to_string(config.shard);
+  if (config.shard_group > 0) text += " in groups of " + std::to_string(config.shard_group);
+  return text;
+}
+
+}  // namespace trireme::train

@@ -1,0 +1,77 @@
+#include "train/loop/engine.h"
+
+#include <algorithm>
+
+#include "train/optim/gradient_norm.h"
+#include "train/parallel/pipeline_schedule.h"
+
+namespace trireme::train {
+
+Engine::Engine(Communicator& world, const TrainConfig& config, std::int64_t vocabulary)
+    : config_(config),
+      mesh_(world, mesh_shape(config, world.size())),
+      deal_(deal_of(config.parallel.shard, config.micro_batches(), mesh_.shape().size(Axis::kData))),
+      stages_(mesh_, config, vocabulary),
+      parameters_(stages_.layout(), stages_.parameters(), stages_.placement(), mesh_.along(Axis::kPipeline),
+                  compute_type(config.precision.compute),
+                  {&mesh_.along(Axis::kData), shard_group(config.parallel, mesh_.shape()), config.parallel.shard >= 3}),
+      units_(units_of(stages_.layout(), stages_.placement(), mesh_.shape())),
+      reducer_(mesh_.along(Axis::kData), parameters_, config.micro_batches(), parameters_.groups().size, deal_),
+      schedule_(schedule()),
+      optimizer_(config.optimizer, parameters_) {
+  if (parameters_.shares_weights()) stages_.tell(parameters_);
+}
+
+std::vector<Action> Engine::schedule() const {
+  const Communicator& pipeline = mesh_.along(Axis::kPipeline);
+  // Where weights are shared out, rank 0 has the most turns, and all go along with them.
+  const std::int64_t turns = parameters_.shares_weights()
+                                 ? share_of(config_.micro_batches(), 0, mesh_.shape().size(Axis::kData), deal_).count()
+                                 : reducer_.share().count();
+  return pipeline_schedule(
+             {pipeline.size(), static_cast<int>(config_.parallel.pipeline_chunks), turns, pipeline_order(config_)})
+      .actions[static_cast<std::size_t>(pipeline.rank())];
+}
+
+void Engine::initialise() {
+  parameters_.initialise(static_cast<std::uint64_t>(config_.seed));
+  parameters_.publish();
+}
+
+std::vector<LeafReport> Engine::accumulate(std::int64_t step, const Stages::Source& source,
+                                           const std::function<bool()>& give_up) {
+  std::vector<LeafReport> leaves(static_cast<std::size_t>(share().count()));
+  const auto read = [&](std::int64_t turn) {
+    const MicroBatch batch = source(turn);
+    leaves[static_cast<std::size_t>(turn)].samples = batch->samples_hash;
+    return batch;
+  };
+  const auto pass = [&](std::int64_t turn) {
+    return training_pass(config_, step, share().first + turn * share().stride);
+  };
+  reducer_.begin_step();
+  const std::vector<double> losses =
+      stages_.train(schedule_, share().count(), {config_.data.micro_batch, config_.data.sequence_length}, read, pass,
+                    // Each micro-batch's part of the step's loss: its sum of losses over all of the step's tokens.
+                    1.0 / static_cast<double>(config_.tokens_per_step()), give_up, reducer_);
+  for (std::size_t i = 0; i < losses.size(); ++i) leaves[i].loss = losses[i];
+  reducer_.finish();
+  return leaves;
+}
+
+std::vector<LeafReport> Engine::exchange(StepReport& report, std::vector<LeafReport> leaves) const {
+  return train::exchange(mesh_.world(), mesh_.shape(), config_.micro_batches(), deal_, report, std::move(leaves));
+}
+
+double Engine::gradient_norm() const {
+  return train::gradient_norm(mesh_.world(), units_, parameters_.master_type(),
+                              [this](std::int64_t begin) { return reducer_.sum(begin); });
+}
+
+void Engine::update(std::int64_t step, double learning_rate, double norm) {
+  const double clip = config_.optimizer.clip_norm;
+  const double scale = clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1;
+  optimizer_.update(step, learning_rate, scale, [this](std::int64_t begin) { return reducer_.sum(begin); });
+}
+
+}  // namespace trireme::train
