@@ -3,8 +3,6 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
-#include <set>
-
 #include "core/comm/thread_communicator.h"
 
 namespace trireme::train {

@@ -70,7 +70,7 @@ void Pipeline::expect(const Action& action, const Activations& activations) {
   const bool onward = action.work == Work::kForward;
   const auto [place, is_new] = incoming_.try_emplace({onward, {action.chunk, action.micro_batch}});
   if (!is_new) return;
-  Incoming& incoming = place->second;
+  Message& incoming = place->second;
   incoming.tensor = at::empty(activations.shape, activations.type);
   const int from = (axis_.rank() + axis_.size() + (onward ? -1 : 1)) % axis_.size();
   incoming.transfer = axis_.start_receive(incoming.tensor.mutable_data_ptr(), incoming.tensor.nbytes(), from,
@@ -94,7 +94,7 @@ void Pipeline::send(const at::Tensor& tensor, bool onward, int chunk) {
   // The chunk that reads: the same on the next rank, and the one behind or before it where the ranks are all through.
   const int next = stage(chunk) + (onward ? 1 : -1);
   const int to = next % axis_.size(), their_chunk = next / axis_.size();
-  Outgoing& outgoing = outgoing_.emplace_back();
+  Message& outgoing = outgoing_.emplace_back();
   outgoing.tensor = tensor.contiguous();
   outgoing.transfer = axis_.start_send(outgoing.tensor.const_data_ptr(), outgoing.tensor.nbytes(), to,
                                        (onward ? kForwardTag : kBackwardTag) + their_chunk);

@@ -65,11 +65,7 @@ class Pipeline {
     GradientReducer::Held held;
     models::PutOff put_off;
   };
-  struct Incoming {
-    at::Tensor tensor;
-    std::unique_ptr<Transfer> transfer;
-  };
-  struct Outgoing {
+  struct Message {
     at::Tensor tensor;
     std::unique_ptr<Transfer> transfer;
   };
@@ -93,8 +89,8 @@ class Pipeline {
   std::vector<std::vector<Entered>> entered_;  // by chunk, in order of the forward pass
   std::map<Key, Passed> passed_;
   std::map<Key, Split> split_;
-  std::map<std::pair<bool, Key>, Incoming> incoming_;  // forward or not
-  std::deque<Outgoing> outgoing_;
+  std::map<std::pair<bool, Key>, Message> incoming_;  // forward or not
+  std::deque<Message> outgoing_;
 };
 
 }  // namespace trireme::train
