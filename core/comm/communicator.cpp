@@ -15,7 +15,7 @@ std::vector<std::string> Communicator::all_gather_text(const std::string& mine) 
   const auto ranks = static_cast<std::size_t>(size());
   const std::uint64_t my_length = mine.size();
   std::vector<std::uint64_t> lengths(ranks);
-  all_gather(&my_length, sizeof my_length, lengths.data());
+  all_gather(&my_length, sizeof my_length, lengths.data(), kControl);
 
   std::uint64_t longest = 0;
   for (std::size_t r = 0; r < ranks; ++r) {
@@ -29,7 +29,7 @@ std::vector<std::string> Communicator::all_gather_text(const std::string& mine) 
   std::string padded = mine;
   padded.resize(longest);
   std::string all(longest * ranks, '\0');
-  if (longest > 0) all_gather(padded.data(), longest, all.data());
+  if (longest > 0) all_gather(padded.data(), longest, all.data(), kControl);
 
   std::vector<std::string> texts(ranks);
   for (std::size_t r = 0; r < ranks; ++r) texts[r] = all.substr(r * longest, lengths[r]);

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "core/comm/site.h"
+
 namespace trireme {
 
 /// A send or receive under way. Its bytes must stay where they are until it is done. Dropping one that is not done is
@@ -35,14 +37,13 @@ class Communicator {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  /// @param tag  0 to kMostTag
-  virtual std::unique_ptr<Transfer> start_send(const void* bytes, std::size_t size, int peer, int tag) = 0;
-  virtual std::unique_ptr<Transfer> start_receive(void* bytes, std::size_t size, int peer, int tag) = 0;
+  virtual std::unique_ptr<Transfer> start_send(const void* bytes, std::size_t size, int peer, const Tag& tag) = 0;
+  virtual std::unique_ptr<Transfer> start_receive(void* bytes, std::size_t size, int peer, const Tag& tag) = 0;
 
   virtual void barrier() = 0;
-  virtual void broadcast(void* bytes, std::size_t size, int root) = 0;
+  virtual void broadcast(void* bytes, std::size_t size, int root, const Site& site) = 0;
   /// @param all  size() * `size` bytes, those of rank r at r * `size`
-  virtual void all_gather(const void* mine, std::size_t size, void* all) = 0;
+  virtual void all_gather(const void* mine, std::size_t size, void* all, const Site& site) = 0;
   /// Element by element, in place.
   virtual void all_max(std::int64_t* values, std::size_t count) = 0;
 
@@ -56,7 +57,7 @@ class Communicator {
   Communicator() = default;
 };
 
-/// Tags that callers may use; groups and transports have those above.
+/// Tags that sites may have; groups and transports have those above.
 inline constexpr int kMostTag = 32000;
 
 /// Some ranks of another communicator, in the order given, for calls that concern them alone. Its tags are the other's:

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/comm/mpi_test.h"
+#include "core/comm/test_site.h"
 
 namespace trireme {
 namespace {
@@ -27,7 +28,7 @@ TEST(MpiCommunicator, GathersSharesOfAnySizeInRankOrder) {
   for (const std::size_t bytes : {0UL, 1UL, 8UL, 1000UL, 16384UL, 16385UL, 300000UL}) {
     const auto mine = pattern(rank(), bytes);
     std::vector<std::uint8_t> all(bytes * ranks(), 0xEE), expected;
-    test_world().all_gather(mine.data(), bytes, all.data());
+    test_world().all_gather(mine.data(), bytes, all.data(), kTestSite);
     for (int r = 0; r < size(); ++r) {
       const auto theirs = pattern(r, bytes);
       expected.insert(expected.end(), theirs.begin(), theirs.end());
@@ -39,7 +40,7 @@ TEST(MpiCommunicator, GathersSharesOfAnySizeInRankOrder) {
 TEST(MpiCommunicator, GathersFromARanksOwnSlot) {
   std::vector<std::int32_t> all(ranks(), -1);
   all[static_cast<std::size_t>(rank())] = rank() * rank();
-  test_world().all_gather(&all[static_cast<std::size_t>(rank())], sizeof(std::int32_t), all.data());
+  test_world().all_gather(&all[static_cast<std::size_t>(rank())], sizeof(std::int32_t), all.data(), kTestSite);
   for (int r = 0; r < size(); ++r) EXPECT_EQ(all[static_cast<std::size_t>(r)], r * r);
 }
 
@@ -48,7 +49,7 @@ TEST(MpiCommunicator, BroadcastsFromEveryRoot) {
     for (const std::size_t bytes : {0UL, 5UL, 200000UL}) {
       const auto sent = pattern(root, bytes);
       auto got = rank() == root ? sent : std::vector<std::uint8_t>(bytes, 0xEE);
-      test_world().broadcast(got.data(), bytes, root);
+      test_world().broadcast(got.data(), bytes, root, kTestSite);
       EXPECT_TRUE(got == sent) << bytes << " bytes from rank " << root;
     }
   }
@@ -75,11 +76,11 @@ TEST(MpiCommunicator, NoRankPassesABarrierBeforeAllHaveCome) {
     const int last = round % size();
     std::int32_t flag = 0;
     std::unique_ptr<Transfer> receive;
-    if (rank() != last) receive = test_world().start_receive(&flag, sizeof flag, last, 5);
+    if (rank() != last) receive = test_world().start_receive(&flag, sizeof flag, last, {kTestSite, 5});
     const std::int32_t sent = round + 1;
     std::vector<std::unique_ptr<Transfer>> sends;
     for (int r = 0; rank() == last && r < size(); ++r) {
-      if (r != last) sends.push_back(test_world().start_send(&sent, sizeof sent, r, 5));
+      if (r != last) sends.push_back(test_world().start_send(&sent, sizeof sent, r, {kTestSite, 5}));
     }
     test_world().barrier();
     for (const auto& send : sends) send->wait();
@@ -93,13 +94,13 @@ TEST(MpiCommunicator, NoRankPassesABarrierBeforeAllHaveCome) {
 TEST(MpiCommunicator, TransfersPairUpByTagInTheOrderOfTheirStart) {
   const int to = (rank() + 1) % size(), from = (rank() + size() - 1) % size();
   std::int32_t first = 0, second = 0, other = 0;
-  const auto other_in = test_world().start_receive(&other, sizeof other, from, 32000);
-  const auto first_in = test_world().start_receive(&first, sizeof first, from, 0);
-  const auto second_in = test_world().start_receive(&second, sizeof second, from, 0);
+  const auto other_in = test_world().start_receive(&other, sizeof other, from, {kTestSite, 32000});
+  const auto first_in = test_world().start_receive(&first, sizeof first, from, {kTestSite, 0});
+  const auto second_in = test_world().start_receive(&second, sizeof second, from, {kTestSite, 0});
   const std::int32_t out[] = {10 + rank(), 20 + rank(), 30 + rank()};
-  const auto a = test_world().start_send(&out[0], sizeof(std::int32_t), to, 0);
-  const auto b = test_world().start_send(&out[1], sizeof(std::int32_t), to, 0);
-  const auto c = test_world().start_send(&out[2], sizeof(std::int32_t), to, 32000);
+  const auto a = test_world().start_send(&out[0], sizeof(std::int32_t), to, {kTestSite, 0});
+  const auto b = test_world().start_send(&out[1], sizeof(std::int32_t), to, {kTestSite, 0});
+  const auto c = test_world().start_send(&out[2], sizeof(std::int32_t), to, {kTestSite, 32000});
   for (const auto& transfer : {&other_in, &second_in, &first_in, &a, &b, &c}) (*transfer)->wait();
   EXPECT_EQ(first, 10 + from);
   EXPECT_EQ(second, 20 + from);
@@ -110,8 +111,8 @@ TEST(MpiCommunicator, DoneTurnsTrueWithoutWaiting) {
   const int to = (rank() + 1) % size(), from = (rank() + size() - 1) % size();
   const auto sent = pattern(rank(), 1 << 20);
   std::vector<std::uint8_t> got(sent.size());
-  const auto receive = test_world().start_receive(got.data(), got.size(), from, 1);
-  const auto send = test_world().start_send(sent.data(), sent.size(), to, 1);
+  const auto receive = test_world().start_receive(got.data(), got.size(), from, {kTestSite, 1});
+  const auto send = test_world().start_send(sent.data(), sent.size(), to, {kTestSite, 1});
   while (!(receive->done() & send->done())) {
   }
   EXPECT_TRUE(receive->done());
@@ -121,8 +122,8 @@ TEST(MpiCommunicator, DoneTurnsTrueWithoutWaiting) {
 TEST(MpiCommunicator, ReachesItself) {
   const std::int32_t out = 42;
   std::int32_t in = 0;
-  const auto receive = test_world().start_receive(&in, sizeof in, rank(), 3);
-  const auto send = test_world().start_send(&out, sizeof out, rank(), 3);
+  const auto receive = test_world().start_receive(&in, sizeof in, rank(), {kTestSite, 3});
+  const auto send = test_world().start_send(&out, sizeof out, rank(), {kTestSite, 3});
   send->wait();
   receive->wait();
   EXPECT_EQ(in, 42);

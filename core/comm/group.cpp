@@ -28,28 +28,31 @@ class GroupCommunicator final : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(members_.size()); }
 
-  std::unique_ptr<Transfer> start_send(const void* bytes, std::size_t size, int peer, int tag) override {
+  std::unique_ptr<Transfer> start_send(const void* bytes, std::size_t size, int peer, const Tag& tag) override {
     return whole_.start_send(bytes, size, member(peer), tag);
   }
-  std::unique_ptr<Transfer> start_receive(void* bytes, std::size_t size, int peer, int tag) override {
+  std::unique_ptr<Transfer> start_receive(void* bytes, std::size_t size, int peer, const Tag& tag) override {
     return whole_.start_receive(bytes, size, member(peer), tag);
   }
 
-  void barrier() override { rounds::barrier(messages()); }
-  void broadcast(void* bytes, std::size_t size, int root) override { rounds::broadcast(messages(), bytes, size, root); }
-  void all_gather(const void* mine, std::size_t size, void* all) override {
-    rounds::all_gather(messages(), mine, size, all);
+  void barrier() override { rounds::barrier(messages(kControl)); }
+  void broadcast(void* bytes, std::size_t size, int root, const Site& site) override {
+    rounds::broadcast(messages(site), bytes, size, root);
   }
-  void all_max(std::int64_t* values, std::size_t count) override { rounds::all_max(messages(), values, count); }
+  void all_gather(const void* mine, std::size_t size, void* all, const Site& site) override {
+    rounds::all_gather(messages(site), mine, size, all);
+  }
+  void all_max(std::int64_t* values, std::size_t count) override { rounds::all_max(messages(kControl), values, count); }
   void check() override { whole_.check(); }
 
  private:
   int member(int rank) const { return members_.at(static_cast<std::size_t>(rank)); }
-  rounds::Messages messages() {
+  rounds::Messages messages(const Site& site) {
     whole_.check();
+    const Tag tag = Tag::reserved(site, kGroupTag);
     return {rank_, size(),
-            [this](const void* bytes, std::size_t size, int peer) { return start_send(bytes, size, peer, kGroupTag); },
-            [this](void* bytes, std::size_t size, int peer) { return start_receive(bytes, size, peer, kGroupTag); }};
+            [this, tag](const void* bytes, std::size_t size, int peer) { return start_send(bytes, size, peer, tag); },
+            [this, tag](void* bytes, std::size_t size, int peer) { return start_receive(bytes, size, peer, tag); }};
   }
 
   Communicator& whole_;

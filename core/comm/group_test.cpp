@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "core/base/error.h"
+#include "core/comm/test_site.h"
 #include "core/comm/thread_communicator.h"
 
 namespace trireme {
@@ -27,9 +28,9 @@ TEST(Group, RowsAndColumnsOfAGridKeepTheirMessagesApart) {
     for (int repeat = 0; repeat < 50; ++repeat) {
       const int mine = 100 * world.rank() + repeat;
       std::vector<int> across(kColumns), down(kRows);
-      rows->all_gather(&mine, sizeof mine, across.data());
+      rows->all_gather(&mine, sizeof mine, across.data(), kTestSite);
       if (world.rank() % 2 == repeat % 2) columns->check();
-      columns->all_gather(&mine, sizeof mine, down.data());
+      columns->all_gather(&mine, sizeof mine, down.data(), kTestSite);
       for (int i = 0; i < kColumns; ++i)
         ASSERT_EQ(across[static_cast<std::size_t>(i)], 100 * (row * kColumns + i) + repeat);
       for (int i = 0; i < kRows; ++i)
@@ -38,7 +39,7 @@ TEST(Group, RowsAndColumnsOfAGridKeepTheirMessagesApart) {
       columns->all_max(&most, 1);
       ASSERT_EQ(most, (kRows - 1) * kColumns + column);
       int told = rows->rank() == 1 ? mine : -1;
-      rows->broadcast(&told, sizeof told, 1);
+      rows->broadcast(&told, sizeof told, 1, kTestSite);
       ASSERT_EQ(told, 100 * (row * kColumns + 1) + repeat);
       rows->barrier();
     }
@@ -50,11 +51,11 @@ TEST(Group, RanksAreNumberedInTheOrderGiven) {
     const auto group = make_group(world, {2, 0, 1});
     const int mine = world.rank();
     std::vector<int> all(3);
-    group->all_gather(&mine, sizeof mine, all.data());
+    group->all_gather(&mine, sizeof mine, all.data(), kTestSite);
     EXPECT_THAT(all, ElementsAre(2, 0, 1));
     int from_left = -1;
-    const auto receive = group->start_receive(&from_left, sizeof from_left, (group->rank() + 2) % 3, 5);
-    group->start_send(&mine, sizeof mine, (group->rank() + 1) % 3, 5)->wait();
+    const auto receive = group->start_receive(&from_left, sizeof from_left, (group->rank() + 2) % 3, {kTestSite, 5});
+    group->start_send(&mine, sizeof mine, (group->rank() + 1) % 3, {kTestSite, 5})->wait();
     receive->wait();
     EXPECT_EQ(from_left, all[static_cast<std::size_t>((group->rank() + 2) % 3)]);
   });
@@ -67,7 +68,7 @@ TEST(Group, OfOneIsAWorldOfOne) {
     group->barrier();
     const int mine = 7;
     int all = 0;
-    group->all_gather(&mine, sizeof mine, &all);
+    group->all_gather(&mine, sizeof mine, &all, kTestSite);
     EXPECT_EQ(all, 7);
   });
 }

@@ -311,23 +311,23 @@ class MpiCommunicator final : public Communicator {
   int rank() const override { return state_.rank; }
   int size() const override { return state_.size; }
 
-  std::unique_ptr<Transfer> start_send(const void* bytes, std::size_t size, int peer, int tag) override {
+  std::unique_ptr<Transfer> start_send(const void* bytes, std::size_t size, int peer, const Tag& tag) override {
     auto transfer = std::make_unique<MpiTransfer>(state_, "send");
-    transfer->start_send(bytes, size, peer, tag);
+    transfer->start_send(bytes, size, peer, tag.value);
     return transfer;
   }
 
-  std::unique_ptr<Transfer> start_receive(void* bytes, std::size_t size, int peer, int tag) override {
+  std::unique_ptr<Transfer> start_receive(void* bytes, std::size_t size, int peer, const Tag& tag) override {
     auto transfer = std::make_unique<MpiTransfer>(state_, "receive");
-    transfer->start_receive(bytes, size, peer, tag);
+    transfer->start_receive(bytes, size, peer, tag.value);
     return transfer;
   }
 
   void barrier() override { rounds::barrier(messages("barrier")); }
-  void broadcast(void* bytes, std::size_t size_of_all, int root) override {
+  void broadcast(void* bytes, std::size_t size_of_all, int root, const Site&) override {
     rounds::broadcast(messages("broadcast"), bytes, size_of_all, root);
   }
-  void all_gather(const void* mine, std::size_t share, void* all) override {
+  void all_gather(const void* mine, std::size_t share, void* all, const Site&) override {
     rounds::all_gather(messages("all_gather"), mine, share, all);
   }
   void all_max(std::int64_t* values, std::size_t count) override {

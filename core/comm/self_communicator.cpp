@@ -15,23 +15,23 @@ class SelfCommunicator final : public Communicator {
   int rank() const override { return 0; }
   int size() const override { return 1; }
 
-  std::unique_ptr<Transfer> start_send(const void* bytes, std::size_t size, int peer, int tag) override {
+  std::unique_ptr<Transfer> start_send(const void* bytes, std::size_t size, int peer, const Tag& tag) override {
     expect_self(peer, "send to");
     auto side = std::make_shared<Side>(Side{const_cast<void*>(bytes), size});
-    pair_up(waiting_[tag].sends, waiting_[tag].receives, side, /*side_receives=*/false, tag);
-    return std::make_unique<SelfTransfer>(std::move(side), tag);
+    pair_up(waiting_[tag.value].sends, waiting_[tag.value].receives, side, /*side_receives=*/false, tag.value);
+    return std::make_unique<SelfTransfer>(std::move(side), tag.value);
   }
 
-  std::unique_ptr<Transfer> start_receive(void* bytes, std::size_t size, int peer, int tag) override {
+  std::unique_ptr<Transfer> start_receive(void* bytes, std::size_t size, int peer, const Tag& tag) override {
     expect_self(peer, "receive from");
     auto side = std::make_shared<Side>(Side{bytes, size});
-    pair_up(waiting_[tag].receives, waiting_[tag].sends, side, /*side_receives=*/true, tag);
-    return std::make_unique<SelfTransfer>(std::move(side), tag);
+    pair_up(waiting_[tag.value].receives, waiting_[tag.value].sends, side, /*side_receives=*/true, tag.value);
+    return std::make_unique<SelfTransfer>(std::move(side), tag.value);
   }
 
   void barrier() override {}
-  void broadcast(void*, std::size_t, int root) override { expect_self(root, "broadcast from"); }
-  void all_gather(const void* mine, std::size_t size, void* all) override {
+  void broadcast(void*, std::size_t, int root, const Site&) override { expect_self(root, "broadcast from"); }
+  void all_gather(const void* mine, std::size_t size, void* all, const Site&) override {
     if (size > 0) std::memmove(all, mine, size);  // mine may already be the one slot of all
   }
   void all_max(std::int64_t*, std::size_t) override {}

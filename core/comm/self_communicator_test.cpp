@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/comm/communicator.h"
+#include "core/comm/test_site.h"
 
 namespace trireme {
 namespace {
@@ -18,10 +19,10 @@ TEST(SelfCommunicator, CollectivesLeaveTheOneShareAsItIs) {
   EXPECT_EQ(self->rank(), 0);
   EXPECT_EQ(self->size(), 1);
   std::int64_t mine = 5, all = 0;
-  self->all_gather(&mine, sizeof mine, &all);
+  self->all_gather(&mine, sizeof mine, &all, kTestSite);
   EXPECT_EQ(all, 5);
   self->all_max(&mine, 1);
-  self->broadcast(&mine, sizeof mine, 0);
+  self->broadcast(&mine, sizeof mine, 0, kTestSite);
   self->barrier();
   self->check();
   EXPECT_EQ(mine, 5);
@@ -32,15 +33,15 @@ TEST(SelfCommunicator, SendsPairWithReceivesByTagInOrder) {
   const auto self = make_self_communicator();
   const int out[] = {1, 2, 3};
   int in[3] = {};
-  const auto a = self->start_send(&out[0], sizeof(int), 0, 7);
-  const auto b = self->start_send(&out[1], sizeof(int), 0, 7);
+  const auto a = self->start_send(&out[0], sizeof(int), 0, {kTestSite, 7});
+  const auto b = self->start_send(&out[1], sizeof(int), 0, {kTestSite, 7});
   EXPECT_FALSE(a->done());
-  const auto other = self->start_receive(&in[2], sizeof(int), 0, 8);  // the receive may come first
-  const auto c = self->start_send(&out[2], sizeof(int), 0, 8);
-  self->start_receive(&in[0], sizeof(int), 0, 7)->wait();
+  const auto other = self->start_receive(&in[2], sizeof(int), 0, {kTestSite, 8});  // the receive may come first
+  const auto c = self->start_send(&out[2], sizeof(int), 0, {kTestSite, 8});
+  self->start_receive(&in[0], sizeof(int), 0, {kTestSite, 7})->wait();
   EXPECT_TRUE(a->done());
   EXPECT_FALSE(b->done());
-  self->start_receive(&in[1], sizeof(int), 0, 7)->wait();
+  self->start_receive(&in[1], sizeof(int), 0, {kTestSite, 7})->wait();
   for (const auto& transfer : {&a, &b, &c, &other}) (*transfer)->wait();
   EXPECT_THAT(in, ElementsAre(1, 2, 3));
 }
@@ -48,17 +49,19 @@ TEST(SelfCommunicator, SendsPairWithReceivesByTagInOrder) {
 TEST(SelfCommunicator, RefusesAWaitThatWouldNeverEnd) {
   const auto self = make_self_communicator();
   int value = 0;
-  const auto receive = self->start_receive(&value, sizeof value, 0, 4);
+  const auto receive = self->start_receive(&value, sizeof value, 0, {kTestSite, 4});
   EXPECT_THAT([&] { receive->wait(); }, ThrowsMessage<Error>(HasSubstr("tag 4")));
 }
 
 TEST(SelfCommunicator, RefusesOtherRanksAndUnequalSizes) {
   const auto self = make_self_communicator();
   int value = 0;
-  EXPECT_THAT([&] { self->start_send(&value, sizeof value, 1, 0); }, ThrowsMessage<Error>(HasSubstr("rank 1")));
-  EXPECT_THAT([&] { self->broadcast(&value, sizeof value, 2); }, ThrowsMessage<Error>(HasSubstr("rank 2")));
-  const auto send = self->start_send(&value, sizeof value, 0, 1);
-  EXPECT_THAT([&] { self->start_receive(&value, 1, 0, 1); }, ThrowsMessage<Error>(HasSubstr("sends 4 bytes")));
+  EXPECT_THAT([&] { self->start_send(&value, sizeof value, 1, {kTestSite, 0}); },
+              ThrowsMessage<Error>(HasSubstr("rank 1")));
+  EXPECT_THAT([&] { self->broadcast(&value, sizeof value, 2, kTestSite); }, ThrowsMessage<Error>(HasSubstr("rank 2")));
+  const auto send = self->start_send(&value, sizeof value, 0, {kTestSite, 1});
+  EXPECT_THAT([&] { self->start_receive(&value, 1, 0, {kTestSite, 1}); },
+              ThrowsMessage<Error>(HasSubstr("sends 4 bytes")));
 }
 
 // A rank that is out of step: its lengths are not what texts have.
@@ -66,11 +69,11 @@ class OutOfStep final : public Communicator {
  public:
   int rank() const override { return 0; }
   int size() const override { return 2; }
-  std::unique_ptr<Transfer> start_send(const void*, std::size_t, int, int) override { return nullptr; }
-  std::unique_ptr<Transfer> start_receive(void*, std::size_t, int, int) override { return nullptr; }
+  std::unique_ptr<Transfer> start_send(const void*, std::size_t, int, const Tag&) override { return nullptr; }
+  std::unique_ptr<Transfer> start_receive(void*, std::size_t, int, const Tag&) override { return nullptr; }
   void barrier() override {}
-  void broadcast(void*, std::size_t, int) override {}
-  void all_gather(const void*, std::size_t, void* all) override {
+  void broadcast(void*, std::size_t, int, const Site&) override {}
+  void all_gather(const void*, std::size_t, void* all, const Site&) override {
     std::memcpy(all, lengths_.data(), lengths_.size() * sizeof lengths_[0]);
   }
   void all_max(std::int64_t*, std::size_t) override {}

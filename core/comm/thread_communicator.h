@@ -112,30 +112,30 @@ class ThreadCommunicator final : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return group_.size; }
 
-  std::unique_ptr<Transfer> start_send(const void* bytes, std::size_t size, int peer, int tag) override {
+  std::unique_ptr<Transfer> start_send(const void* bytes, std::size_t size, int peer, const Tag& tag) override {
     const std::scoped_lock lock(group_.mutex);
     group_.check("send");
-    Group::Channel& channel = group_.channels[{rank_, peer, tag}];
+    Group::Channel& channel = group_.channels[{rank_, peer, tag.value}];
     const auto* begin = static_cast<const char*>(bytes);
     channel.messages[channel.sent++].assign(begin, begin + size);
     group_.changed.notify_all();
     return std::make_unique<Sent>();
   }
-  std::unique_ptr<Transfer> start_receive(void* bytes, std::size_t size, int peer, int tag) override {
+  std::unique_ptr<Transfer> start_receive(void* bytes, std::size_t size, int peer, const Tag& tag) override {
     const std::scoped_lock lock(group_.mutex);
-    Group::Channel& channel = group_.channels[{peer, rank_, tag}];
+    Group::Channel& channel = group_.channels[{peer, rank_, tag.value}];
     return std::make_unique<Receive>(group_, channel, channel.received++, bytes, size);
   }
 
   void barrier() override {
     exchange("barrier", nullptr, [] {});
   }
-  void broadcast(void* bytes, std::size_t size, int root) override {
+  void broadcast(void* bytes, std::size_t size, int root, const Site&) override {
     exchange("broadcast", bytes, [&] {
       if (rank_ != root && size > 0) std::memcpy(bytes, group_.deposits[static_cast<std::size_t>(root)], size);
     });
   }
-  void all_gather(const void* mine, std::size_t size, void* all) override {
+  void all_gather(const void* mine, std::size_t size, void* all, const Site&) override {
     exchange("all_gather", mine, [&] {
       for (std::size_t rank = 0; rank < group_.deposits.size() && size > 0; ++rank)
         std::memcpy(static_cast<char*>(all) + rank * size, group_.deposits[rank], size);

@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "core/comm/test_site.h"
+
 namespace trireme {
 namespace {
 
@@ -14,7 +16,7 @@ TEST(ThreadCommunicator, CollectivesGiveEveryRankTheSame) {
   run_on_threads(5, [](Communicator& world) {
     for (int repeat = 0; repeat < 200; ++repeat) {
       int value = world.rank() == 3 ? 40 + repeat : -1;
-      world.broadcast(&value, sizeof value, 3);
+      world.broadcast(&value, sizeof value, 3, kTestSite);
       ASSERT_EQ(value, 40 + repeat);
       std::array<std::int64_t, 2> most{world.rank() + repeat, -world.rank()};
       world.all_max(most.data(), most.size());
@@ -33,8 +35,8 @@ TEST(ThreadCommunicator, PairsMessagesInTheOrderInWhichTheyWereStarted) {
     std::vector<std::unique_ptr<Transfer>> transfers;
     for (std::size_t i = 0; i < 3; ++i) {
       const int tag = i == 1 ? 7 : 5;
-      transfers.push_back(world.start_receive(&received[i], sizeof(int), 1 - world.rank(), tag));
-      transfers.push_back(world.start_send(&sent[i], sizeof(int), 1 - world.rank(), tag));
+      transfers.push_back(world.start_receive(&received[i], sizeof(int), 1 - world.rank(), {kTestSite, tag}));
+      transfers.push_back(world.start_send(&sent[i], sizeof(int), 1 - world.rank(), {kTestSite, tag}));
     }
     while (!transfers.empty()) {  // waited for backwards
       transfers.back()->wait();

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/hash.h"
 #include "core/comm/communicator.h"
 
 namespace trireme::models {
@@ -31,6 +33,9 @@ struct TensorSlice {
   const void* data = nullptr;
 };
 
+/// Bytes that slices of a written tensor are best cut to: readers that want a part of it read and check whole slices.
+inline constexpr std::int64_t kSliceBytes = std::int64_t{4} << 20;
+
 /// Of the names of tensors: weights, and their moving average where training kept one.
 inline constexpr const char *kWeightsPrefix = "weights/", *kAveragePrefix = "ema/";
 
@@ -46,6 +51,18 @@ class WeightsHash {
   /// For who never holds a tensor whole: pieces of 4 MiB, the last one shorter, may be hashed wherever they are.
   static constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
   static std::string of_piece(const void* bytes, std::size_t size);
+  /// For who has the bytes of a tensor in order, but not at once.
+  class Tensor {
+   public:
+    void update(const void* bytes, std::size_t size);
+    /// What of_tensor gives; ends the stream.
+    std::string part(const std::string& name, StoredType type, const std::vector<std::int64_t>& shape);
+
+   private:
+    std::vector<std::string> pieces_;
+    std::unique_ptr<Sha256> piece_;
+    std::size_t left_ = 0;  // bytes that its piece has room for
+  };
   /// What of_tensor gives, from the hashes of all its pieces in order.
   static std::string of_pieces(const std::string& name, StoredType type, const std::vector<std::int64_t>& shape,
                                const std::vector<std::string>& pieces);
@@ -63,7 +80,11 @@ struct CheckpointContent {
   std::string model_json;      ///< an object, all that is needed to build the module; the same on all ranks, as are:
   std::string training_json;   ///< an object, the trainer's own: step, tokens, position in the data, result so far
   std::string tokenizer_json;  ///< kept byte for byte
-  std::string weights_hash;    ///< WeightsHash over all tensors "weights/..."; verify() recomputes it
+  /// Where set, of slices that do not lie in memory together: the bytes of slices[i], asked for once each, in order,
+  /// those without elements left out; needed until the next is asked for. TensorSlice::data is not read then.
+  std::function<const void*(std::size_t i)> data;
+  /// WeightsHash over all tensors "weights/...", asked for on all ranks once all have written; verify() recomputes it.
+  std::function<std::string()> weights_hash;
 };
 
 /// Writes `directory`, called by all ranks: each writes one HDF5 file (none when it has no slices), rank 0 the manifest

@@ -30,16 +30,18 @@ std::vector<std::uint64_t> unsigned_extents(const Extents& extents) { return {ex
 }  // namespace
 
 std::map<std::string, Manifest::Tensor> write_rank_file(const std::filesystem::path& path,
-                                                        const std::vector<TensorSlice>& slices) {
+                                                        const CheckpointContent& content) {
   std::map<std::string, Manifest::Tensor> tensors;
   hdf5::File file = hdf5::File::create(path);
   file.set_attribute("", "trireme-format", std::string(kFormatName));
   file.set_attribute("", "trireme-version", std::vector<std::uint64_t>{kFormatVersion});
-  for (const TensorSlice& slice : slices) {
+  for (std::size_t i = 0; i < content.slices.size(); ++i) {
+    const TensorSlice& slice = content.slices[i];
     const auto elements = volume(slice.size);
     if (!elements || *elements == 0) continue;  // the caller has checked it; an empty share needs no dataset
+    const void* const data = content.data ? content.data(i) : slice.data;
     const std::string dataset = dataset_name(slice.name, slice.offset);
-    file.write(dataset, hdf5_type(slice.type), unsigned_extents(slice.size), slice.data);
+    file.write(dataset, hdf5_type(slice.type), unsigned_extents(slice.size), data);
     file.set_attribute(dataset, "trireme-type", std::string(type_name(slice.type)));
     if (!slice.shape.empty()) {  // a scalar has neither
       file.set_attribute(dataset, "trireme-shape", unsigned_extents(slice.shape));
@@ -49,11 +51,8 @@ std::map<std::string, Manifest::Tensor> write_rank_file(const std::filesystem::p
     auto& tensor = tensors[slice.name];
     tensor.type = slice.type;
     tensor.shape = slice.shape;
-    tensor.slices.push_back({path.filename().string(),
-                             file.offset(dataset),
-                             bytes,
-                             {slice.offset, slice.size},
-                             xxh3_128_hex(slice.data, bytes)});
+    tensor.slices.push_back(
+        {path.filename().string(), file.offset(dataset), bytes, {slice.offset, slice.size}, xxh3_128_hex(data, bytes)});
   }
   file.close();
   return tensors;

@@ -94,7 +94,7 @@ inline CheckpointContent texts(const std::vector<WholeTensor>& tensors) {
   content.model_json = R"({"family":"llama","width":8})";
   content.training_json = R"({"step":200,"tokens":51200})";
   content.tokenizer_json = "{\"version\": \"1.0\"}\n";
-  content.weights_hash = hash_of(tensors);
+  content.weights_hash = [hash = hash_of(tensors)] { return hash; };
   return content;
 }
 

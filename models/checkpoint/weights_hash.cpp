@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <bit>
+#include <memory>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
@@ -42,11 +44,32 @@ std::string WeightsHash::of_tensor(const std::string& name, StoredType type, con
                                    const void* data) {
   const auto elements = volume(shape);
   if (!elements) throw Error(ErrorCode::kBug, "tensor ", name, " has the impossible shape ", extents_text(shape));
-  const std::size_t bytes = static_cast<std::size_t>(*elements) * bytes_per_element(type);
-  std::vector<std::string> pieces;
-  for (std::size_t begin = 0; begin < bytes; begin += kPieceBytes)
-    pieces.push_back(of_piece(static_cast<const char*>(data) + begin, std::min(kPieceBytes, bytes - begin)));
-  return of_pieces(name, type, shape, pieces);
+  Tensor tensor;
+  tensor.update(data, static_cast<std::size_t>(*elements) * bytes_per_element(type));
+  return tensor.part(name, type, shape);
+}
+
+void WeightsHash::Tensor::update(const void* bytes, std::size_t size) {
+  for (const auto* at = static_cast<const char*>(bytes); size > 0;) {
+    if (!piece_) {
+      piece_ = std::make_unique<Sha256>();
+      left_ = kPieceBytes;
+    }
+    const std::size_t count = std::min(size, left_);
+    piece_->update(at, count);
+    at += count;
+    size -= count;
+    left_ -= count;
+    if (left_ > 0) continue;
+    pieces_.push_back(piece_->hex());
+    piece_.reset();
+  }
+}
+
+std::string WeightsHash::Tensor::part(const std::string& name, StoredType type,
+                                      const std::vector<std::int64_t>& shape) {
+  if (piece_) pieces_.push_back(std::exchange(piece_, nullptr)->hex());
+  return of_pieces(name, type, shape, pieces_);
 }
 
 void WeightsHash::add(const std::string& name, std::string part) {

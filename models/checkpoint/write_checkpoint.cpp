@@ -69,9 +69,9 @@ void write_new_file(const fs::path& path, const std::string& content) {
 }
 
 // What a caller may get wrong in one rank's slices; what only all ranks together show is seen by Manifest::check.
-void check_slices(const std::vector<TensorSlice>& slices) {
+void check_slices(const CheckpointContent& content) {
   std::set<std::pair<std::string, Extents>> seen;
-  for (const TensorSlice& slice : slices) {
+  for (const TensorSlice& slice : content.slices) {
     const auto fail = [&](const char* why) {
       throw Error(ErrorCode::kBug, "slice at ", extents_text(slice.offset), " of size ", extents_text(slice.size),
                   " of tensor ", slice.name, " of shape ", extents_text(slice.shape), ' ', why);
@@ -80,18 +80,18 @@ void check_slices(const std::vector<TensorSlice>& slices) {
     if (!volume(slice.shape)) fail("has an impossible shape");
     if (!lies_inside({slice.offset, slice.size}, slice.shape)) fail("lies outside of it");
     if (*volume(slice.size) == 0) continue;
-    if (!slice.data) fail("has no data");
+    if (!slice.data && !content.data) fail("has no data");
     if (!seen.emplace(slice.name, slice.offset).second) fail("comes twice");
   }
 }
 
 // This rank's file and its part of the manifest, as JSON text.
-std::string write_share(const fs::path& temporary, int rank, const std::vector<TensorSlice>& slices) {
-  check_slices(slices);
+std::string write_share(const fs::path& temporary, int rank, const CheckpointContent& content) {
+  check_slices(content);
   std::map<std::string, Manifest::Tensor> tensors;
   json share = {{"files", json::object()}, {"tensors", json::object()}};
   bool any = false;
-  for (const TensorSlice& slice : slices) {
+  for (const TensorSlice& slice : content.slices) {
     const bool filled = *volume(slice.size) > 0;
     any = any || filled;
     if (!filled) tensors[slice.name] = {slice.type, slice.shape, {}};
@@ -100,7 +100,7 @@ std::string write_share(const fs::path& temporary, int rank, const std::vector<T
     const std::string name = rank_file_name(rank);
     if (!fs::exists(temporary))
       throw Error(ErrorCode::kIo, temporary.string(), " is not there: do all ranks share that file system?");
-    for (auto& [tensor, written] : write_rank_file(temporary / name, slices)) tensors[tensor] = std::move(written);
+    for (auto& [tensor, written] : write_rank_file(temporary / name, content)) tensors[tensor] = std::move(written);
     // Read back, from the page cache: the bytes between the datasets are HDF5's own and have never been ours to hash.
     const InputFile file(InputDirectory(temporary), name);
     share["files"][name] = to_json(Manifest::File{file.size(), file.xxh3_128()});
@@ -110,7 +110,8 @@ std::string write_share(const fs::path& temporary, int rank, const std::vector<T
   return share.dump();
 }
 
-Manifest join_shares(const std::vector<std::string>& shares, const CheckpointContent& content) {
+Manifest join_shares(const std::vector<std::string>& shares, const CheckpointContent& content,
+                     const std::string& weights_hash) {
   Manifest manifest;
   for (const std::string& text : shares) {
     const json share = json::parse(text);
@@ -127,7 +128,7 @@ Manifest join_shares(const std::vector<std::string>& shares, const CheckpointCon
   }
   manifest.model = parse_object(content.model_json, "model_json", ErrorCode::kBug);
   manifest.training = parse_object(content.training_json, "training_json", ErrorCode::kBug);
-  manifest.weights_hash = content.weights_hash;
+  manifest.weights_hash = weights_hash;
   manifest.files[kTokenizerFile] = {content.tokenizer_json.size(), xxh3_128_hex(content.tokenizer_json)};
   manifest.check("the slices of all ranks", ErrorCode::kBug);
   return manifest;
@@ -191,10 +192,11 @@ void write_checkpoint(Communicator& world, const fs::path& path, const Checkpoin
     return fresh.string();
   })[0];
   try {
-    const auto shares = together(world, what, [&] { return write_share(temporary, world.rank(), content.slices); });
+    const auto shares = together(world, what, [&] { return write_share(temporary, world.rank(), content); });
+    const std::string weights_hash = content.weights_hash();
     together(world, what, [&] {
       if (!first) return std::string();
-      const Manifest manifest = join_shares(shares, content);
+      const Manifest manifest = join_shares(shares, content, weights_hash);
       write_new_file(temporary / kTokenizerFile, content.tokenizer_json);
       write_new_file(temporary / kManifestFile, manifest.to_text());
       commit(temporary, directory);

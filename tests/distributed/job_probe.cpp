@@ -17,6 +17,7 @@
 #include "core/base/stop.h"
 #include "core/comm/communicator.h"
 #include "core/comm/job.h"
+#include "core/comm/test_site.h"
 
 using namespace trireme;
 using Clock = std::chrono::steady_clock;
@@ -44,7 +45,7 @@ int steps(Communicator& comm, const Arguments& arguments) {
   for (std::uint8_t value = 0;; ++value) {
     compute_for(0.001, [] {});
     std::vector<std::uint8_t> mine(65536, value), all(mine.size() * static_cast<std::size_t>(comm.size()));
-    comm.all_gather(mine.data(), mine.size(), all.data());
+    comm.all_gather(mine.data(), mine.size(), all.data(), kTestSite);
     for (const auto got : all) {
       if (got != value) throw Error(ErrorCode::kCorrupt, "gathered ", int{got}, " instead of ", int{value});
     }
@@ -99,13 +100,13 @@ int body(Communicator& comm, const std::string& mode, const Arguments& arguments
     const std::size_t bytes = (std::size_t{5} << 28) + 3;
     const auto value = [](int r) { return static_cast<char>(r + 1); };
     std::vector<char> mine(bytes, value(comm.rank())), all(bytes * static_cast<std::size_t>(comm.size()));
-    comm.all_gather(mine.data(), bytes, all.data());
+    comm.all_gather(mine.data(), bytes, all.data(), kTestSite);
     for (int r = 0; r < comm.size(); ++r) {
       const auto first = all.begin() + static_cast<std::ptrdiff_t>(bytes * static_cast<std::size_t>(r));
       if (!std::all_of(first, first + static_cast<std::ptrdiff_t>(bytes), [&](char c) { return c == value(r); }))
         throw Error(ErrorCode::kCorrupt, "wrong bytes from rank ", r);
     }
-    comm.broadcast(mine.data(), bytes, 0);
+    comm.broadcast(mine.data(), bytes, 0, kTestSite);
     if (!std::all_of(mine.begin(), mine.end(), [&](char c) { return c == value(0); }))
       throw Error(ErrorCode::kCorrupt, "wrong bytes after the broadcast");
   }
@@ -113,7 +114,7 @@ int body(Communicator& comm, const std::string& mode, const Arguments& arguments
     std::fprintf(stderr, "pid %d %d up\n", comm.rank(), static_cast<int>(::getpid()));
     std::vector<char> buffer(1 << 20);
     const int peer = (comm.rank() + 1) % comm.size();
-    comm.start_receive(buffer.data(), buffer.size(), peer, 7)->wait();
+    comm.start_receive(buffer.data(), buffer.size(), peer, {kTestSite, 7})->wait();
   }
   if (mode == "small") {  // the price of a small transfer
     constexpr int kTimes = 20000;
@@ -127,16 +128,16 @@ int body(Communicator& comm, const std::string& mode, const Arguments& arguments
       if (comm.rank() == 0) std::printf("%s %.2f us\n", name, taken.count() / kTimes * 1e6);
     };
     time("barrier", [&] { comm.barrier(); });
-    time("all_gather 8 B", [&] { comm.all_gather(&mine, sizeof mine, all.data()); });
+    time("all_gather 8 B", [&] { comm.all_gather(&mine, sizeof mine, all.data(), kTestSite); });
     time("all_max 1", [&] { comm.all_max(&mine, 1); });
     time("ping-pong 8 B", [&] {
       std::int64_t got = 0;
       if (comm.rank() == 0) {
-        comm.start_send(&mine, sizeof mine, 1, 1)->wait();
-        comm.start_receive(&got, sizeof got, 1, 1)->wait();
+        comm.start_send(&mine, sizeof mine, 1, {kTestSite, 1})->wait();
+        comm.start_receive(&got, sizeof got, 1, {kTestSite, 1})->wait();
       } else if (comm.rank() == 1) {
-        comm.start_receive(&got, sizeof got, 0, 1)->wait();
-        comm.start_send(&mine, sizeof mine, 0, 1)->wait();
+        comm.start_receive(&got, sizeof got, 0, {kTestSite, 1})->wait();
+        comm.start_send(&mine, sizeof mine, 0, {kTestSite, 1})->wait();
       }
     });
   }

@@ -1,6 +1,8 @@
 #include "train/check/layouts.h"
 
 #include <algorithm>
+#include <set>
+#include <tuple>
 
 namespace trireme::train {
 
@@ -31,6 +33,34 @@ std::vector<ParallelConfig> legal_layouts(int ranks, std::int64_t layers, std::i
       }
   }
   return layouts;
+}
+
+std::vector<std::size_t> covering_pairs(const std::vector<std::vector<std::int64_t>>& rows) {
+  using Pair = std::tuple<std::size_t, std::int64_t, std::size_t, std::int64_t>;
+  const auto pairs_of = [](const std::vector<std::int64_t>& row) {
+    std::vector<Pair> pairs;
+    for (std::size_t a = 0; a < row.size(); ++a)
+      for (std::size_t b = 0; b < a; ++b) pairs.emplace_back(a, row[a], b, row[b]);
+    return pairs;
+  };
+  std::set<Pair> left;
+  for (const auto& row : rows)
+    for (const Pair& pair : pairs_of(row)) left.insert(pair);
+  std::vector<std::size_t> chosen;
+  while (!left.empty()) {
+    std::size_t best = 0;
+    std::ptrdiff_t most = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      if (const std::ptrdiff_t adds =
+              std::ranges::count_if(pairs_of(rows[i]), [&](const Pair& pair) { return left.contains(pair); });
+          adds > most) {
+        most = adds;
+        best = i;
+      }
+    for (const Pair& pair : pairs_of(rows[best])) left.erase(pair);
+    chosen.push_back(best);
+  }
+  return chosen;
 }
 
 std::string layout_text(const ParallelConfig& config, int ranks) {

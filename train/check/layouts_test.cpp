@@ -43,5 +43,26 @@ TEST(LegalLayouts, AreAllOfThem) {
     EXPECT_THAT(texts, Contains(text));
 }
 
+TEST(Layouts, FewRowsCoverAllPairs) {
+  const std::vector<std::size_t> some =
+      covering_pairs({{0, 0, 0}, {0, 1, 1}, {0, 0, 1}, {1, 0, 1}, {1, 1, 0}, {0, 1, 0}});
+  EXPECT_EQ(some.size(), 4u);  // 4 pairs of two values need as many rows, and four are enough
+  std::vector<std::vector<std::int64_t>> all;
+  for (std::int64_t i = 0; i < 3 * 4 * 2 * 3 * 2; ++i)
+    all.push_back({i % 3, i / 3 % 4, i / 12 % 2, i / 24 % 3, i / 72});
+  std::set<std::vector<std::int64_t>> pairs, covered;
+  const auto add = [](std::set<std::vector<std::int64_t>>& to, const std::vector<std::int64_t>& row) {
+    for (std::int64_t a = 0; a < 5; ++a)
+      for (std::int64_t b = 0; b < a; ++b)
+        to.insert({a, row[static_cast<std::size_t>(a)], b, row[static_cast<std::size_t>(b)]});
+  };
+  for (const auto& row : all) add(pairs, row);
+  const std::vector<std::size_t> chosen = covering_pairs(all);
+  for (const std::size_t i : chosen) add(covered, all[i]);
+  EXPECT_EQ(covered, pairs);
+  EXPECT_LE(chosen.size(), 20u);
+  EXPECT_TRUE(covering_pairs({}).empty());
+}
+
 }  // namespace
 }  // namespace trireme::train

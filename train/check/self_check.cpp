@@ -1,191 +1,100 @@
 #include "train/check/self_check.h"
 
-#include <ATen/core/Tensor.h>
-
-#include <algorithm>
-#include <cmath>
+#include <chrono>
 #include <cstdio>
 #include <functional>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "core/base/error.h"
-#include "core/base/random.h"
+#include "core/base/text.h"
+#include "core/comm/probed_communicator.h"
 #include "core/config/command.h"
 #include "train/check/layouts.h"
-#include "train/loop/engine.h"
 
 namespace trireme::train {
 namespace {
 
-constexpr std::int64_t kVocabulary = 1031;
-
-struct Variation {
-  const char *family, *precision, *recompute;
-};
-constexpr Variation kVariations[] = {
-    {"llama", "fp32", "none"}, {"gpt2", "bf16", "full"}, {"llama", "bf16", "selective"}, {"gpt2", "fp32", "none"},
-    {"llama", "fp32", "full"}, {"gpt2", "bf16", "none"}, {"llama", "bf16", "none"},      {"gpt2", "fp32", "selective"},
-    {"llama", "bf16", "full"}, {"gpt2", "fp32", "full"}, {"llama", "fp32", "selective"}, {"gpt2", "bf16", "selective"}};
-
-// Small, and yet with several units of each layer for many ranks, dropout, a shared and a separate head, grouped keys,
-// and more micro-batches than divide evenly.
-TrainConfig config_of(const Variation& variation, int ranks) {
-  TrainConfig config;
-  config.seed = 7;
-  config.recompute = variation.recompute;
-  config.model.family = variation.family;
-  config.model.layers = std::clamp(ranks, 4, 16);
-  config.model.width = 128;
-  config.model.heads = 4;
-  config.model.kv_heads = config.model.family == "llama" ? 2 : 0;
-  config.model.tie_embeddings = config.model.family == "llama";
-  config.model.context = 16;
-  config.model.dropout = 0.1;
-  config.data.sequence_length = 16;
-  config.data.micro_batch = 1;
-  config.data.global_batch = 2 * ranks + 1;
-  config.precision.compute = variation.precision;
-  return config;
-}
-
-std::string text_of(const Variation& variation) {
-  std::string text = std::string(variation.family) + " " + variation.precision;
-  if (variation.recompute != std::string("none")) text += ", recompute " + std::string(variation.recompute);
-  return text;
-}
-
-// Micro-batch `number` of all that a check reads.
-MicroBatch batch_of(std::int64_t number, const TrainConfig& config) {
-  const RandomStream random(7, "self-check");
-  const auto batch = std::make_shared<data::MicroBatch>();
-  batch->sequences = config.data.micro_batch;
-  batch->length = config.data.sequence_length;
-  const std::int64_t size = batch->sequences * batch->length;
-  for (std::int64_t i = 0; i <= size; ++i) {
-    const auto id =
-        static_cast<std::int64_t>(random.bits(static_cast<std::uint64_t>(number * (size + 1) + i)) % kVocabulary);
-    if (i < size) batch->tokens.push_back(id);
-    if (i > 0) batch->targets.push_back(id);
-  }
-  return batch;
-}
-
-struct Trained {
-  std::vector<double> losses, norms;
-  std::vector<double> evaluations;  // of each data rank, which all read the same
-};
-
-Trained train(Engine& engine, const TrainConfig& config, std::int64_t steps) {
-  constexpr double kLearningRate = 0.01;
-  const std::int64_t micro_batches = config.micro_batches();
-  Trained trained;
-  engine.initialise();
-  for (std::int64_t step = 0; step < steps; ++step) {
-    const Share& share = engine.share();
-    const auto source = [&](std::int64_t turn) {
-      return batch_of(step * micro_batches + share.first + turn * share.stride, config);
-    };
-    StepReport report;
-    const std::vector<LeafReport> leaves =
-        engine.exchange(report, engine.accumulate(step, source, [] { return false; }));
-    double loss = 0;
-    for (const LeafReport& leaf : leaves) loss += leaf.loss;
-    trained.losses.push_back(loss);
-    trained.norms.push_back(engine.gradient_norm());
-    engine.update(step + 1, kLearningRate, trained.norms.back());
-  }
-  // What the last update has told everyone shows in a forward pass.
-  Stages& stages = engine.stages();
-  const std::vector<double> found =
-      stages.losses({batch_of(steps * micro_batches, config)}, 1,
-                    {config.data.micro_batch, config.data.sequence_length}, [] { return false; });
-  std::vector<double> all(static_cast<std::size_t>(stages.world().size()));
-  const double mine = found.empty() ? 0 : found[0];
-  stages.world().all_gather(&mine, sizeof mine, all.data());
-  for (int rank = 0; rank < stages.world().size(); ++rank)
-    if (stages.shape().coordinate(Axis::kPipeline, rank) == stages.last())
-      trained.evaluations.push_back(all[static_cast<std::size_t>(rank)]);
-  return trained;
-}
-
-// NaN differs from everything.
-void widen(double& difference, double a, double b) {
-  if (a == b) return;
-  const double found = std::abs(a - b);
-  difference = std::isfinite(found) ? std::max(difference, found) : INFINITY;
-}
-
-template <class T>
-void widen(double& difference, const T* a, const T* b, std::int64_t count) {
-  if (std::equal(a, a + count, b)) return;
-  for (std::int64_t i = 0; i < count; ++i) widen(difference, static_cast<double>(a[i]), static_cast<double>(b[i]));
-}
-
 // One rank's run, made by every rank for itself.
-struct Reference {
-  Reference(const TrainConfig& config, std::int64_t steps)
-      : alone(make_self_communicator()), engine(*alone, config, kVocabulary), trained(train(engine, config, steps)) {
-    sums = engine.gradients().sums();
-  }
-  std::unique_ptr<Communicator> alone;
-  Engine engine;
-  Trained trained;
-  at::Tensor sums;
+struct Alone {
+  Alone(const TrainConfig& config, std::int64_t steps) : world(make_self_communicator()), run(*world, config, steps) {}
+  std::unique_ptr<Communicator> world;
+  TinyRun run;
 };
 
-Difference compared(Communicator& world, Engine& engine, const Trained& trained, Reference& reference) {
-  Difference mine;
-  for (std::size_t i = 0; i < trained.losses.size(); ++i) {
-    widen(mine.loss, trained.losses[i], reference.trained.losses[i]);
-    widen(mine.norm, trained.norms[i], reference.trained.norms[i]);
+std::optional<PlantedFault> planted_fault(const std::string& text) {
+  if (text == "none") return std::nullopt;
+  const std::size_t colon = text.find(':');
+  const std::string name = text.substr(0, colon), kind = colon == std::string::npos ? "" : text.substr(colon + 1);
+  std::vector<std::string> names;
+  for (const Site* site : Site::all()) {
+    names.emplace_back(site->name());
+    if (site->name() != name) continue;
+    if (kind == "skip") return PlantedFault{site, PlantedFault::Kind::kSkip};
+    if (kind == "wrong-group") return PlantedFault{site, PlantedFault::Kind::kWrongGroup};
+    if (kind == "twice") return PlantedFault{site, PlantedFault::Kind::kTwice};
   }
-  for (const double evaluation : trained.evaluations)
-    widen(mine.evaluation, evaluation, reference.trained.evaluations[0]);
-  FlatParameters& parameters = engine.parameters();
-  const float* const weights = reference.engine.parameters().masters().const_data_ptr<float>();
-  for (const Stretch& stretch : parameters.own()) {
-    // In one row alone a rank has everything, and a stretch's place there is its own.
-    widen(mine.weights, static_cast<const float*>(parameters.masters(stretch)), weights + stretch.begin, stretch.count);
-    for (std::int64_t at = stretch.begin; at < stretch.begin + stretch.count; at += kBlockElements)
-      widen(mine.gradient, static_cast<const float*>(engine.gradients().sum(at)),
-            reference.sums.const_data_ptr<float>() + at, kBlockElements);
-  }
-  std::vector<Difference> all(static_cast<std::size_t>(world.size()));
-  world.all_gather(&mine, sizeof mine, all.data());
-  for (const Difference& theirs : all)
-    for (double Difference::* member :
-         {&Difference::loss, &Difference::norm, &Difference::gradient, &Difference::weights, &Difference::evaluation})
-      mine.*member = std::max(mine.*member, theirs.*member);
-  return mine;
+  throw Error(ErrorCode::kUsage,
+              "--plant must be none or SITE:FAULT, with FAULT one of skip, wrong-group and twice and "
+              "SITE one of ",
+              join(names, ", "), "; got '", text, "'");
 }
 
-void check_each(Communicator& world, const SelfCheckOptions& options,
-                const std::function<void(const CheckedLayout&)>& done) {
-  std::map<std::size_t, std::unique_ptr<Reference>> references;
-  std::size_t next = 0;
-  const TrainConfig shape = config_of(kVariations[0], world.size());
-  for (const ParallelConfig& layout : legal_layouts(world.size(), shape.model.layers, shape.micro_batches())) {
-    constexpr std::size_t kCount = std::size(kVariations);
-    const std::size_t first = options.all ? 0 : next++ % kCount, last = options.all ? kCount : first + 1;
-    for (std::size_t i = first; i < last; ++i) {
-      TrainConfig config = config_of(kVariations[i], world.size());
-      auto& reference = references[i];
-      if (!reference) reference = std::make_unique<Reference>(config, options.steps);
-      config.parallel = layout;
-      CheckedLayout checked{layout_text(layout, world.size()), text_of(kVariations[i]), {}};
-      try {
-        Engine engine(world, config, kVocabulary);
-        const Trained trained = train(engine, config, options.steps);
-        checked.difference = compared(world, engine, trained, *reference);
-      } catch (const Error& error) {
-        throw Error(error.code(), checked.layout, ", ", checked.model, ": ", error.what());
-      }
-      done(checked);
-    }
+struct Combination {
+  ParallelConfig layout;
+  std::size_t model;
+};
+
+// What is to be checked, in order.
+std::vector<Combination> combinations_of(int ranks, const SelfCheckOptions& options) {
+  if (options.all && options.pairs) throw Error(ErrorCode::kUsage, "--all and --pairs exclude each other");
+  const TrainConfig shape = tiny_config(0, ranks);
+  const std::vector<ParallelConfig> layouts = legal_layouts(ranks, shape.model.layers, shape.micro_batches());
+  std::vector<Combination> combinations;
+  for (std::size_t i = 0; i < layouts.size(); ++i) {
+    if (!options.all && !options.pairs) combinations.push_back({layouts[i], i % kTinyModels});
+    for (std::size_t model = 0; (options.all || options.pairs) && model < kTinyModels; ++model)
+      combinations.push_back({layouts[i], model});
   }
+  if (!options.pairs) return combinations;
+  std::vector<std::vector<std::int64_t>> traits;
+  for (const auto& [layout, model] : combinations) {
+    traits.push_back(tiny_model_traits(model));
+    traits.back().insert(traits.back().end(), {layout.pipeline, layout.pipeline_chunks, layout.pipeline_order[0],
+                                               layout.shard, layout.shard_group});
+  }
+  std::vector<Combination> chosen;
+  for (const std::size_t i : covering_pairs(traits)) chosen.push_back(combinations[i]);
+  return chosen;
+}
+
+// @returns whether a message of the planted fault's site came by
+bool check_each(Communicator& world, const SelfCheckOptions& options,
+                const std::function<void(const CheckedLayout&)>& done) {
+  std::size_t compute_bytes = 0;
+  ProbedCommunicator probed(world, std::chrono::milliseconds(static_cast<std::int64_t>(1000 * options.patience)),
+                            planted_fault(options.plant), [&] { return compute_bytes; });
+  std::map<std::size_t, std::unique_ptr<Alone>> alone;
+  for (const auto& [layout, model] : combinations_of(world.size(), options)) {
+    TrainConfig config = tiny_config(model, world.size());
+    auto& reference = alone[model];
+    if (!reference) reference = std::make_unique<Alone>(config, options.steps);
+    config.parallel = layout;
+    compute_bytes = config.precision.compute == "bf16" ? 2 : 4;
+    CheckedLayout checked{layout_text(layout, world.size()), tiny_model_text(model), {}};
+    try {
+      TinyRun run(probed, config, options.steps);
+      checked.difference = run.from(reference->run);
+    } catch (const Error& error) {
+      throw Error(error.code(), checked.layout, ", ", checked.model, ": ", error.what());
+    }
+    done(checked);
+    if (options.fail_fast && !checked.difference.is_none()) break;
+  }
+  return probed.has_struck();
 }
 
 std::string cell(double difference) {
@@ -195,52 +104,71 @@ std::string cell(double difference) {
   return text;
 }
 
+void print_line(const std::string& line) {
+  if (std::printf("%s\n", line.c_str()) < 0 || std::fflush(stdout) != 0)
+    throw Error(ErrorCode::kIo, "cannot write to stdout");
+}
+
 }  // namespace
 
-std::vector<CheckedLayout> self_check(Communicator& world, const SelfCheckOptions& options) {
-  std::vector<CheckedLayout> all;
-  check_each(world, options, [&](const CheckedLayout& checked) { all.push_back(checked); });
-  return all;
+SelfCheck self_check(Communicator& world, const SelfCheckOptions& options) {
+  SelfCheck check;
+  check.struck = check_each(world, options, [&](const CheckedLayout& checked) { check.layouts.push_back(checked); });
+  return check;
 }
 
 int run_self_check(Communicator& world, const SelfCheckOptions& options) {
-  constexpr const char* kLine = "%-58s %-32s %-9s %-9s %-9s %-9s %-9s %s\n";
+  constexpr const char* kLine = "%-58s %-32s %-9s %-9s %-9s %-9s %-9s %-9s %s";
   const bool speaks = world.rank() == 0;
+  if (options.sites) {
+    if (speaks)
+      for (const Site* site : Site::all()) print_line(std::string(site->name()));
+    return kExitDone;
+  }
   std::size_t count = 0, differ = 0;
   nlohmann::json layouts = nlohmann::json::array();
   const auto write = [&](const auto&... cells) {
-    if (speaks && !options.json && (std::printf(kLine, cells...) < 0 || std::fflush(stdout) != 0))
-      throw Error(ErrorCode::kIo, "cannot write to stdout");
+    char line[256];
+    std::snprintf(line, sizeof line, kLine, cells...);
+    if (speaks && !options.json) print_line(line);
   };
-  write("layout", "model", "loss", "norm", "gradient", "weights", "eval", "limit 0");
-  check_each(world, options, [&](const CheckedLayout& checked) {
+  write("layout", "model", "loss", "norm", "gradient", "state", "eval", "scores", "limit 0");
+  const bool struck = check_each(world, options, [&](const CheckedLayout& checked) {
     const Difference& d = checked.difference;
     ++count;
     differ += !d.is_none();
     write(checked.layout.c_str(), checked.model.c_str(), cell(d.loss).c_str(), cell(d.norm).c_str(),
-          cell(d.gradient).c_str(), cell(d.weights).c_str(), cell(d.evaluation).c_str(),
+          cell(d.gradient).c_str(), cell(d.state).c_str(), cell(d.evaluation).c_str(), cell(d.scores).c_str(),
           d.is_none() ? "equal" : "DIFFERS");
     layouts.push_back({{"layout", checked.layout},
                        {"model", checked.model},
                        {"loss", d.loss},
                        {"grad_norm", d.norm},
                        {"gradient", d.gradient},
-                       {"weights", d.weights},
+                       {"state", d.state},
                        {"eval_loss", d.evaluation},
+                       {"scores", d.scores},
                        {"equal", d.is_none()}});
   });
+  std::int64_t any_struck = struck;
+  world.all_max(&any_struck, 1);
   if (speaks && options.json) {
     std::cout << nlohmann::json{{"ranks", world.size()},
                                 {"steps", options.steps},
                                 {"layouts", layouts},
-                                {"differ", differ}}
+                                {"differ", differ},
+                                {"struck", any_struck != 0}}
                      .dump()
               << std::endl;
     if (!std::cout) throw Error(ErrorCode::kIo, "cannot write to stdout");
   } else if (speaks) {
-    std::printf("%zu layouts of %d %s, %lld steps each beside one rank alone: %s\n", count, world.size(),
-                world.size() == 1 ? "rank" : "ranks", static_cast<long long>(options.steps),
-                differ == 0 ? "all equal, to the bit" : (std::to_string(differ) + " differ").c_str());
+    print_line(std::to_string(count) + " layouts of " + std::to_string(world.size()) +
+               (world.size() == 1 ? " rank, " : " ranks, ") + std::to_string(options.steps) +
+               " steps each beside one rank alone: " +
+               (differ == 0 ? "all equal, to the bit" : std::to_string(differ) + " differ"));
+    if (options.plant != "none" && !any_struck)
+      print_line("no message of " + options.plant.substr(0, options.plant.find(':')) +
+                 " came by: none of these layouts sends any");
   }
   return differ == 0 ? kExitDone : kExitFailed;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "train/parallel/sites.h"
 
 namespace trireme::train {
 
@@ -15,11 +16,13 @@ Evaluation::Evaluation(std::string name, data::Corpus corpus, const EvaluationPl
       size_{plan.micro_batch, plan.sequence_length},
       chosen_(plan.batches == 0 ? batches_.count() : std::min(plan.batches, batches_.count())) {}
 
-EvaluationResult Evaluation::run(Stages& stages, const std::function<std::int64_t()>& stop) const {
+BatchLosses batch_losses(Stages& stages, std::int64_t chosen, Stages::Size size,
+                         const std::function<MicroBatch(std::int64_t number)>& batch,
+                         const std::function<std::int64_t()>& stop) {
   Communicator& world = stages.world();
   const MeshShape& shape = stages.shape();
   const std::int64_t data_ranks = shape.size(Axis::kData), data_rank = shape.coordinate(Axis::kData, world.rank());
-  const std::int64_t each = (chosen_ + data_ranks - 1) / data_ranks;
+  const std::int64_t each = (chosen + data_ranks - 1) / data_ranks;
   // As many batches at a time as keep all stages at work.
   const std::int64_t most = std::min<std::int64_t>(each, 2 * shape.size(Axis::kPipeline) - 1);
   struct Part {
@@ -36,18 +39,16 @@ EvaluationResult Evaluation::run(Stages& stages, const std::function<std::int64_
         round(mine.size() * static_cast<std::size_t>(world.size()));
     std::vector<MicroBatch> batches;
     for (std::int64_t i = 0; i < count; ++i)
-      if (const std::int64_t number = data_rank * each + begin + i; number < chosen_)
-        batches.push_back(stages.reads()
-                              ? std::make_shared<data::MicroBatch>(batches_.batch(number * batches_.count() / chosen_))
-                              : nullptr);
+      if (const std::int64_t number = data_rank * each + begin + i; number < chosen)
+        batches.push_back(stages.reads() ? batch(number) : nullptr);
     mine[0].stop = stop();
-    const std::vector<double> found = stages.losses(batches, count, size_, [&] { return mine[0].stop != 0; });
+    const std::vector<double> found = stages.losses(batches, count, size, [&] { return mine[0].stop != 0; });
     for (std::size_t i = 0; i < found.size(); ++i) {
       mine[i].loss = found[i];
       mine[i].targets =
           static_cast<std::int64_t>(batches[i]->targets.size()) - std::ranges::count(batches[i]->targets, -1);
     }
-    world.all_gather(mine.data(), mine.size() * sizeof(Part), round.data());
+    world.all_gather(mine.data(), mine.size() * sizeof(Part), round.data(), kEvaluationLosses);
     std::int64_t stopped = 0;
     for (int rank = 0; rank < world.size(); ++rank) {
       const Part* const theirs = round.data() + static_cast<std::size_t>(rank) * mine.size();
@@ -62,10 +63,21 @@ EvaluationResult Evaluation::run(Stages& stages, const std::function<std::int64_
   }
   double sum = 0;
   for (const double loss : losses) sum += loss;
+  return {0, sum, targets};
+}
+
+EvaluationResult Evaluation::run(Stages& stages, const std::function<std::int64_t()>& stop) const {
+  const BatchLosses found = batch_losses(
+      stages, chosen_, size_,
+      [this](std::int64_t number) {
+        return std::make_shared<data::MicroBatch>(batches_.batch(number * batches_.count() / chosen_));
+      },
+      stop);
+  if (found.stopped) return {.stopped = found.stopped};
   // Of a part of the set, its share of the text.
   const double bytes = static_cast<double>(std::max<std::int64_t>(1, corpus_.text_bytes())) *
-                       (static_cast<double>(targets) / static_cast<double>(batches_.targets()));
-  return {0, sum / static_cast<double>(targets), sum / std::numbers::ln2 / bytes};
+                       (static_cast<double>(found.targets) / static_cast<double>(batches_.targets()));
+  return {0, found.sum / static_cast<double>(found.targets), found.sum / std::numbers::ln2 / bytes};
 }
 
 data::Corpus open_evaluation_corpus(const std::filesystem::path& directory, const std::string& tokenizer_hash) {

@@ -16,6 +16,21 @@ struct EvaluationResult {
   double bits_per_byte = 0;  ///< of text
 };
 
+/// The sum of the losses of some batches.
+struct BatchLosses {
+  std::int64_t stopped = 0;  ///< StopReason; then there is nothing else
+  double sum = 0;            ///< nats
+  std::int64_t targets = 0;
+};
+
+/// Called by all ranks; those of the data axis share batches 0 to `count` - 1 out, in runs. The sum is taken in the
+/// order of batches, so it does not depend on their number.
+/// @param batch  the text of one, asked for where it is read
+/// @param stop   this rank's StopReason, asked before every few batches; any rank's ends it on all
+BatchLosses batch_losses(Stages& stages, std::int64_t count, Stages::Size size,
+                         const std::function<MicroBatch(std::int64_t number)>& batch,
+                         const std::function<std::int64_t()>& stop);
+
 /// How much of a set an evaluation reads, and in which pieces.
 struct EvaluationPlan {
   std::int64_t sequence_length = 1;
@@ -23,8 +38,7 @@ struct EvaluationPlan {
   std::int64_t batches = 0;  ///< micro-batches, spread evenly over the set; 0: all
 };
 
-/// One set of text, and how well a model predicts it. Ranks of the data axis share the batches; the sum is taken in the
-/// order of batches, so it does not depend on their number.
+/// One set of text, and how well a model predicts it.
 class Evaluation {
  public:
   /// @throws Error kBadInput when the text is shorter than a sequence
@@ -32,8 +46,7 @@ class Evaluation {
   Evaluation(const Evaluation&) = delete;  // its batches point to its corpus
   Evaluation& operator=(const Evaluation&) = delete;
 
-  /// Called by all ranks.
-  /// @param stop  this rank's StopReason, asked before each batch; any rank's ends the evaluation on all
+  /// Called by all ranks; see batch_losses().
   EvaluationResult run(Stages& stages, const std::function<std::int64_t()>& stop) const;
   const std::string& name() const { return name_; }
   const std::string& content_hash() const { return corpus_.content_hash(); }

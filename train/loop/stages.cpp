@@ -8,6 +8,7 @@
 #include "models/generate/kv_cache.h"
 #include "models/registry.h"
 #include "models/weight_access.h"
+#include "train/parallel/sites.h"
 
 namespace trireme::train {
 namespace {
@@ -139,7 +140,7 @@ models::NextScores Stages::next_scores(std::int64_t capacity, std::function<bool
         [] { return false; }, nullptr);
     auto* const numbers = message.mutable_data_ptr<float>();
     if (ends_) numbers[scores.numel()] = stop() ? 1 : 0;
-    axis_.broadcast(numbers, message.nbytes(), last());
+    axis_.broadcast(numbers, message.nbytes(), last(), kScores);
     *stopped = numbers[scores.numel()] != 0;
     return scores;
   };

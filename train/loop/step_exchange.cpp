@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "train/parallel/sites.h"
+
 namespace trireme::train {
 
 std::vector<LeafReport> exchange(Communicator& world, const MeshShape& shape, std::int64_t micro_batches, Deal deal,
@@ -14,7 +16,7 @@ std::vector<LeafReport> exchange(Communicator& world, const MeshShape& shape, st
   std::vector<std::byte> mine(size), all(size * static_cast<std::size_t>(world.size()));
   std::memcpy(mine.data(), &report, sizeof report);
   std::memcpy(mine.data() + sizeof report, leaves.data(), leaves.size() * sizeof(LeafReport));
-  world.all_gather(mine.data(), size, all.data());
+  world.all_gather(mine.data(), size, all.data(), kLosses);
 
   leaves.resize(static_cast<std::size_t>(micro_batches));
   StepReport together;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "train/optim/flat_math.h"
+#include "train/parallel/sites.h"
 
 namespace trireme::train {
 
@@ -30,7 +31,7 @@ double gradient_norm(Communicator& world, const std::vector<std::vector<Unit>>& 
   // Shares differ a little: all send as many as the longest has.
   mine.resize(longest);
   std::vector<double> all(longest * units.size()), sums(blocks, NAN);
-  world.all_gather(mine.data(), longest * sizeof(double), all.data());
+  world.all_gather(mine.data(), longest * sizeof(double), all.data(), kNormParts);
   for (std::size_t rank = 0; rank < units.size(); ++rank) {
     const double* theirs = all.data() + rank * longest;
     for_blocks(rank,

@@ -9,12 +9,10 @@
 
 #include "core/base/error.h"
 #include "train/optim/flat_math.h"
+#include "train/parallel/sites.h"
 
 namespace trireme::train {
 namespace {
-
-// Buckets of gradients have the tags below.
-constexpr int kTag = kMostTag, kGatherTag = kMostTag - 2;
 
 int rank_of(const Communicator* data) { return data ? data->rank() : 0; }
 
@@ -152,15 +150,15 @@ void FlatParameters::begin_publish() {
   for (const Stretch& stretch : borrowed_) {
     void* const into = shares_weights_ ? static_cast<std::byte*>(borrowed_row_.mutable_data_ptr()) + bytes(stretch.at)
                                        : row_at(stretch.begin);
-    borrowing_.push_back(
-        pipeline_->start_receive(into, bytes(stretch.count), placement_.home[layout_.segment_at(stretch.begin)], kTag));
+    borrowing_.push_back(pipeline_->start_receive(into, bytes(stretch.count),
+                                                  placement_.home[layout_.segment_at(stretch.begin)], kLentWeights));
   }
   if (shares_weights_) return;
   for (const Bucket& bucket : buckets_)
     for (const Unit& unit : bucket.units)
       if (!groups_.keeps(data_->rank(), unit))
         under_way_.push_back(data_->start_receive(row_at(unit.begin), bytes(unit.end - unit.begin),
-                                                  groups_.keeper(unit, data_->rank()), kTag));
+                                                  groups_.keeper(unit, data_->rank()), published_at(bucket.segment)));
 }
 
 void FlatParameters::round(std::int64_t begin, const void* masters, std::int64_t count) {
@@ -181,15 +179,19 @@ void FlatParameters::publish(const Stretch& stretch) {
       from = rounded.const_data_ptr();
     }
     under_way_.push_back(pipeline_->start_send(
-        from, static_cast<std::size_t>(stretch.count) * at::elementSize(compute_type_), reader, kTag));
+        from, static_cast<std::size_t>(stretch.count) * at::elementSize(compute_type_), reader, kLentWeights));
   }
   if (!shares_weights_) send_to_peers(stretch.begin, stretch.count);
 }
 
+const Site& FlatParameters::published_at(std::size_t segment) const {
+  return is_here(segment) ? kNewWeights : kBorrowedWeights;
+}
+
 void FlatParameters::send_to_peers(std::int64_t begin, std::int64_t count) {
   for (const int peer : peers())
-    under_way_.push_back(
-        data_->start_send(row_at(begin), static_cast<std::size_t>(count) * row_.element_size(), peer, kTag));
+    under_way_.push_back(data_->start_send(row_at(begin), static_cast<std::size_t>(count) * row_.element_size(), peer,
+                                           published_at(layout_.segment_at(begin))));
 }
 
 void FlatParameters::end_publish() {
@@ -265,7 +267,7 @@ void FlatParameters::start_gathering(std::size_t segment) {
       if (bucket.segment == segment && !groups_.keeps(data_->rank(), unit))
         gathered.under_way.push_back(data_->start_receive(place(unit.begin),
                                                           static_cast<std::size_t>((unit.end - unit.begin) * item),
-                                                          groups_.keeper(unit, data_->rank()), kGatherTag));
+                                                          groups_.keeper(unit, data_->rank()), kGatheredWeights));
   const bool here = is_here(segment);
   for (const Stretch& stretch : here ? own_ : borrowed_) {
     if (layout_.segment_at(stretch.begin) != segment) continue;
@@ -277,7 +279,7 @@ void FlatParameters::start_gathering(std::size_t segment) {
       std::memcpy(mine, masters(stretch), bytes);
     else
       round_into(reinterpret_cast<c10::BFloat16*>(mine), static_cast<const float*>(masters(stretch)), stretch.count);
-    for (const int peer : peers()) gathered.under_way.push_back(data_->start_send(mine, bytes, peer, kGatherTag));
+    for (const int peer : peers()) gathered.under_way.push_back(data_->start_send(mine, bytes, peer, kGatheredWeights));
   }
 }
 

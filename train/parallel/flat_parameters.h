@@ -113,6 +113,7 @@ class FlatParameters final : public models::WeightAccess {
   std::int64_t offset_of(std::int64_t begin) const;
   void* row_at(std::int64_t begin);
   std::vector<int> peers() const;
+  const Site& published_at(std::size_t segment) const;
   void send_to_peers(std::int64_t begin, std::int64_t count);
   std::size_t segment_of(std::string_view group) const;
   void start_gathering(std::size_t segment);

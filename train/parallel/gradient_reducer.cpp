@@ -12,11 +12,11 @@
 
 #include "core/base/error.h"
 #include "train/optim/flat_math.h"
+#include "train/parallel/sites.h"
 
 namespace trireme::train {
 namespace {
 
-constexpr int kTiedTag = kMostTag - 1;
 constexpr std::size_t kMostUnderWay = 4;  // buckets, where memory is what counts
 
 void add(at::ScalarType type, std::byte* into, const std::byte* from, std::int64_t count) {
@@ -33,7 +33,7 @@ std::byte* bytes_of(at::Tensor& tensor) { return static_cast<std::byte*>(tensor.
 // A bucket on its way from gradients to sums.
 struct GradientReducer::Exchange {
   Bucket bucket;
-  int tag = 0;
+  int number = 0;
   int entries = 0;        // parameters that reach into it
   int missing = 0;        // of those, how many have still to come of the micro-batch that fills it
   std::size_t turn = 0;   // of this rank's micro-batches, which that is
@@ -73,7 +73,7 @@ GradientReducer::GradientReducer(Communicator& world, FlatParameters& parameters
   for (Bucket& bucket : buckets_of(parameters.layout(), world.size())) {
     if (!parameters.is_here(bucket.segment)) continue;
     Exchange& exchange = buckets_.emplace_back();
-    exchange.tag = static_cast<int>(buckets_.size() - 1) * 2;
+    exchange.number = static_cast<int>(buckets_.size() - 1);
     for (const auto& entry : parameters.entries())
       exchange.entries += entry.begin < bucket.end && entry.begin + entry.count > bucket.begin;
     exchange.buffers.resize(static_cast<std::size_t>(local_.buffer_count));
@@ -254,7 +254,8 @@ void GradientReducer::start(std::size_t index) {
       const int peer = (me + offset) % ranks;
       for (const int value : round.values[static_cast<std::size_t>(peer)]) {
         at::Tensor& part = exchange.values[value] = at::empty({mine->end - mine->begin}, parameters_.master_type());
-        exchange.receives.push_back(world_.start_receive(bytes_of(part), part.nbytes(), peer, exchange.tag));
+        exchange.receives.push_back(
+            world_.start_receive(bytes_of(part), part.nbytes(), peer, {kGradientParts, exchange.number}));
       }
     }
   for (int offset = 1; sends && offset < ranks; ++offset) {
@@ -262,9 +263,9 @@ void GradientReducer::start(std::size_t index) {
     const Unit* theirs = bucket.unit_of(peer);
     if (!theirs) continue;
     for (const int buffer : local_.buffers)
-      exchange.sends.push_back(
-          world_.start_send(place(exchange.buffers[static_cast<std::size_t>(buffer)], bucket, theirs->begin),
-                            static_cast<std::size_t>((theirs->end - theirs->begin) * item_), peer, exchange.tag));
+      exchange.sends.push_back(world_.start_send(
+          place(exchange.buffers[static_cast<std::size_t>(buffer)], bucket, theirs->begin),
+          static_cast<std::size_t>((theirs->end - theirs->begin) * item_), peer, {kGradientParts, exchange.number}));
   }
   exchange.phase = Exchange::kGathering;
 }
@@ -313,12 +314,13 @@ void GradientReducer::advance(Exchange& exchange) {
       at::Tensor& sum = exchange.sums[i];
       if (unit.owner != me) {
         if (!sum.defined()) sum = at::empty({unit.end - unit.begin}, parameters_.master_type());
-        exchange.receives.push_back(world_.start_receive(bytes_of(sum), sum.nbytes(), unit.owner, exchange.tag + 1));
+        exchange.receives.push_back(
+            world_.start_receive(bytes_of(sum), sum.nbytes(), unit.owner, {kGradientSums, exchange.number}));
         continue;
       }
       for (int offset = groups_.size; offset < ranks; offset += groups_.size)
-        exchange.sends.push_back(
-            world_.start_send(bytes_of(sum), sum.nbytes(), (me + ranks - offset) % ranks, exchange.tag + 1));
+        exchange.sends.push_back(world_.start_send(bytes_of(sum), sum.nbytes(), (me + ranks - offset) % ranks,
+                                                   {kGradientSums, exchange.number}));
     }
     exchange.phase = Exchange::kSpreading;
   }
@@ -378,11 +380,11 @@ void GradientReducer::exchange_tied() {
         const auto size = static_cast<std::size_t>((unit.end - unit.begin) * item_);
         if (parameters_.is_here(i)) {
           tied_under_way_.push_back(
-              pipeline->start_send(sum(unit.begin), size, parameters_.placement().home[target], kTiedTag));
+              pipeline->start_send(sum(unit.begin), size, parameters_.placement().home[target], kTiedSums));
         } else {
           at::Tensor& part = from_pipeline_.emplace_back(at::empty({unit.end - unit.begin}, parameters_.master_type()));
           tied_under_way_.push_back(
-              pipeline->start_receive(bytes_of(part), size, parameters_.placement().home[i], kTiedTag));
+              pipeline->start_receive(bytes_of(part), size, parameters_.placement().home[i], kTiedSums));
         }
       }
     }

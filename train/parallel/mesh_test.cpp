@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/base/error.h"
+#include "core/comm/test_site.h"
 #include "core/comm/thread_communicator.h"
 
 namespace trireme::train {
@@ -65,7 +66,7 @@ TEST(Mesh, GroupsTalkAlongTheirAxis) {
       Communicator& group = mesh.along(axis);
       const int mine = world.rank();
       std::vector<int> all(static_cast<std::size_t>(group.size()));
-      group.all_gather(&mine, sizeof mine, all.data());
+      group.all_gather(&mine, sizeof mine, all.data(), kTestSite);
       EXPECT_EQ(all, mesh.shape().along(axis, world.rank()));
     }
   });

@@ -8,12 +8,13 @@
 #include <thread>
 
 #include "core/base/error.h"
+#include "train/parallel/sites.h"
 
 namespace trireme::train {
 namespace {
 
 // Activations go to the chunk that reads them under its number, gradients to the one that made what they belong to.
-constexpr int kForwardTag = 0, kBackwardTag = 1000;
+Tag tag_of(bool onward, int chunk) { return {onward ? kActivations : kActivationGradients, chunk}; }
 
 // So many messages are expected ahead of the action that reads them.
 constexpr std::size_t kAhead = 2;
@@ -74,7 +75,7 @@ void Pipeline::expect(const Action& action, const Activations& activations) {
   incoming.tensor = at::empty(activations.shape, activations.type);
   const int from = (axis_.rank() + axis_.size() + (onward ? -1 : 1)) % axis_.size();
   incoming.transfer = axis_.start_receive(incoming.tensor.mutable_data_ptr(), incoming.tensor.nbytes(), from,
-                                          (onward ? kForwardTag : kBackwardTag) + action.chunk);
+                                          tag_of(onward, action.chunk));
 }
 
 at::Tensor Pipeline::received(const Action& action, GradientReducer* reducer) {
@@ -96,8 +97,8 @@ void Pipeline::send(const at::Tensor& tensor, bool onward, int chunk) {
   const int to = next % axis_.size(), their_chunk = next / axis_.size();
   Message& outgoing = outgoing_.emplace_back();
   outgoing.tensor = tensor.contiguous();
-  outgoing.transfer = axis_.start_send(outgoing.tensor.const_data_ptr(), outgoing.tensor.nbytes(), to,
-                                       (onward ? kForwardTag : kBackwardTag) + their_chunk);
+  outgoing.transfer =
+      axis_.start_send(outgoing.tensor.const_data_ptr(), outgoing.tensor.nbytes(), to, tag_of(onward, their_chunk));
 }
 
 void Pipeline::run(const std::vector<Action>& actions, std::int64_t turns, const Activations& activations,

@@ -25,8 +25,8 @@ struct Bucket {
   const Unit* unit_of(int rank) const;
 };
 
-/// Two tags each tell their messages apart.
-inline constexpr std::size_t kMostBuckets = 16000;
+/// Tags tell their messages apart.
+inline constexpr int kMostBuckets = 14000;
 
 /// The buckets of a row of gradients, in its order. Units are dealt out in turn over the whole row, so that each rank
 /// has its share of every part of the model and of all of it; the gradients of tied weights go to the owner of the

@@ -168,7 +168,8 @@ TEST_F(SavedTraining, AnyNumberOfRanksSavesTheSameWeights) {
 
 TEST_F(SavedTraining, RanksThatShareStateOutSaveAndLoadWhatOneDoes) {
   models::ModelConfig config = small();
-  config.width = 256;  // several units
+  config.width = 512;  // several units, and matrices of several slices
+  config.ffn = 3000;
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     const std::string one = save(1, config, {}, type);
     std::filesystem::remove_all(run_);
