@@ -97,8 +97,8 @@ std::unique_ptr<Transfer> ProbedCommunicator::start_send(const void* bytes, std:
                                                          const Tag& tag) {
   std::unique_ptr<Transfer> inner;
   if (is_faulty(tag, PlantedFault::Kind::kWrongGroup)) peer = other(peer, 1);
-  std::string what = "sending " + std::to_string(size) + " bytes of " + std::string(tag.site->name()) + " to rank " +
-                     std::to_string(peer);
+  std::string what =
+      "sending " + std::to_string(size) + " bytes of " + tag.site->name() + " to rank " + std::to_string(peer);
   if (!is_faulty(tag, PlantedFault::Kind::kSkip)) inner = inner_.start_send(bytes, size, peer, tag);
   return std::make_unique<ProbedTransfer>(std::move(inner), patience_, std::move(what), nullptr);
 }
@@ -115,8 +115,8 @@ std::unique_ptr<Transfer> ProbedCommunicator::start_receive(void* bytes, std::si
                                                                   : sizeof(float);
     then = [bytes, size, item] { double_numbers(bytes, size, item); };
   }
-  std::string what = "receiving " + std::to_string(size) + " bytes of " + std::string(tag.site->name()) +
-                     " from rank " + std::to_string(peer);
+  std::string what =
+      "receiving " + std::to_string(size) + " bytes of " + tag.site->name() + " from rank " + std::to_string(peer);
   if (!is_faulty(tag, PlantedFault::Kind::kSkip)) inner = inner_.start_receive(bytes, size, peer, tag);
   return std::make_unique<ProbedTransfer>(std::move(inner), patience_, std::move(what), std::move(then));
 }

@@ -1,6 +1,7 @@
 #include "core/comm/site.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "core/base/error.h"
 
@@ -24,7 +25,7 @@ Site::Site(const char* name, Numbers numbers, int first_tag, int tags)
 
 std::vector<const Site*> Site::all() {
   std::vector<const Site*> sites = listed();
-  std::ranges::sort(sites, {}, [](const Site* site) { return site->name(); });
+  std::ranges::sort(sites, {}, [](const Site* site) { return std::string_view(site->name()); });
   return sites;
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
 namespace trireme {
@@ -26,7 +25,7 @@ class Site {
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
 
-  std::string_view name() const { return name_; }
+  const char* name() const { return name_; }
   Numbers numbers() const { return numbers_; }
   int first_tag() const { return first_tag_; }
   int tags() const { return tags_; }

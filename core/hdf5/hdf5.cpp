@@ -132,7 +132,7 @@ File File::create(const std::filesystem::path& path, std::uint64_t align) {
   const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
   H5Pset_obj_track_times(creation.id(), false);  // the same content gives the same bytes, whenever it is written
   Handle file(H5Fcreate(path.c_str(), H5F_ACC_EXCL, creation.id(), access.id()), H5Fclose);
-  if (file.id() < 0) throw Error(ErrorCode::kIo, "cannot create ", path.string(), "; does it exist, is the disk full?");
+  if (file.id() < 0) throw Error(ErrorCode::kIo, "cannot create ", path.string(), reason());
   return {std::move(file), path};
 }
 

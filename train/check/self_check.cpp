@@ -122,7 +122,7 @@ int run_self_check(Communicator& world, const SelfCheckOptions& options) {
   const bool speaks = world.rank() == 0;
   if (options.sites) {
     if (speaks)
-      for (const Site* site : Site::all()) print_line(std::string(site->name()));
+      for (const Site* site : Site::all()) print_line(site->name());
     return kExitDone;
   }
   std::size_t count = 0, differ = 0;

@@ -56,7 +56,7 @@ TEST_P(PlantedFaults, AreFoundWhereverTensorsOrSumsTravel) {
     }
     EXPECT_TRUE(struck) << "no layout sends " << site->name();
     EXPECT_NE(verdict, "") << site->name() << ":" << GetParam() << " was not found";
-    RecordProperty(std::string(site->name()), verdict);
+    RecordProperty(site->name(), verdict);
   }
 }
 

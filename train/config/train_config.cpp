@@ -1,5 +1,6 @@
 #include "train/config/train_config.h"
 
+#include <charconv>
 #include <filesystem>
 #include <sstream>
 
@@ -67,7 +68,21 @@ std::vector<CorpusShare> DataConfig::corpora() const {
   return corpora;
 }
 
+std::optional<StepRange> LogConfig::traced_steps() const {
+  if (trace == "none") return std::nullopt;
+  StepRange range;
+  const char* const end = trace.data() + trace.size();
+  std::from_chars_result read = std::from_chars(trace.data(), end, range.first);
+  range.last = range.first;
+  if (read.ec == std::errc{} && read.ptr != end && *read.ptr == '-')
+    read = std::from_chars(read.ptr + 1, end, range.last);
+  require(read.ec == std::errc{} && read.ptr == end && range.first >= 1 && range.last >= range.first,
+          "log.trace must be none, a step, or two as in 20-22, got '", trace, "'");
+  return range;
+}
+
 void validate(const TrainConfig& c) {
+  c.log.traced_steps();
   require_utf8(c);
   c.data.corpora();
   require(c.data.global_batch % c.data.micro_batch == 0,

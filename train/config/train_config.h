@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -194,13 +195,25 @@ struct EvaluationConfig {
   std::vector<NamedCorpus> named_sets() const;
 };
 
+/// Steps, counted from 1.
+struct StepRange {
+  std::int64_t first = 1, last = 1;
+};
+
 struct LogConfig {
   std::int64_t every_steps = 1;
+  std::string trace = "none";
 
   static constexpr auto fields() {
     using C = LogConfig;
-    return std::tuple{Field{"every-steps", &C::every_steps, "steps between records in metrics.jsonl", Range(1, 1e15)}};
+    return std::tuple{Field{"every-steps", &C::every_steps, "steps between records in metrics.jsonl", Range(1, 1e15)},
+                      Field{"trace", &C::trace,
+                            "steps of which each rank writes down what it did when, a file for Perfetto each: 20, "
+                            "20-22, or none"}};
   }
+
+  /// Nothing where no step is traced. @throws Error kUsage
+  std::optional<StepRange> traced_steps() const;
 };
 
 /// All that a training run is: the one field list that flags, files, the run's config.yaml and the tuner's dimensions

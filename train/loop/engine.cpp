@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/trace.h"
 #include "train/optim/gradient_norm.h"
 #include "train/parallel/pipeline_schedule.h"
 
@@ -64,11 +65,13 @@ std::vector<LeafReport> Engine::exchange(StepReport& report, std::vector<LeafRep
 }
 
 double Engine::gradient_norm() const {
+  const TraceSpan span(kTraceCompute, "gradient norm");
   return train::gradient_norm(mesh_.world(), units_, parameters_.master_type(),
                               [this](std::int64_t begin) { return reducer_.sum(begin); });
 }
 
 void Engine::update(std::int64_t step, double learning_rate, double norm) {
+  const TraceSpan span(kTraceCompute, "update");
   const double clip = config_.optimizer.clip_norm;
   const double scale = clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1;
   optimizer_.update(step, learning_rate, scale, [this](std::int64_t begin) { return reducer_.sum(begin); });

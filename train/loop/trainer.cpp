@@ -26,6 +26,7 @@
 #include "train/loop/peak.h"
 #include "train/loop/run_files.h"
 #include "train/loop/samples.h"
+#include "train/loop/step_trace.h"
 #include "train/loop/training_data.h"
 #include "train/optim/schedule.h"
 #include "train/recovery/resume.h"
@@ -159,6 +160,7 @@ class Trainer {
     double rate_seconds = 0;
     std::int64_t rate_steps = 0, session_steps = 0;
     while (state_.step < config_.steps) {
+      trace_.before(state_.step + 1);
       const auto start = Clock::now();
       const StepOutcome outcome = step(loader);
       if (outcome.abandoned) {
@@ -181,7 +183,9 @@ class Trainer {
       const bool by_steps = config_.checkpoint.every_steps > 0 && state_.step % config_.checkpoint.every_steps == 0;
       if (const std::int64_t reason = finish_step(record, by_steps || outcome.save_due, outcome.stop, files, console))
         return stopped(reason, files, console);
+      if (trace_.after(state_.step)) tell_of_trace(console);
     }
+    if (trace_.finish()) tell_of_trace(console);
     end(files);
     console.line("checkpoint of step " + std::to_string(state_.step) + " is durable");
     return result(true);
@@ -209,7 +213,12 @@ class Trainer {
     return is_last ? kNone : stop;
   }
 
+  void tell_of_trace(Console& console) const {
+    console.line("trace: " + trace_.folder().string() + ", for https://ui.perfetto.dev");
+  }
+
   TrainingResult stopped(std::int64_t reason, RunFiles& files, Console& console) {
+    if (trace_.finish()) tell_of_trace(console);
     const bool by_signal = reason & kSignal;
     files.event(names::kStopped, state_.step, {{"reason", by_signal ? "signal" : "time-limit"}});
     files.sync();
@@ -234,6 +243,7 @@ class Trainer {
     const auto begin = Clock::now();
     StepReport report;
     const auto source = [&](std::int64_t) {
+      const TraceSpan span(kTraceData, "next micro-batch");
       const auto wait = Clock::now();
       auto batch = std::make_shared<data::MicroBatch>(loader->next());
       report.data_wait_ms += 1000 * seconds_since(wait);
@@ -289,6 +299,7 @@ class Trainer {
 
   // Returns the StopReason that ended it early; then nothing of it is kept.
   std::int64_t evaluate(StepRecord& record, RunFiles& files, Console& console) {
+    const TraceSpan span(kTraceCompute, "evaluation");
     EvaluationSets::Outcome outcome =
         evaluations_.run(engine_.stages(), engine_.optimizer(), [this] { return stop_reason(); });
     if (outcome.stopped) return outcome.stopped;
@@ -323,6 +334,7 @@ class Trainer {
   void save(RunFiles& files) {
     last_save_ = Clock::now();
     if (saved_step_ == state_.step) return;
+    const TraceSpan span(kTraceCheckpoint, "save");
     files.event(names::kCheckpointRequested, state_.step);
     files.sync();
     weights_hash_ = save_checkpoint(engine_.mesh(), run_, state_, config_,
@@ -367,6 +379,7 @@ class Trainer {
   std::optional<Samples> samples_;  // of runs that are evaluated
   Engine engine_;
   TrainingState state_;
+  StepTrace trace_{engine_.mesh().world(), config_.log, run_};
   Deadline deadline_;
   const Clock::time_point process_start_ =
       Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(process_seconds()));

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "core/base/error.h"
+#include "core/base/trace.h"
 #include "train/optim/flat_math.h"
 #include "train/parallel/sites.h"
 
@@ -150,10 +151,7 @@ void GradientReducer::accumulate(std::size_t index, const at::Tensor& gradient) 
   for (std::size_t i = first; i < buckets_.size() && buckets_[i].bucket.begin < entry_end; ++i) {
     Exchange& exchange = buckets_[i];
     // The gradients of this rank's turn before may still be on their way.
-    while (in_turns_ && exchange.round < turn) {
-      poll();
-      std::this_thread::yield();
-    }
+    wait_until([&] { return !in_turns_ || exchange.round >= turn; });
     const std::int64_t begin = std::max(entry.begin, exchange.bucket.begin);
     const std::int64_t count = std::min(entry_end, exchange.bucket.end) - begin;
     at::Tensor& buffer = exchange.buffers[static_cast<std::size_t>(leaf.buffer)];
@@ -182,8 +180,7 @@ void GradientReducer::accumulate(std::size_t index, const at::Tensor& gradient) 
       throw Error(ErrorCode::kBug, "gradient ", turn, " of ", entry.parameter->name, " came out of order");
     if (--exchange.missing == 0) complete(i);
     // A rank that is ahead of its peers would hold all that they have not taken yet. The last of them waits for nobody.
-    if (ends_round(turn))
-      for (poll(); in_turns_ && under_way_.size() > kMostUnderWay; poll()) std::this_thread::yield();
+    if (ends_round(turn)) wait_until([&] { return !in_turns_ || under_way_.size() <= kMostUnderWay; });
   }
   world_.check();
 }
@@ -216,9 +213,9 @@ void GradientReducer::go_along(std::string_view group, std::size_t turn) {
   for (std::size_t i = 0; i < buckets_.size(); ++i) {
     Exchange& exchange = buckets_[i];
     if (parameters_.layout().segments[exchange.bucket.segment].name != group) continue;
-    for (; exchange.round < turn; poll()) std::this_thread::yield();
+    wait_until([&] { return exchange.round >= turn; });
     if (exchange.phase == Exchange::kFilling) start(i);
-    for (poll(); under_way_.size() > kMostUnderWay; poll()) std::this_thread::yield();
+    wait_until([&] { return under_way_.size() <= kMostUnderWay; });
   }
   world_.check();
 }
@@ -346,7 +343,15 @@ void GradientReducer::poll() {
   });
 }
 
+void GradientReducer::wait_until(const std::function<bool()>& condition) {
+  poll();
+  if (condition()) return;
+  const TraceSpan span(kTraceWait, kGradientParts.name());
+  for (; !condition(); poll()) std::this_thread::yield();  // the peer may need this very core
+}
+
 void GradientReducer::finish() {
+  const TraceSpan span(kTraceWait, kGradientSums.name());
   // Only a rank that has no micro-batch in a round, or has given up the step, has buckets that its backward pass did
   // not start.
   for (bool done = false; !done;) {

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "core/base/error.h"
+#include "core/comm/traced_communicator.h"
 
 namespace trireme::train {
 namespace {
@@ -114,12 +115,19 @@ int shard_group(const ParallelConfig& config, const MeshShape& shape) {
   return static_cast<int>(config.shard_group);
 }
 
-Mesh::Mesh(Communicator& world, const MeshShape& shape) : world_(world), shape_(shape) {
+const char* axis_name(Axis axis) {
+  constexpr const char* kNames[kAxes] = {"tensor", "context", "expert", "data", "pipeline"};
+  return kNames[static_cast<std::size_t>(axis)];
+}
+
+Mesh::Mesh(Communicator& world, const MeshShape& shape) : shape_(shape), world_(make_traced(world, "all")) {
   if (shape.ranks() != world.size())
     throw Error(ErrorCode::kBug, "a mesh of ", shape.ranks(), " ranks in a world of ", world.size());
-  for (std::size_t axis = 0; axis < kAxes; ++axis)
-    if (shape.sizes[axis] < world.size())
-      groups_[axis] = make_group(world, shape.along(static_cast<Axis>(axis), world.rank()));
+  for (std::size_t i = 0; i < kAxes; ++i) {
+    const auto axis = static_cast<Axis>(i);
+    if (shape.sizes[i] < world.size()) groups_[i] = make_group(world, shape.along(axis, world.rank()));
+    along_[i] = make_traced(groups_[i] ? *groups_[i] : world, axis_name(axis));
+  }
 }
 
 }  // namespace trireme::train

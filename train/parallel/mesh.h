@@ -13,6 +13,8 @@ namespace trireme::train {
 /// follow each other, and thus tend to be on one node, differ in the first.
 enum class Axis : std::uint8_t { kTensor, kContext, kExpert, kData, kPipeline };
 inline constexpr std::size_t kAxes = 5;
+/// "data"
+const char* axis_name(Axis axis);
 
 /// Ranks along each axis.
 struct MeshShape {
@@ -38,23 +40,21 @@ MeshShape mesh_shape(const TrainConfig& config, int ranks);
 /// So many ranks of the data axis share out what parallel.shard says; 1: nothing is.
 int shard_group(const ParallelConfig& config, const MeshShape& shape);
 
-/// The communicators of a mesh.
+/// The communicators of a mesh, whose messages are in traces by the name of their axis.
 class Mesh {
  public:
   /// @param world  outlives the mesh, and has as many ranks as the shape
   Mesh(Communicator& world, const MeshShape& shape);
 
-  Communicator& world() const { return world_; }
-  Communicator& along(Axis axis) const {
-    const auto& group = groups_[static_cast<std::size_t>(axis)];
-    return group ? *group : world_;
-  }
+  Communicator& world() const { return *world_; }
+  Communicator& along(Axis axis) const { return *along_[static_cast<std::size_t>(axis)]; }
   const MeshShape& shape() const { return shape_; }
 
  private:
-  Communicator& world_;
   MeshShape shape_;
   std::array<std::unique_ptr<Communicator>, kAxes> groups_;  // null: the world itself
+  std::unique_ptr<Communicator> world_;                      // traced, as are:
+  std::array<std::unique_ptr<Communicator>, kAxes> along_;
 };
 
 }  // namespace trireme::train

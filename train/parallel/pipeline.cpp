@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "core/base/error.h"
+#include "core/base/trace.h"
 #include "train/parallel/sites.h"
 
 namespace trireme::train {
@@ -18,6 +19,30 @@ Tag tag_of(bool onward, int chunk) { return {onward ? kActivations : kActivation
 
 // So many messages are expected ahead of the action that reads them.
 constexpr std::size_t kAhead = 2;
+
+// Gradients of this rank's other stages move on meanwhile.
+void wait_for(Transfer& transfer, const Tag& tag, GradientReducer* reducer) {
+  if (transfer.done()) return;
+  const TraceSpan span(kTraceWait, tag.site->name());
+  while (!transfer.done()) {
+    if (reducer) reducer->poll();
+    std::this_thread::yield();
+  }
+}
+
+const char* name_of(Work work) {
+  switch (work) {
+    case Work::kForward:
+      return "forward";
+    case Work::kBackward:
+      return "backward";
+    case Work::kBackwardInput:
+      return "backward of inputs";
+    case Work::kBackwardWeight:
+      return "backward of weights";
+  }
+  return "";
+}
 
 bool is_backward(Work work) { return work == Work::kBackward || work == Work::kBackwardInput; }
 
@@ -80,11 +105,7 @@ void Pipeline::expect(const Action& action, const Activations& activations) {
 
 at::Tensor Pipeline::received(const Action& action, GradientReducer* reducer) {
   const auto place = incoming_.find({action.work == Work::kForward, {action.chunk, action.micro_batch}});
-  // Gradients of this rank's other stages move on meanwhile.
-  while (!place->second.transfer->done()) {
-    if (reducer) reducer->poll();
-    std::this_thread::yield();
-  }
+  wait_for(*place->second.transfer, tag_of(action.work == Work::kForward, action.chunk), reducer);
   at::Tensor tensor = std::move(place->second.tensor);
   incoming_.erase(place);
   return tensor;
@@ -119,6 +140,8 @@ void Pipeline::run(const std::vector<Action>& actions, std::int64_t turns, const
     given_up = given_up || give_up();
     at::Tensor incoming;
     if (receives(action)) incoming = received(action, reducer);
+    const TraceSpan span(kTraceCompute, name_of(action.work),
+                         {{{"micro-batch", action.micro_batch}, {"chunk", action.chunk}}});
 
     if (action.work == Work::kForward) {
       Passed passed;
@@ -167,11 +190,7 @@ void Pipeline::run(const std::vector<Action>& actions, std::int64_t turns, const
   }
   passed_.clear();
   split_.clear();
-  for (; !outgoing_.empty(); outgoing_.pop_front())
-    while (!outgoing_.front().transfer->done()) {
-      if (reducer) reducer->poll();
-      std::this_thread::yield();
-    }
+  for (; !outgoing_.empty(); outgoing_.pop_front()) wait_for(*outgoing_.front().transfer, kActivations, reducer);
 }
 
 }  // namespace trireme::train

@@ -1,0 +1,53 @@
+#include "train/loop/step_trace.h"
+
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+
+namespace trireme::train {
+
+StepTrace::StepTrace(Communicator& world, const LogConfig& config, std::filesystem::path run)
+    : world_(world), steps_(config.traced_steps()), run_(std::move(run)) {}
+
+StepTrace::~StepTrace() {
+  step_.reset();
+  if (trace_) Trace::make_current(nullptr);
+}
+
+std::filesystem::path StepTrace::folder() const {
+  return run_ / "traces" / ("steps-" + std::to_string(steps_->first) + "-" + std::to_string(steps_->last));
+}
+
+void StepTrace::before(std::int64_t step) {
+  if (!steps_ || step < steps_->first || step > steps_->last) return;
+  if (!trace_) {
+    world_.barrier();  // all begin at 0, whatever the clocks of their nodes say
+    trace_.emplace();
+    Trace::make_current(&*trace_);
+  }
+  step_.emplace("step", "step", TraceNumbers{{{"number", step}}});
+}
+
+bool StepTrace::after(std::int64_t step) {
+  step_.reset();
+  return steps_ && step >= steps_->last && finish();
+}
+
+bool StepTrace::finish() {
+  step_.reset();
+  if (!trace_) return false;
+  Trace::make_current(nullptr);
+  char name[32];
+  std::snprintf(name, sizeof name, "rank-%05d.json", world_.rank());
+  std::error_code error;
+  std::filesystem::create_directories(folder(), error);
+  if (error) throw Error(ErrorCode::kIo, "cannot make ", folder().string(), ": ", error.message());
+  write_file_atomically(folder() / name, trace_->to_json("rank " + std::to_string(world_.rank()), world_.rank()));
+  trace_.reset();
+  return true;
+}
+
+}  // namespace trireme::train
