@@ -14,8 +14,8 @@
 #include "models/kernels/block_cache.h"
 #include "train/check/self_check.h"
 #include "train/config/train_config.h"
-#include "train/loop/plan.h"
 #include "train/loop/trainer.h"
+#include "train/plan/plan.h"
 #include "train/report/report.h"
 
 namespace trireme::train {
@@ -27,21 +27,34 @@ struct TrainOptions {
   std::string resume = "auto";
   std::string time_limit = "none";
   bool json = false;
-  bool dry_run = false;
+  std::string dry_run = "no";
+  std::int64_t ranks = 0;
+  double peak_flops = 0, bandwidth = 0, memory = 0;
   bool print_config = false;
 
   static constexpr auto fields() {
     using C = TrainOptions;
-    return std::tuple{Field{"run", &C::run, "directory of the run; resumed if it has checkpoints"},
-                      Field{"config", &C::config, "YAML file of config keys"},
-                      Field{"resume", &C::resume,
-                            "auto, never, or the step of the checkpoint to go on from; later ones are then removed"},
-                      Field{"time-limit", &C::time_limit,
-                            "save and stop in time to end within this, from the start of the process: 90, 90s, 45m, "
-                            "1h30m, 2d, or none; the exit status is then 75"},
-                      Field{"json", &C::json, "the result as one JSON object on stdout"},
-                      Field{"dry-run", &C::dry_run, "print the plan (sizes, shares, memory) and train nothing"},
-                      Field{"print-config", &C::print_config, "print the merged config as YAML and train nothing"}};
+    return std::tuple{
+        Field{"run", &C::run, "directory of the run; resumed if it has checkpoints"},
+        Field{"config", &C::config, "YAML file of config keys"},
+        Field{"resume", &C::resume,
+              "auto, never, or the step of the checkpoint to go on from; later ones are then removed"},
+        Field{"time-limit", &C::time_limit,
+              "save and stop in time to end within this, from the start of the process: 90, 90s, 45m, "
+              "1h30m, 2d, or none; the exit status is then 75"},
+        Field{"json", &C::json, "the result as one JSON object on stdout"},
+        Field{"dry-run", &C::dry_run,
+              "train nothing; plan: print what the run would be, its memory, traffic and time; search: "
+              "rank all layouts of so many ranks",
+              MayBeBare("no", "plan", "search")},
+        Field{"ranks", &C::ranks, "of --dry-run: how many; 0: those that it is started on", Range(0, 1 << 20)},
+        Field{"peak-flops", &C::peak_flops,
+              "of --dry-run: operations a second that a rank reaches, for the time of a step; 0: not known",
+              Range(0, 1e18)},
+        Field{"bandwidth", &C::bandwidth, "of --dry-run: bytes a second that a rank sends, likewise; 0: not known",
+              Range(0, 1e15)},
+        Field{"memory", &C::memory, "of --dry-run=search: bytes that a rank has; 0: any", Range(0, 1e18)},
+        Field{"print-config", &C::print_config, "print the merged config as YAML and train nothing"}};
   }
 };
 
@@ -112,8 +125,12 @@ int run(Communicator& world, const TrainOptions& options, const Assignments& fla
   }
   validate(config);
   at::set_num_threads(static_cast<int>(config.threads));
-  if (options.dry_run) {
-    print(world, training_plan(world, config));
+  if (options.dry_run != "no") {
+    const PlanOptions plan{options.ranks > 0 ? static_cast<int>(options.ranks) : world.size(),
+                           {options.peak_flops, options.bandwidth},
+                           options.memory};
+    print(world, options.dry_run == "search" ? layout_search(config, plan, options.json)
+                                             : training_plan(config, plan, options.json));
     return kExitDone;
   }
   if (options.run.empty()) throw Error(ErrorCode::kUsage, "--run is required: the directory of the run");

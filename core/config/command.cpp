@@ -41,7 +41,7 @@ void print_fields(const FieldList& fields, std::ostream& out) {
     if (const auto* const* flag = std::get_if<bool*>(&field.value))
       line += **flag ? "=false" : "";  // what giving it is for: the value that it does not have
     else
-      line += placeholder(field);
+      line += field.allowed.bare ? "[=X]" : placeholder(field);
     line += "  ";
     if (line.size() < kColumn) line.resize(kColumn, ' ');
     std::size_t column = line.size();
@@ -119,7 +119,7 @@ po::options_description describe(const Command& command) {
   return flags;
 }
 
-// Booleans take a value only behind "=": "--json run" must not swallow "run".
+// Booleans, and what else may come alone, take a value only behind "=": "--json run" must not swallow "run".
 std::vector<std::string> normalised(const Command& command, std::vector<std::string> words, Assignments& booleans) {
   std::vector<std::string> rest;
   for (std::string& word : words) {
@@ -130,10 +130,11 @@ std::vector<std::string> normalised(const Command& command, std::vector<std::str
     bool taken = false;
     for (const FieldList* list : {&command.options, &command.config}) {
       for (const FieldRef& field : *list) {
-        if (!std::holds_alternative<bool*>(field.value) || !word.starts_with("--" + field.key)) continue;
+        const char* const bare = std::holds_alternative<bool*>(field.value) ? "true" : field.allowed.bare;
+        if (!bare || !word.starts_with("--" + field.key)) continue;
         const std::string tail = word.substr(2 + field.key.size());
         if (!tail.empty() && tail[0] != '=') continue;
-        booleans.push_back({field.key, {tail.empty() ? "true" : tail.substr(1)}, "--" + field.key});
+        booleans.push_back({field.key, {tail.empty() ? bare : tail.substr(1)}, "--" + field.key});
         taken = true;
       }
     }

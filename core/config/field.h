@@ -17,6 +17,7 @@ struct Allowed {
   std::array<const char*, 8> names{};  ///< when any is set, the value is one of them
   bool required = false;               ///< must not be left empty
   bool one_each = false;               ///< of a list: its flag takes one value each time it is given, not several
+  const char* bare = nullptr;          ///< a flag may come without a value, which then is this one; else behind '='
   bool comma_list = false;             ///< of a text: a YAML list or mapping is taken as "a,b" or "a=1,b=2"
 };
 
@@ -28,6 +29,11 @@ constexpr Allowed OneOf(Names... names) {
   return {.names = {names...}};
 }
 inline constexpr Allowed kRequired{.required = true};
+/// One of `names`, the second where the flag comes alone.
+template <class... Names>
+constexpr Allowed MayBeBare(const char* none, const char* bare, Names... more) {
+  return {.names = {none, bare, more...}, .bare = bare};
+}
 inline constexpr Allowed kOneEach{.one_each = true};
 inline constexpr Allowed kCommaList{.comma_list = true};
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <new>
@@ -59,6 +60,10 @@ class BlockCache final : public c10::Allocator {
     return *cache;
   }
 
+  void restart_most_bytes() {
+    const std::lock_guard lock(mutex_);
+    counts_.most_bytes = counts_.bytes;
+  }
   BlockCacheCounts counts() {
     const std::lock_guard lock(mutex_);
     return counts_;
@@ -69,7 +74,14 @@ class BlockCache final : public c10::Allocator {
     if (bytes > (std::size_t{1} << 46)) throw std::bad_alloc();
     const std::lock_guard lock(mutex_);
     ++counts_.requests;
-    return bytes < kSmall ? take_small(bytes) : take_large(bytes);
+    void* const block = bytes < kSmall ? take_small(bytes) : take_large(bytes);
+    counts_.bytes += size_of(static_cast<Header*>(block) - 1);
+    counts_.most_bytes = std::max(counts_.most_bytes, counts_.bytes);
+    return block;
+  }
+
+  static std::int64_t size_of(const Header* header) {
+    return static_cast<std::int64_t>(header->size_class == 0 ? header->size : bytes_of(header->size_class));
   }
 
   // Of many sizes, over and over: a list for each, and no block is ever cut.
@@ -90,16 +102,19 @@ class BlockCache final : public c10::Allocator {
   // What was free before is cut for these, or a step would hold the most of both.
   void* take_large(std::size_t bytes) {
     const std::size_t size = (bytes + sizeof(Header) + kPage - 1) / kPage * kPage;
-    std::uintptr_t begin = large_.take(size);
+    // The oldest slab first: the rest of a new one costs nothing until it is used.
+    std::uintptr_t begin = 0;
+    std::size_t i = 0;
+    for (; i < slabs_.size() && begin == 0; ++i) begin = slabs_[i].free.take(size);
     if (begin == 0) {
-      const std::size_t slab = std::max(size, kLargeSlab);
-      const auto place = reinterpret_cast<std::uintptr_t>(fresh(slab));
-      untouched_[place + slab] = place;
-      large_.give(place, slab);
-      begin = large_.take(size);
+      const std::size_t length = std::max(size, kLargeSlab);
+      const auto place = reinterpret_cast<std::uintptr_t>(fresh(length));
+      slab_at_[place] = slabs_.size();
+      slabs_.emplace_back().untouched = place;
+      slabs_.back().free.give(place, length);
+      begin = slabs_[i++].free.take(size);
     }
-    // The rest of a slab costs nothing until it is used for the first time.
-    if (std::uintptr_t& untouched = untouched_.upper_bound(begin)->second; begin + size > untouched) {
+    if (std::uintptr_t& untouched = slabs_[i - 1].untouched; begin + size > untouched) {
       untouched = begin + size;
       ++counts_.allocations;
     }
@@ -130,16 +145,23 @@ class BlockCache final : public c10::Allocator {
     BlockCache& cache = instance();
     const Header* header = static_cast<Header*>(block) - 1;
     const std::lock_guard lock(cache.mutex_);
-    if (header->size_class == 0)
-      cache.large_.give(reinterpret_cast<std::uintptr_t>(header), header->size);
-    else
+    cache.counts_.bytes -= size_of(header);
+    if (header->size_class != 0) {
       cache.free_[header->size_class].push_back(block);
+      return;
+    }
+    const auto place = reinterpret_cast<std::uintptr_t>(header);
+    cache.slabs_[std::prev(cache.slab_at_.upper_bound(place))->second].free.give(place, header->size);
   }
 
   std::mutex mutex_;
   std::vector<std::vector<void*>> free_;  // by size class
-  FreeRanges large_;
-  std::map<std::uintptr_t, std::uintptr_t> untouched_;  // by end of a slab: where what was never used begins
+  struct Slab {
+    FreeRanges free;
+    std::uintptr_t untouched = 0;  // where what was never used begins
+  };
+  std::vector<Slab> slabs_;                        // of large blocks, the oldest first
+  std::map<std::uintptr_t, std::size_t> slab_at_;  // their numbers, by where they begin
   std::byte* slab_ = nullptr;
   std::size_t slab_left_ = 0;
   BlockCacheCounts counts_;
@@ -150,5 +172,6 @@ class BlockCache final : public c10::Allocator {
 void cache_tensor_memory() { c10::SetCPUAllocator(&BlockCache::instance(), /*priority=*/255); }
 
 BlockCacheCounts block_cache_counts() { return BlockCache::instance().counts(); }
+void restart_most_bytes() { BlockCache::instance().restart_most_bytes(); }
 
 }  // namespace trireme::models

@@ -6,6 +6,7 @@ namespace trireme::models {
 /// How often tensors' memory was asked for, and how often that took some that was never used before.
 struct BlockCacheCounts {
   std::int64_t requests = 0, allocations = 0;
+  std::int64_t bytes = 0, most_bytes = 0;  ///< of blocks in use now, and the most at any time
 };
 
 /// From here on, memory of CPU tensors that is freed is kept for later requests: the steps of a training run ask for
@@ -18,5 +19,7 @@ struct BlockCacheCounts {
 void cache_tensor_memory();
 
 BlockCacheCounts block_cache_counts();
+/// `most_bytes` begins anew, with what is in use now.
+void restart_most_bytes();
 
 }  // namespace trireme::models

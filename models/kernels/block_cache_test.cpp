@@ -44,6 +44,34 @@ TEST_F(BlockCache, BlocksAreAlignedWholeAndUsedAgain) {
   }
 }
 
+TEST_F(BlockCache, TakesOfTheOldestSlabThatHasRoom) {
+  constexpr std::int64_t kMiB = 1 << 20;
+  std::uintptr_t older = 0;
+  {
+    const at::Tensor first = at::empty({250 * kMiB}, at::kByte), second = at::empty({250 * kMiB}, at::kByte);
+    older = reinterpret_cast<std::uintptr_t>(first.data_ptr());
+  }
+  const at::Tensor small = at::empty({8 * kMiB}, at::kByte), large = at::empty({230 * kMiB}, at::kByte);
+  for (const at::Tensor& block : {small, large}) {
+    const auto at = reinterpret_cast<std::uintptr_t>(block.data_ptr());
+    EXPECT_TRUE(at >= older && at < older + 250 * kMiB);
+  }
+}
+
+TEST_F(BlockCache, CountsBytes) {
+  constexpr std::int64_t kMiB = 1 << 20;
+  const std::int64_t before = block_cache_counts().bytes;
+  restart_most_bytes();
+  {
+    const at::Tensor some = at::empty({5 * kMiB}, at::kByte);
+    at::empty({3 * kMiB}, at::kByte);
+    at::empty({2 * kMiB}, at::kByte);
+    EXPECT_NEAR(block_cache_counts().bytes - before, 5 * kMiB, 8192);
+  }
+  EXPECT_EQ(block_cache_counts().bytes, before);
+  EXPECT_NEAR(block_cache_counts().most_bytes - before, 8 * kMiB, 16384);
+}
+
 TEST_F(BlockCache, WhatWasFreeIsCutForOtherSizes) {
   constexpr std::int64_t kMiB = 1 << 20;
   const at::Tensor below = at::empty({kMiB}, at::kByte);

@@ -18,17 +18,11 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Rows whose logits exist at a time: up to 32 MB, and never less than 64 rows. The fewer, the more often the whole
-// matrix and its gradient pass through memory. It does not depend on the batch, so that sums have one order for all.
-std::int64_t rows_at_a_time(const at::Tensor& head) {
-  const std::int64_t bytes_of_row = head.size(0) * static_cast<std::int64_t>(head.element_size());
-  return std::clamp<std::int64_t>((std::int64_t{1} << 25) / bytes_of_row, 64, 512);
-}
-
 struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& head,
                             const at::Tensor& targets, double scale, bool gradients) {
-    const std::int64_t rows = hidden.size(0), vocabulary = head.size(0), step = rows_at_a_time(head);
+    const std::int64_t rows = hidden.size(0), vocabulary = head.size(0),
+                       step = rows_of_logits(vocabulary, static_cast<std::int64_t>(head.element_size()));
     const auto math_type = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     at::Tensor hidden_gradient, head_gradient;
     if (gradients) {
@@ -84,6 +78,12 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
 };
 
 }  // namespace
+
+// The fewer, the more often the whole matrix and its gradient pass through memory. It does not depend on the batch, so
+// that sums have one order for all.
+std::int64_t rows_of_logits(std::int64_t vocabulary, std::int64_t element_size) {
+  return std::clamp<std::int64_t>((std::int64_t{1} << 25) / (vocabulary * element_size), 64, 512);
+}
 
 at::Tensor next_token_loss(const at::Tensor& hidden_nc, const at::Tensor& head_vc, const at::Tensor& targets_n,
                            double scale) {

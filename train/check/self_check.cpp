@@ -13,7 +13,7 @@
 #include "core/base/text.h"
 #include "core/comm/probed_communicator.h"
 #include "core/config/command.h"
-#include "train/check/layouts.h"
+#include "train/parallel/legal_layouts.h"
 
 namespace trireme::train {
 namespace {

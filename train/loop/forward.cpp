@@ -20,16 +20,12 @@ at::Tensor loss_of(const models::Model& model, const at::Tensor& hidden_btc, con
   return models::ops::next_token_loss(hidden_btc.view({-1, hidden_btc.size(-1)}), model.head().value, targets, scale);
 }
 
-namespace {
-
 models::Recompute recompute_of(const std::string& name) {
   if (name == "none") return models::Recompute::kNone;
   if (name == "selective") return models::Recompute::kSelective;
   if (name == "full") return models::Recompute::kFull;
   throw Error(ErrorCode::kBug, "no way to recompute is called ", name);
 }
-
-}  // namespace
 
 models::ForwardPass training_pass(const TrainConfig& config, std::int64_t step, std::int64_t index) {
   return {.dropout = models::DropoutKey{static_cast<std::uint64_t>(config.seed), step, index * config.data.micro_batch},

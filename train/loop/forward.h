@@ -2,6 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <string>
 
 #include "data/loader/loader.h"
 #include "models/model.h"
@@ -16,6 +17,9 @@ at::Tensor tokens_of(const MicroBatch& batch);
 /// scale * the sum of a micro-batch's losses, float64, of what the last part of the model returned for it.
 at::Tensor loss_of(const models::Model& model, const at::Tensor& hidden_btc, const MicroBatch& batch, double scale,
                    const models::ForwardPass& pass = {});
+
+/// That of the config key `recompute`.
+models::Recompute recompute_of(const std::string& name);
 
 /// Of a training micro-batch: where it stands in the run tells its dropout masks.
 /// @param step   counts from 0

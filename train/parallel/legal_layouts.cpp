@@ -1,4 +1,4 @@
-#include "train/check/layouts.h"
+#include "train/parallel/legal_layouts.h"
 
 #include <algorithm>
 #include <set>
