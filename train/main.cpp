@@ -178,6 +178,8 @@ int main(int argc, char** argv) {
       "on.\n"
       "Examples:\n"
       "  scripts/launch/mpi -n 2 trireme-train --run runs/first --data.path corpora/mine --steps 2000\n"
+      "  trireme-train --dry-run=search --ranks 64 --memory 80e9 --peak-flops 4e14 --bandwidth 5e10 --config "
+      "train.yaml\n"
       "  scripts/launch/mpi -n 4 trireme-train self-check\n"
       "  trireme-train report runs/first --watch"};
   // Only reads files: no rank of a job, wherever it is started.

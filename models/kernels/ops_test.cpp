@@ -1,5 +1,6 @@
 #include "models/kernels/ops.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/cross_entropy_loss.h>
@@ -11,6 +12,9 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <gtest/gtest.h>
+
+#include <mutex>
+#include <set>
 
 namespace trireme::models {
 namespace {
@@ -67,6 +71,20 @@ TEST(CausalAttention, SharedHeadsEqualRepeatedOnesAndShortQueriesTheEndOfLongOne
   for (const std::int64_t tail : {1, 4})
     EXPECT_TRUE(at::allclose(ops::causal_attention(q.narrow(2, 9 - tail, tail), k, v), whole.narrow(2, 9 - tail, tail),
                              1e-5, 1e-6));
+}
+
+// at::parallel_for is nothing but a call where a build lacks OpenMP.
+TEST(Ops, UseTheThreadsThatAreAskedFor) {
+  const int before = at::get_num_threads();
+  at::set_num_threads(3);
+  std::mutex mutex;
+  std::set<int> threads;
+  at::parallel_for(0, 3, 1, [&](std::int64_t, std::int64_t) {
+    const std::lock_guard lock(mutex);
+    threads.insert(at::get_thread_num());
+  });
+  at::set_num_threads(before);
+  EXPECT_EQ(threads.size(), 3u);
 }
 
 }  // namespace

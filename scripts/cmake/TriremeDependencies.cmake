@@ -43,6 +43,14 @@ add_library(torch_cpu SHARED IMPORTED)
 set_target_properties(torch_cpu PROPERTIES IMPORTED_LOCATION ${torch_root}/lib/libtorch_cpu.so)
 file(GLOB toolkit_lib ${TRIREME_VENV}/lib/python3*/site-packages/nvidia/cu13/lib)
 target_link_libraries(torch_cpu INTERFACE c10)
+# at::parallel_for is a template, and without OpenMP it computes on one thread, whatever it is told. One runtime for both: the library that
+# LibTorch brings.
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  target_compile_options(c10 INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+  target_link_libraries(torch_cpu INTERFACE ${torch_root}/lib/libgomp.so.1)
+else()
+  message(WARNING "${CMAKE_CXX_COMPILER_ID}: the kernels of this build use one thread a rank; GCC's use all that `threads` asks for")
+endif()
 target_link_options(torch_cpu INTERFACE
   "LINKER:-rpath,${torch_root}/lib" "LINKER:-rpath-link,${toolkit_lib}:${torch_root}/lib" "LINKER:--allow-shlib-undefined")
 

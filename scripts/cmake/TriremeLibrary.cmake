@@ -14,7 +14,7 @@ function(trireme_library name)
     add_executable(${name}_test ${ARG_TESTS})
     target_link_libraries(${name}_test PRIVATE trireme::${name} ${ARG_TEST_USES} GTest::gmock_main)
     add_test(NAME ${name}_test COMMAND ${name}_test)
-    set_tests_properties(${name}_test PROPERTIES LABELS unit TIMEOUT 300)
+    set_tests_properties(${name}_test PROPERTIES LABELS unit TIMEOUT 300 ENVIRONMENT OMP_NUM_THREADS=1)  # tests that want more ask for them
     add_dependencies(unit_tests ${name}_test)
   endif()
   if(BUILD_TESTING)

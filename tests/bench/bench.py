@@ -9,11 +9,12 @@ import sys
 
 import report
 from curves_bench import Curves
+from layouts_bench import Layouts, Memory
 from measure import ROOT, BenchError, Neighbours, default_cores, machine, revision, say, versions
 from tokenizer_bench import Tokenizer
 from train_bench import Start, Train
 
-GROUPS = {"train": Train(), "start": Start(), "tokenizer": Tokenizer(), "curves": Curves()}
+GROUPS = {"train": Train(), "start": Start(), "tokenizer": Tokenizer(), "curves": Curves(), "layouts": Layouts(), "memory": Memory()}
 
 
 def parse(arguments):
@@ -24,7 +25,7 @@ def parse(arguments):
         epilog="groups:\n" + "\n".join(f"  {name:<10} {group.about}" for name, group in GROUPS.items()) +
                "\n\nExit status: 0 done and every target met, 1 a target was missed or a program failed, 2 wrong use.\n"
                "Examples: scripts/bench start     scripts/bench train --only 12M-bf16 --runs 5     scripts/bench curves --only ours-1")
-    parser.add_argument("group", nargs="?", choices=GROUPS, help="what to measure; all of them but curves, which takes an hour, when left out")
+    parser.add_argument("group", nargs="?", choices=GROUPS, help="what to measure; train, start and tokenizer when left out")
     parser.add_argument("--list", action="store_true", help="name groups and cases, and measure nothing")
     parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md anew from the results there are, and measure nothing")
     parser.add_argument("--only", metavar="CASE", action="append", help="this case of the group; may be repeated")
@@ -85,7 +86,7 @@ def main(arguments):
     shown = [word for word in ("scripts/bench", options.group, *(f"--only {case}" for case in options.only or ()),
                                f"--runs {options.runs}" if options.runs != 3 else "") if word]
     done, missed = {}, []
-    for name in [options.group] if options.group else [name for name in GROUPS if name != "curves"]:
+    for name in [options.group] if options.group else ("train", "start", "tokenizer"):
         results = measure(name, options, " ".join(shown))
         done[name] = {case: results[case] for case in options.only or GROUPS[name].cases}
         missed += report.missed(GROUPS[name], results if GROUPS[name].joint else done[name])

@@ -49,11 +49,11 @@ def lines_of(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def run_trireme(programs, cores, keys, name):
+def run_trireme(programs, cores, keys, name, ranks=RANKS):
     """Records of steps and the result, with `start_seconds`: from the launcher's exec to the end of the first step, seen from outside."""
     folder = fresh_folder(WORK / "runs" / name)
     out, run = folder / "result.json", folder / "run"
-    command = ["bash", "-c", 'out=$1; shift; exec "$@" >"$out"', "bench", out, ROOT / "scripts/launch/mpi", "-n", RANKS, programs / "trireme-train",
+    command = ["bash", "-c", 'out=$1; shift; exec "$@" >"$out"', "bench", out, ROOT / "scripts/launch/mpi", "-n", ranks, programs / "trireme-train",
                "--run", run, "--json", "--checkpoint.every-steps=0"] + [f"--{key}={flag(value)}" for key, value in keys.items()]
     start = run_job([command], cores, [clean_environment()], folder / "log", run / "metrics.jsonl")
     return lines_of(run / "metrics.jsonl"), json.loads(out.read_text()) | {"start_seconds": start}

@@ -141,6 +141,29 @@ int body(Communicator& comm, const std::string& mode, const Arguments& arguments
       }
     });
   }
+  if (mode == "large") {  // bytes a second that a rank sends while all send to all
+    constexpr std::size_t kBytes = std::size_t{4} << 20;
+    constexpr int kTimes = 100;
+    const auto ranks = static_cast<std::size_t>(comm.size());
+    std::vector<char> mine(kBytes, 1), theirs(kBytes * ranks);
+    const auto exchange = [&] {
+      std::vector<std::unique_ptr<Transfer>> transfers;
+      for (int peer = 0; peer < comm.size(); ++peer)
+        if (peer != comm.rank())
+          transfers.push_back(comm.start_receive(theirs.data() + kBytes * static_cast<std::size_t>(peer), kBytes, peer,
+                                                 {kTestSite, 1}));
+      for (int peer = 0; peer < comm.size(); ++peer)
+        if (peer != comm.rank()) transfers.push_back(comm.start_send(mine.data(), kBytes, peer, {kTestSite, 1}));
+      for (const auto& transfer : transfers) transfer->wait();
+    };
+    for (int i = 0; i < 10; ++i) exchange();
+    comm.barrier();
+    const auto start = Clock::now();
+    for (int i = 0; i < kTimes; ++i) exchange();
+    comm.barrier();
+    const std::chrono::duration<double> taken = Clock::now() - start;
+    if (comm.rank() == 0) std::printf("%.4g\n", static_cast<double>(kBytes * (ranks - 1)) * kTimes / taken.count());
+  }
   return kExitDone;
 }
 

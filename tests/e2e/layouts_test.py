@@ -1,6 +1,8 @@
 """The layout never changes the run: any number of ranks gives the losses, gradients and weights of one, to the bit."""
+import sys
+
 import trireme
-from trireme import FIM_TOKENS, Case, mixed, repeated
+from trireme import FIM_TOKENS, TRAIN, Case, mixed, repeated, run
 
 
 class Layouts(Case):
@@ -66,6 +68,29 @@ class Layouts(Case):
             peaks.append(result["peak_memory_bytes"])
         self.assertLess(peaks[1], peaks[0] - 0.8 * 12 * 15e6)
         self.assertLess(peaks[2], peaks[1] - 0.3 * 4 * 15e6)
+
+    def test_the_plan_knows_the_peak(self):
+        """Of the rank that needs most, as the kernel counts it, less what a tiny model takes. scripts/bench memory does it with larger ones on four ranks."""
+        shape = {"steps": 3, "model.layers": 6, "model.width": 768, "model.heads": 12, "model.kv-heads": 12, "model.ffn": 2048, "model.context": 128, "data.sequence-length": 128,
+                 "data.global-batch": 4, "schedule.warmup-steps": 0, "checkpoint.every-steps": 0}
+        base = self.peak(shape | {"model.width": 48, "model.ffn": 64, "model.layers": 2})
+        for layout in ({"parallel.shard": 0}, {"parallel.shard": 1, "recompute": "full"}, {"parallel.shard": 2, "precision.compute": "bf16"}, {"parallel.shard": 3},
+                       {"parallel.pipeline": 2, "parallel.pipeline-order": "zero-bubble"}):
+            with self.subTest(layout=layout):
+                found = self.peak(shape | layout) - base
+                plan = run(self.command(0, self.new_run(), shape | layout) + ["--dry-run", "--ranks", "2"]).json["memory"]
+                self.assertGreater(found, 150e6)
+                # The program's own size is known to some 10 MB.
+                self.assertLess(abs(plan["peak"] - found), 0.1 * found + 10e6, (found, plan))
+
+    def peak(self, config):
+        """The most that any of two ranks had resident."""
+        out = self.new_run("peak")
+        command = self.command(2, self.new_run(), config)
+        at = command.index(TRAIN)
+        result = run([*command[:at], sys.executable, trireme.ROOT / "tests/bench/with_peak.py", out, *command[at:]])
+        self.assertEqual(result.status, 0, result)
+        return max(int(path.read_text()) for path in out.parent.glob(out.name + ".*"))
 
     def test_two_threads_a_rank(self):
         self.assert_same_on([1, 2], {"steps": 12, "model.width": 64, "eval.every-steps": 5}, threads=2)
