@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "core/base/error.h"
 #include "models/kernels/ops.h"
 #include "models/registry.h"
 
 namespace trireme::models {
 namespace {
 
+// Null where a family has no such parameter.
 const Parameter* find(const ParameterList& parameters, const std::string& name) {
   const auto found = std::ranges::find(parameters.all(), name, &Parameter::name);
   return found == parameters.all().end() ? nullptr : &*found;
@@ -28,7 +30,9 @@ ActivationBytes activation_bytes(const Model& model, const PassSize& size) {
   const bool gated = find(parameters, block + "feed-forward.gate.weight") != nullptr;
   const double statistics = find(parameters, block + "attention-norm.bias") ? 8 : 4;  // of a norm, a token
   const auto width = static_cast<double>(config.width);
-  const auto inner = static_cast<double>(find(parameters, block + "feed-forward.up.weight")->shape[0]);
+  const Parameter* const up = find(parameters, block + "feed-forward.up.weight");
+  if (!up) throw Error(ErrorCode::kBug, "it is not known what a layer of family ", config.family, " holds");
+  const auto inner = static_cast<double>(up->shape[0]);
   const double keys = static_cast<double>(config.kv_heads_or_default() * config.head_width());
   const auto heads = static_cast<double>(config.heads);
   const bool rotates = find(parameters, "position-embedding.weight") == nullptr;

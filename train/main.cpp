@@ -5,6 +5,7 @@
 #include <iostream>
 #include <limits>
 #include <string_view>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -98,6 +99,23 @@ std::int64_t threads_of(const TrainConfig& config) {
   return threads;
 }
 
+// What only a plan reads is refused where there is none.
+void expect_plan(const TrainOptions& options) {
+  const std::pair<const char*, double> given[] = {{"--ranks", static_cast<double>(options.ranks)},
+                                                  {"--peak-flops", options.peak_flops},
+                                                  {"--bandwidth", options.bandwidth},
+                                                  {"--memory", options.memory}};
+  for (const auto& [flag, value] : given)
+    if (value != 0 && options.dry_run == "no")
+      throw Error(ErrorCode::kUsage, flag, " is of a plan, got ", to_text(value), " without --dry-run");
+  if (options.memory != 0 && options.dry_run != "search")
+    throw Error(ErrorCode::kUsage, "--memory is of --dry-run=search, got ", to_text(options.memory),
+                " with --dry-run=", options.dry_run);
+  if (options.bandwidth > 0 && options.peak_flops == 0)
+    throw Error(ErrorCode::kUsage, "the time of a step needs --peak-flops beside --bandwidth, got --bandwidth ",
+                to_text(options.bandwidth), " alone");
+}
+
 bool is_step(const std::string& text) {
   return !text.empty() && text.size() < 16 && text.find_first_not_of("0123456789") == std::string::npos;
 }
@@ -119,6 +137,7 @@ int run(Communicator& world, const TrainOptions& options, const Assignments& fla
                 options.time_limit, "'");
   TrainConfig config = merged_config(options, flags);
   config.threads = threads_of(config);
+  expect_plan(options);
   if (options.print_config) {
     print(world, to_yaml(fields_of(config)));
     return kExitDone;
@@ -129,6 +148,9 @@ int run(Communicator& world, const TrainOptions& options, const Assignments& fla
     const PlanOptions plan{options.ranks > 0 ? static_cast<int>(options.ranks) : world.size(),
                            {options.peak_flops, options.bandwidth},
                            options.memory};
+    if (plan.target.peak_flops > 0 && plan.target.bandwidth == 0 && plan.ranks > 1)
+      throw Error(ErrorCode::kUsage, "the time of a step of ", plan.ranks,
+                  " ranks needs --bandwidth beside --peak-flops");
     print(world, options.dry_run == "search" ? layout_search(config, plan, options.json)
                                              : training_plan(config, plan, options.json));
     return kExitDone;

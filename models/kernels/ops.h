@@ -57,9 +57,10 @@ at::Tensor dropout(const at::Tensor& x_btc, const DropoutMask& mask);
 /// rows at a time only, and gradients are made in the same pass, so a batch's logits are never held.
 /// @param hidden_nc  [N, C]   @param head_vc  [V, C]   @param targets_n  int64
 /// @returns a float64 scalar
-/// So many rows of logits next_token_loss() holds at a time: up to 32 MB, and never less than 64.
-std::int64_t rows_of_logits(std::int64_t vocabulary, std::int64_t element_size);
 at::Tensor next_token_loss(const at::Tensor& hidden_nc, const at::Tensor& head_vc, const at::Tensor& targets_n,
                            double scale);
+
+/// So many rows of logits next_token_loss() holds at a time: up to 32 MB, and never less than 64.
+std::int64_t rows_of_logits(std::int64_t vocabulary, std::int64_t element_size);
 
 }  // namespace trireme::models::ops

@@ -2,7 +2,7 @@
 import sys
 
 import trireme
-from trireme import FIM_TOKENS, TRAIN, Case, mixed, repeated, run
+from trireme import FIM_TOKENS, TRAIN, Case, launched, mixed, repeated, run
 
 
 class Layouts(Case):
@@ -82,6 +82,31 @@ class Layouts(Case):
                 self.assertGreater(found, 150e6)
                 # The program's own size is known to some 10 MB.
                 self.assertLess(abs(plan["peak"] - found), 0.1 * found + 10e6, (found, plan))
+
+    def test_search_ranks_all_layouts(self):
+        config = {"model.layers": 8, "model.width": 256, "data.global-batch": 32}
+        search = self.command(0, self.new_run(), config) + ["--dry-run=search", "--ranks", "8"]
+        found = run([*search, "--peak-flops=1e11", "--bandwidth=1e10", "--memory=110e6"]).json
+        layouts = found["layouts"]
+        self.assertGreater(len(layouts), 60)
+        self.assertEqual(len({one["layout"] for one in layouts}), len(layouts))
+        fit = [one for one in layouts if one["fits"]]
+        self.assertTrue(0 < len(fit) == found["fit"] < len(layouts), (len(fit), len(layouts)))
+        self.assertEqual(fit, layouts[:len(fit)])
+        self.assertEqual([one["step_seconds"] for one in fit], sorted(one["step_seconds"] for one in fit))
+        for one in layouts:
+            self.assertEqual(one["fits"], one["memory"]["peak"] <= 110e6)
+        # What it says to start starts, as what it says.
+        plan = run(self.command(0, self.new_run(), config) + ["--dry-run", "--ranks", "8", *fit[0]["flags"].split()]).json
+        self.assertEqual((plan["layout"], plan["memory"]), (fit[0]["layout"], fit[0]["memory"]))
+        table = run(launched(0, *[word for word in search if word != "--json"], "--peak-flops=1e11", "--bandwidth=1e10")).stdout
+        self.assertIn("the first 20 are shown", table)
+        for more, message in (([*search, "--memory=1e6"], "no layout of 8 ranks fits --memory"), ([*search, "--peak-flops=1e11"], "needs --bandwidth"),
+                              ([*search, "--bandwidth=1e9"], "needs --peak-flops"), ([*search[:-3], "--ranks=2"], "--ranks is of a plan, got 2"),
+                              ([*search[:-3], "--dry-run", "--memory=1e9"], "--memory is of --dry-run=search"), ([*search[:-3], "--dry-run=yes"], "no, plan, search")):
+            refused = run(more)
+            self.assertEqual(refused.status, 2, refused)
+            self.assertIn(message, refused.stderr)
 
     def peak(self, config):
         """The most that any of two ranks had resident."""

@@ -25,7 +25,7 @@ struct Alone {
   TinyRun run;
 };
 
-std::optional<PlantedFault> planted_fault(const std::string& text) {
+std::optional<PlantedFault> planted_fault(const std::string& text, int ranks) {
   if (text == "none") return std::nullopt;
   const std::size_t colon = text.find(':');
   const std::string name = text.substr(0, colon), kind = colon == std::string::npos ? "" : text.substr(colon + 1);
@@ -34,6 +34,8 @@ std::optional<PlantedFault> planted_fault(const std::string& text) {
     names.emplace_back(site->name());
     if (site->name() != name) continue;
     if (kind == "skip") return PlantedFault{site, PlantedFault::Kind::kSkip};
+    if (kind == "wrong-group" && ranks < 3)
+      throw Error(ErrorCode::kUsage, "--plant ", text, " needs 3 ranks or more, got ", ranks);
     if (kind == "wrong-group") return PlantedFault{site, PlantedFault::Kind::kWrongGroup};
     if (kind == "twice") return PlantedFault{site, PlantedFault::Kind::kTwice};
   }
@@ -42,6 +44,9 @@ std::optional<PlantedFault> planted_fault(const std::string& text) {
               "SITE one of ",
               join(names, ", "), "; got '", text, "'");
 }
+
+// More stages a rank than these do nothing that these do not.
+constexpr std::int64_t kCheckedChunks = 3;
 
 struct Combination {
   ParallelConfig layout;
@@ -52,7 +57,8 @@ struct Combination {
 std::vector<Combination> combinations_of(int ranks, const SelfCheckOptions& options) {
   if (options.all && options.pairs) throw Error(ErrorCode::kUsage, "--all and --pairs exclude each other");
   const TrainConfig shape = tiny_config(0, ranks);
-  const std::vector<ParallelConfig> layouts = legal_layouts(ranks, shape.model.layers, shape.micro_batches());
+  const std::vector<ParallelConfig> layouts =
+      legal_layouts(ranks, shape.model.layers, shape.micro_batches(), kCheckedChunks);
   std::vector<Combination> combinations;
   for (std::size_t i = 0; i < layouts.size(); ++i) {
     if (!options.all && !options.pairs) combinations.push_back({layouts[i], i % kTinyModels});
@@ -76,7 +82,7 @@ bool check_each(Communicator& world, const SelfCheckOptions& options,
                 const std::function<void(const CheckedLayout&)>& done) {
   std::size_t compute_bytes = 0;
   ProbedCommunicator probed(world, std::chrono::milliseconds(static_cast<std::int64_t>(1000 * options.patience)),
-                            planted_fault(options.plant), [&] { return compute_bytes; });
+                            planted_fault(options.plant, world.size()), [&] { return compute_bytes; });
   std::map<std::size_t, std::unique_ptr<Alone>> alone;
   for (const auto& [layout, model] : combinations_of(world.size(), options)) {
     TrainConfig config = tiny_config(model, world.size());
@@ -121,10 +127,17 @@ int run_self_check(Communicator& world, const SelfCheckOptions& options) {
   constexpr const char* kLine = "%-58s %-32s %-9s %-9s %-9s %-9s %-9s %-9s %s";
   const bool speaks = world.rank() == 0;
   if (options.sites) {
-    if (speaks)
-      for (const Site* site : Site::all()) print_line(site->name());
+    nlohmann::json names = nlohmann::json::array();
+    for (const Site* site : Site::all()) {
+      names.push_back(site->name());
+      if (speaks && !options.json) print_line(site->name());
+    }
+    if (speaks && options.json) print_line(nlohmann::json{{"sites", names}}.dump());
     return kExitDone;
   }
+  // Before anything is printed.
+  planted_fault(options.plant, world.size());
+  combinations_of(world.size(), options);
   std::size_t count = 0, differ = 0;
   nlohmann::json layouts = nlohmann::json::array();
   const auto write = [&](const auto&... cells) {

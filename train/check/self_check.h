@@ -23,9 +23,9 @@ struct SelfCheckOptions {
   static constexpr auto fields() {
     using C = SelfCheckOptions;
     return std::tuple{
-        Field{
-            "all", &C::all,
-            "every layout with every model family, precision and recompute; else each layout with one of them in turn"},
+        Field{"all", &C::all,
+              "every layout with every model family, fp32 and bf16, and recompute; else each layout with one of them "
+              "in turn"},
         Field{"pairs", &C::pairs,
               "fewer: only so many layouts and models that every two settings that can be together are together once"},
         Field{"steps", &C::steps, "optimizer steps of each", Range(1, 1e6)},

@@ -82,7 +82,8 @@ std::optional<StepRange> LogConfig::traced_steps() const {
 }
 
 void validate(const TrainConfig& c) {
-  c.log.traced_steps();
+  if (const auto traced = c.log.traced_steps())
+    require(traced->first <= c.steps, "log.trace must begin at one of the ", c.steps, " steps, got ", c.log.trace);
   require_utf8(c);
   c.data.corpora();
   require(c.data.global_batch % c.data.micro_batch == 0,

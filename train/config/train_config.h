@@ -107,6 +107,9 @@ struct PrecisionConfig {
   }
 };
 
+/// Stages of a rank of a pipeline.
+inline constexpr int kMostChunks = 1 << 10;
+
 struct ParallelConfig {
   std::int64_t tensor = 1;
   std::int64_t pipeline = 1;
@@ -119,23 +122,24 @@ struct ParallelConfig {
 
   static constexpr auto fields() {
     using C = ParallelConfig;
-    return std::tuple{Field{"tensor", &C::tensor, "ranks that share each matrix; only 1 so far", Range(1, 1 << 20)},
-                      Field{"pipeline", &C::pipeline, "ranks that share the layers", Range(1, 1 << 20)},
-                      Field{"context", &C::context, "ranks that share each sequence; only 1 so far", Range(1, 1 << 20)},
-                      Field{"expert", &C::expert, "ranks that share the experts; only 1 so far", Range(1, 1 << 20)},
-                      Field{"shard", &C::shard,
-                            "what ranks share out instead of each holding all of it (ZeRO stage): 0 nothing, 1 the "
-                            "optimizer's state, 2 gradients as well, 3 weights too; see docs/guides/layouts.md",
-                            Range(0, 3)},
-                      Field{"shard-group", &C::shard_group,
-                            "so many neighbours share out, and each such group has all of it; 0: all that share the "
-                            "batch",
-                            Range(0, 1 << 20)},
-                      Field{"pipeline-chunks", &C::pipeline_chunks,
-                            "stages of each rank of a pipeline, which wait less the more they are", Range(1, 1 << 10)},
-                      Field{"pipeline-order", &C::pipeline_order,
-                            "how stages take turns: 1f1b, or zero-bubble, which puts gradients of weights off",
-                            OneOf("1f1b", "zero-bubble")}};
+    return std::tuple{
+        Field{"tensor", &C::tensor, "ranks that share each matrix; only 1 so far", Range(1, 1 << 20)},
+        Field{"pipeline", &C::pipeline, "ranks that share the layers", Range(1, 1 << 20)},
+        Field{"context", &C::context, "ranks that share each sequence; only 1 so far", Range(1, 1 << 20)},
+        Field{"expert", &C::expert, "ranks that share the experts; only 1 so far", Range(1, 1 << 20)},
+        Field{"shard", &C::shard,
+              "what ranks share out instead of each holding all of it (ZeRO stage): 0 nothing, 1 the "
+              "optimizer's state, 2 gradients as well, 3 weights too; see docs/guides/layouts.md",
+              Range(0, 3)},
+        Field{"shard-group", &C::shard_group,
+              "so many neighbours share out, and each such group has all of it; 0: all that share the "
+              "batch",
+              Range(0, 1 << 20)},
+        Field{"pipeline-chunks", &C::pipeline_chunks,
+              "stages of each rank of a pipeline, which wait less the more they are", Range(1, kMostChunks)},
+        Field{"pipeline-order", &C::pipeline_order,
+              "how stages take turns: 1f1b, or zero-bubble, which puts gradients of weights off",
+              OneOf("1f1b", "zero-bubble")}};
   }
 };
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
-#include "core/base/error.h"
 #include "core/base/files.h"
+#include "core/base/log.h"
 
 namespace trireme::train {
 
@@ -18,12 +18,14 @@ StepTrace::~StepTrace() {
 }
 
 std::filesystem::path StepTrace::folder() const {
-  return run_ / "traces" / ("steps-" + std::to_string(steps_->first) + "-" + std::to_string(steps_->last));
+  return run_ / "traces" / ("steps-" + std::to_string(first_) + "-" + std::to_string(last_));
 }
 
 void StepTrace::before(std::int64_t step) {
   if (!steps_ || step < steps_->first || step > steps_->last) return;
+  last_ = step;
   if (!trace_) {
+    first_ = step;
     world_.barrier();  // all begin at 0, whatever the clocks of their nodes say
     trace_.emplace();
     Trace::make_current(&*trace_);
@@ -42,12 +44,17 @@ bool StepTrace::finish() {
   Trace::make_current(nullptr);
   char name[32];
   std::snprintf(name, sizeof name, "rank-%05d.json", world_.rank());
-  std::error_code error;
-  std::filesystem::create_directories(folder(), error);
-  if (error) throw Error(ErrorCode::kIo, "cannot make ", folder().string(), ": ", error.message());
-  write_file_atomically(folder() / name, trace_->to_json("rank " + std::to_string(world_.rank()), world_.rank()));
+  // A run is not to end for it.
+  bool written = true;
+  try {
+    std::filesystem::create_directories(folder());
+    write_file_atomically(folder() / name, trace_->to_json("rank " + std::to_string(world_.rank()), world_.rank()));
+  } catch (const std::exception& error) {
+    log_warning(std::string("no trace: ") + error.what());
+    written = false;
+  }
   trace_.reset();
-  return true;
+  return written;
 }
 
 }  // namespace trireme::train

@@ -9,7 +9,8 @@
 
 namespace trireme::train {
 
-/// log.trace: what each rank does in some steps of a run, as RUN/traces/steps-20-22/rank-00000.json.
+/// log.trace: what each rank does in some steps of a run, as RUN/traces/steps-20-22/rank-00000.json, named by the steps
+/// that were traced. One that cannot be written is a warning.
 class StepTrace {
  public:
   /// @throws Error kUsage
@@ -20,9 +21,9 @@ class StepTrace {
 
   /// Called by all ranks before step `step` begins and when all that belongs to it is done; steps count from 1.
   void before(std::int64_t step);
-  /// @returns  whether the trace has been written. @throws Error kIo
+  /// @returns  whether the trace has been written
   bool after(std::int64_t step);
-  /// Writes what there is where the run ends within the steps. @returns whether there was any
+  /// Writes what there is where the run ends within the steps. @returns whether it has been written
   bool finish();
   std::filesystem::path folder() const;
 
@@ -30,6 +31,7 @@ class StepTrace {
   Communicator& world_;
   const std::optional<StepRange> steps_;
   const std::filesystem::path run_;
+  std::int64_t first_ = 0, last_ = 0;
   std::optional<Trace> trace_;
   std::optional<TraceSpan> step_;
 };

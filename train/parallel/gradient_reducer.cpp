@@ -151,7 +151,7 @@ void GradientReducer::accumulate(std::size_t index, const at::Tensor& gradient) 
   for (std::size_t i = first; i < buckets_.size() && buckets_[i].bucket.begin < entry_end; ++i) {
     Exchange& exchange = buckets_[i];
     // The gradients of this rank's turn before may still be on their way.
-    wait_until([&] { return !in_turns_ || exchange.round >= turn; });
+    wait_until(kGradientParts, [&] { return !in_turns_ || exchange.round >= turn; });
     const std::int64_t begin = std::max(entry.begin, exchange.bucket.begin);
     const std::int64_t count = std::min(entry_end, exchange.bucket.end) - begin;
     at::Tensor& buffer = exchange.buffers[static_cast<std::size_t>(leaf.buffer)];
@@ -180,7 +180,7 @@ void GradientReducer::accumulate(std::size_t index, const at::Tensor& gradient) 
       throw Error(ErrorCode::kBug, "gradient ", turn, " of ", entry.parameter->name, " came out of order");
     if (--exchange.missing == 0) complete(i);
     // A rank that is ahead of its peers would hold all that they have not taken yet. The last of them waits for nobody.
-    if (ends_round(turn)) wait_until([&] { return !in_turns_ || under_way_.size() <= kMostUnderWay; });
+    if (ends_round(turn)) wait_until(kGradientParts, [&] { return !in_turns_ || under_way_.size() <= kMostUnderWay; });
   }
   world_.check();
 }
@@ -213,9 +213,9 @@ void GradientReducer::go_along(std::string_view group, std::size_t turn) {
   for (std::size_t i = 0; i < buckets_.size(); ++i) {
     Exchange& exchange = buckets_[i];
     if (parameters_.layout().segments[exchange.bucket.segment].name != group) continue;
-    wait_until([&] { return exchange.round >= turn; });
+    wait_until(kGradientParts, [&] { return exchange.round >= turn; });
     if (exchange.phase == Exchange::kFilling) start(i);
-    wait_until([&] { return under_way_.size() <= kMostUnderWay; });
+    wait_until(kGradientParts, [&] { return under_way_.size() <= kMostUnderWay; });
   }
   world_.check();
 }
@@ -343,10 +343,10 @@ void GradientReducer::poll() {
   });
 }
 
-void GradientReducer::wait_until(const std::function<bool()>& condition) {
+void GradientReducer::wait_until(const Site& site, const std::function<bool()>& condition) {
   poll();
   if (condition()) return;
-  const TraceSpan span(kTraceWait, kGradientParts.name());
+  const TraceSpan span(kTraceWait, site.name());
   for (; !condition(); poll()) std::this_thread::yield();  // the peer may need this very core
 }
 

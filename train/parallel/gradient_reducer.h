@@ -85,7 +85,7 @@ class GradientReducer {
   void advance(Exchange& bucket);
   void add_up(Exchange& bucket);
   void end_round(Exchange& bucket);
-  void wait_until(const std::function<bool()>& condition);
+  void wait_until(const Site& site, const std::function<bool()>& condition);
   void exchange_tied();
   void add_tied();
   std::size_t bucket_at(std::int64_t begin) const;

@@ -6,9 +6,8 @@
 
 namespace trireme::train {
 
-std::vector<ParallelConfig> legal_layouts(int ranks, std::int64_t layers, std::int64_t micro_batches) {
-  // More stages a rank than these do nothing that these do not.
-  constexpr std::int64_t kMostChunks = 3;
+std::vector<ParallelConfig> legal_layouts(int ranks, std::int64_t layers, std::int64_t micro_batches,
+                                          std::int64_t most_chunks) {
   std::vector<ParallelConfig> layouts;
   for (std::int64_t pipeline = 1; pipeline <= std::min<std::int64_t>(ranks, layers); ++pipeline) {
     if (ranks % pipeline != 0) continue;
@@ -17,7 +16,7 @@ std::vector<ParallelConfig> legal_layouts(int ranks, std::int64_t layers, std::i
     ParallelConfig layout;
     layout.pipeline = pipeline;
     for (layout.pipeline_chunks = 1;
-         layout.pipeline_chunks <= (pipeline > 1 ? kMostChunks : 1) && pipeline * layout.pipeline_chunks <= layers;
+         layout.pipeline_chunks <= (pipeline > 1 ? most_chunks : 1) && pipeline * layout.pipeline_chunks <= layers;
          ++layout.pipeline_chunks)
       for (const char* order : {"1f1b", "zero-bubble"}) {
         if (pipeline == 1 && order != ParallelConfig{}.pipeline_order) continue;

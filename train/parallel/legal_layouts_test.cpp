@@ -21,7 +21,7 @@ TEST(LegalLayouts, AreLegalAndDiffer) {
       config.data.path = "corpus";
       config.data.micro_batch = 1;
       config.data.global_batch = 2 * ranks + 1;
-      for (const ParallelConfig& layout : legal_layouts(ranks, layers, config.micro_batches())) {
+      for (const ParallelConfig& layout : legal_layouts(ranks, layers, config.micro_batches(), 3)) {
         config.parallel = layout;
         EXPECT_NO_THROW(validate(config)) << layout_text(layout, ranks);
         EXPECT_NO_THROW(mesh_shape(config, ranks)) << layout_text(layout, ranks);
@@ -31,12 +31,12 @@ TEST(LegalLayouts, AreLegalAndDiffer) {
 }
 
 TEST(LegalLayouts, AreAllOfThem) {
-  EXPECT_THAT(legal_layouts(1, 4, 3), SizeIs(1));
-  EXPECT_THAT(legal_layouts(2, 1, 5), SizeIs(4)) << "one layer: no pipeline";
+  EXPECT_THAT(legal_layouts(1, 4, 3, 3), SizeIs(1));
+  EXPECT_THAT(legal_layouts(2, 1, 5, 3), SizeIs(4)) << "one layer: no pipeline";
   // Data 3 in four stages of sharing; 3 stages of one or two layers, in two orders.
-  EXPECT_THAT(legal_layouts(3, 6, 7), SizeIs(4 + 4));
+  EXPECT_THAT(legal_layouts(3, 6, 7, 3), SizeIs(4 + 4));
   std::set<std::string> texts;
-  for (const ParallelConfig& layout : legal_layouts(8, 8, 17)) texts.insert(layout_text(layout, 8));
+  for (const ParallelConfig& layout : legal_layouts(8, 8, 17, 3)) texts.insert(layout_text(layout, 8));
   for (const char* text :
        {"data 8, shard 0", "data 8, shard 3 in groups of 4", "data 1, pipeline 8 1f1b",
         "data 2, pipeline 4 x 2 zero-bubble, shard 2", "data 4, pipeline 2 1f1b, shard 1 in groups of 2"})

@@ -21,9 +21,9 @@ Tag tag_of(bool onward, int chunk) { return {onward ? kActivations : kActivation
 constexpr std::size_t kAhead = 2;
 
 // Gradients of this rank's other stages move on meanwhile.
-void wait_for(Transfer& transfer, const Tag& tag, GradientReducer* reducer) {
+void wait_for(Transfer& transfer, const Site& site, GradientReducer* reducer) {
   if (transfer.done()) return;
-  const TraceSpan span(kTraceWait, tag.site->name());
+  const TraceSpan span(kTraceWait, site.name());
   while (!transfer.done()) {
     if (reducer) reducer->poll();
     std::this_thread::yield();
@@ -99,13 +99,14 @@ void Pipeline::expect(const Action& action, const Activations& activations) {
   Message& incoming = place->second;
   incoming.tensor = at::empty(activations.shape, activations.type);
   const int from = (axis_.rank() + axis_.size() + (onward ? -1 : 1)) % axis_.size();
-  incoming.transfer = axis_.start_receive(incoming.tensor.mutable_data_ptr(), incoming.tensor.nbytes(), from,
-                                          tag_of(onward, action.chunk));
+  const Tag tag = tag_of(onward, action.chunk);
+  incoming.site = tag.site;
+  incoming.transfer = axis_.start_receive(incoming.tensor.mutable_data_ptr(), incoming.tensor.nbytes(), from, tag);
 }
 
 at::Tensor Pipeline::received(const Action& action, GradientReducer* reducer) {
   const auto place = incoming_.find({action.work == Work::kForward, {action.chunk, action.micro_batch}});
-  wait_for(*place->second.transfer, tag_of(action.work == Work::kForward, action.chunk), reducer);
+  wait_for(*place->second.transfer, *place->second.site, reducer);
   at::Tensor tensor = std::move(place->second.tensor);
   incoming_.erase(place);
   return tensor;
@@ -118,8 +119,9 @@ void Pipeline::send(const at::Tensor& tensor, bool onward, int chunk) {
   const int to = next % axis_.size(), their_chunk = next / axis_.size();
   Message& outgoing = outgoing_.emplace_back();
   outgoing.tensor = tensor.contiguous();
-  outgoing.transfer =
-      axis_.start_send(outgoing.tensor.const_data_ptr(), outgoing.tensor.nbytes(), to, tag_of(onward, their_chunk));
+  const Tag tag = tag_of(onward, their_chunk);
+  outgoing.site = tag.site;
+  outgoing.transfer = axis_.start_send(outgoing.tensor.const_data_ptr(), outgoing.tensor.nbytes(), to, tag);
 }
 
 void Pipeline::run(const std::vector<Action>& actions, std::int64_t turns, const Activations& activations,
@@ -190,7 +192,8 @@ void Pipeline::run(const std::vector<Action>& actions, std::int64_t turns, const
   }
   passed_.clear();
   split_.clear();
-  for (; !outgoing_.empty(); outgoing_.pop_front()) wait_for(*outgoing_.front().transfer, kActivations, reducer);
+  for (; !outgoing_.empty(); outgoing_.pop_front())
+    wait_for(*outgoing_.front().transfer, *outgoing_.front().site, reducer);
 }
 
 }  // namespace trireme::train

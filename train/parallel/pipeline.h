@@ -67,6 +67,7 @@ class Pipeline {
   };
   struct Message {
     at::Tensor tensor;
+    const Site* site = nullptr;
     std::unique_ptr<Transfer> transfer;
   };
 

@@ -1,12 +1,10 @@
 #pragma once
 #include "core/comm/communicator.h"
+#include "train/config/train_config.h"
 #include "train/parallel/shards.h"
 
 /// The places of a training job from which tensors and sums travel between ranks.
 namespace trireme::train {
-
-/// Of parallel.pipeline-chunks.
-inline constexpr int kMostChunks = 1 << 10;
 
 // Along the data axis. Buckets have a tag each: several are under way at a time.
 inline const Site kGradientParts("gradient-parts", Site::Numbers::kMaster, 0, kMostBuckets),

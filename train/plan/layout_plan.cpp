@@ -55,17 +55,15 @@ Planner::Planner(const TrainConfig& config, std::int64_t vocabulary)
     : config_(config), model_(models::build_model(config.model, vocabulary)), layout_(model_->parameters()) {}
 
 const Planner::Stages& Planner::stages_of(int ranks, int chunks) {
-  const auto [place, is_new] = stages_.try_emplace({ranks, chunks});
-  Stages& stages = place->second;
-  if (!is_new) return stages;
+  if (const auto known = stages_.find({ranks, chunks}); known != stages_.end()) return known->second;
+  Stages stages;
   stages.parts = train::stages_of(config_.model, model_->vocabulary(), ranks * chunks);
   stages.placement = placement_of(layout_, config_.model, model_->vocabulary(), stages.parts, ranks);
   // Operations as Model::training_flops_per_token counts them, by where they are done.
-  double matrices = 0, head = 0;
-  for (const models::Parameter& parameter : model_->parameters().all()) {
-    if (parameter.role != models::Role::kMatrix) continue;
-    (parameter.name.starts_with("blocks.") ? matrices : head) += static_cast<double>(parameter.elements());
-  }
+  double head = 0;
+  for (const models::Parameter& parameter : model_->parameters().all())
+    if (parameter.role == models::Role::kMatrix && !parameter.name.starts_with("blocks."))
+      head += static_cast<double>(parameter.elements());
   const auto layers = static_cast<double>(config_.model.layers);
   const double of_layers =
       model_->training_flops_per_token(config_.data.sequence_length) - 6 * head;  // all layers, with attention
@@ -79,11 +77,40 @@ const Planner::Stages& Planner::stages_of(int ranks, int chunks) {
     work += tokens * of_layers * again * share / layers;
     if (stage + 1 == stages.parts.size()) work += tokens * 6 * head;
   }
-  return stages;
+  return stages_.emplace(std::pair(ranks, chunks), std::move(stages)).first->second;
+}
+
+const std::vector<Bucket>& Planner::buckets(int ranks) {
+  const auto known = buckets_.find(ranks);
+  return known != buckets_.end() ? known->second : buckets_.emplace(ranks, buckets_of(layout_, ranks)).first->second;
+}
+
+const Planner::Folding& Planner::folding(int ranks, Deal deal) {
+  if (const auto known = foldings_.find({ranks, deal}); known != foldings_.end()) return known->second;
+  Folding folding;
+  folding.rounds = fold_globally(config_.micro_batches(), ranks, deal);
+  for (int rank = 0; rank < ranks; ++rank) {
+    const Share share = share_of(config_.micro_batches(), rank, ranks, deal);
+    if (deal == Deal::kTurns) {
+      folding.sent.push_back(static_cast<double>(share.count()));
+      continue;
+    }
+    // Runs that begin elsewhere in the tree leave other nodes.
+    const LocalFold fold = fold_locally(config_.micro_batches(), share.first, share.last);
+    folding.sent.push_back(static_cast<double>(fold.nodes.size()));
+    folding.buffers = std::max(folding.buffers, static_cast<double>(fold.buffer_count));
+  }
+  return foldings_.emplace(std::pair(ranks, deal), std::move(folding)).first->second;
+}
+
+const PipelineSchedule& Planner::schedule(const PipelineShape& shape) {
+  const auto key = std::tuple(shape.ranks, shape.chunks, shape.micro_batches, shape.order);
+  const auto known = schedules_.find(key);
+  return known != schedules_.end() ? known->second : schedules_.emplace(key, pipeline_schedule(shape)).first->second;
 }
 
 Planner::Sizes Planner::sizes_of(const ParallelConfig& parallel, const MeshShape& shape, const Stages& stages,
-                                 int stage) const {
+                                 int stage) {
   const int ranks = shape.size(Axis::kData), pipeline = shape.size(Axis::kPipeline);
   Sizes sizes;
   sizes.deal = deal_of(parallel.shard, config_.micro_batches(), ranks);
@@ -108,7 +135,7 @@ Planner::Sizes Planner::sizes_of(const ParallelConfig& parallel, const MeshShape
   }
   sizes.adds.resize(static_cast<std::size_t>(ranks));
   sizes.places.resize(static_cast<std::size_t>(sizes.groups.size));
-  for (const Bucket& bucket : buckets_of(layout_, ranks)) {
+  for (const Bucket& bucket : buckets(ranks)) {
     const RowLayout::Segment& segment = layout_.segments[bucket.segment];
     const bool here = is_here(bucket.segment), is_tied = segment.tied_begin >= 0;
     if (!here && !is_borrowed(bucket.segment)) continue;
@@ -138,7 +165,7 @@ Planner::Sizes Planner::sizes_of(const ParallelConfig& parallel, const MeshShape
 }
 
 MemoryPlan Planner::memory(const ParallelConfig& parallel, const MeshShape& shape, const Sizes& sizes,
-                           std::int64_t in_flight) const {
+                           std::int64_t in_flight) {
   const std::string& precision = config_.precision.compute;
   const double item = element_size(precision), master = master_size(precision);
   const int ranks = shape.size(Axis::kData);
@@ -153,12 +180,11 @@ MemoryPlan Planner::memory(const ParallelConfig& parallel, const MeshShape& shap
   plan.masters = item != master || gathers ? sizes.most(&Sizes::Place::own) * master : 0;
   plan.moments = 2 * sizes.most(&Sizes::Place::own) * master;
   plan.average = config_.optimizer.ema_decay > 0 ? sizes.most(&Sizes::Place::own) * master : 0;
-  const std::vector<Round> rounds = fold_globally(config_.micro_batches(), ranks, sizes.deal);
-  const Share share = share_of(config_.micro_batches(), 0, ranks, Deal::kRuns);
-  const auto buffers = static_cast<double>(fold_locally(config_.micro_batches(), share.first, share.last).buffer_count);
-  plan.gradients =
-      (in_turns ? sizes.most(&Sizes::Place::sums) * static_cast<double>(most_values(rounds)) : sizes.row * buffers) *
-      master;
+  const Folding& fold = folding(ranks, sizes.deal);
+  // In turns a rank keeps sums for its place, and partial sums of what it adds up itself.
+  const double adds = *std::ranges::max_element(sizes.adds), sums = sizes.most(&Sizes::Place::sums),
+               partial = adds * static_cast<double>(most_values(fold.rounds));
+  plan.gradients = (in_turns ? std::max(partial, sums + partial - adds) : sizes.row * fold.buffers) * master;
   plan.activations = static_cast<double>(in_flight) * (sizes.layers * pass.block + (sizes.ends ? 0 : pass.passed)) +
                      (sizes.ends ? pass.end : 0);
 
@@ -166,7 +192,7 @@ MemoryPlan Planner::memory(const ParallelConfig& parallel, const MeshShape& shap
   // which it holds as well, and one that fills.
   double received = 0;
   for (int peer = 1; peer < ranks; ++peer)
-    received += sizes.unit * static_cast<double>(rounds[0].values[static_cast<std::size_t>(peer)].size());
+    received += sizes.unit * static_cast<double>(fold.rounds[0].values[static_cast<std::size_t>(peer)].size());
   const double under_way = ranks == 1 ? 0 : (in_turns ? 4 * sizes.bucket + 3 * received : 2 * received) * master;
   const double layer = pass.replayed + pass.backward;
   plan.passing = under_way + std::max(layer, sizes.ends ? pass.loss : 0.0);
@@ -181,7 +207,7 @@ MemoryPlan Planner::memory(const ParallelConfig& parallel, const MeshShape& shap
 }
 
 std::vector<TrafficPlan> Planner::traffic(const ParallelConfig& parallel, const MeshShape& shape, const Stages& stages,
-                                          const Sizes& sizes, int stage, int rank) const {
+                                          const Sizes& sizes, int stage, int rank) {
   const std::string& precision = config_.precision.compute;
   const double item = element_size(precision), master = master_size(precision);
   const int ranks = shape.size(Axis::kData), pipeline = shape.size(Axis::kPipeline);
@@ -192,12 +218,7 @@ std::vector<TrafficPlan> Planner::traffic(const ParallelConfig& parallel, const 
     if (bytes > 0) traffic.push_back({&site, axis, bytes});
   };
   // Of its row, what others add up; once for each node that is left of a rank's run, or for each turn.
-  const Share share = share_of(config_.micro_batches(), rank, ranks, sizes.deal);
-  const auto turns = static_cast<double>(share.count());
-  const double nodes =
-      sizes.deal == Deal::kTurns
-          ? turns
-          : static_cast<double>(fold_locally(config_.micro_batches(), share.first, share.last).nodes.size());
+  const double nodes = folding(ranks, sizes.deal).sent[static_cast<std::size_t>(rank)];
   const double adds = sizes.adds[static_cast<std::size_t>(rank)];
   add(kGradientParts, Axis::kData, (sizes.row - adds) * nodes * master);
   add(kGradientSums, Axis::kData, adds * (ranks / sizes.groups.size - 1) * master);
@@ -215,6 +236,7 @@ std::vector<TrafficPlan> Planner::traffic(const ParallelConfig& parallel, const 
   }
   if (pipeline == 1) return traffic;
   const double chunks = static_cast<double>(stages.parts.size()) / pipeline;
+  const auto turns = static_cast<double>(share_of(config_.micro_batches(), rank, ranks, sizes.deal).count());
   const double passed =
       turns * item * static_cast<double>(config_.data.micro_batch * config_.data.sequence_length * config_.model.width);
   add(kActivations, Axis::kPipeline, passed * (chunks - (stage + 1 == pipeline ? 1 : 0)));
@@ -239,7 +261,7 @@ LayoutPlan Planner::plan(const ParallelConfig& parallel, int ranks, const Target
     const Sizes sizes = sizes_of(parallel, plan.shape, stages, stage);
     turns = sizes.turns;
     if (stages.parts.size() > 1 && !plan.schedule) {
-      plan.schedule = pipeline_schedule({pipeline, chunks, turns, pipeline_order(config)});
+      plan.schedule = schedule({pipeline, chunks, turns, pipeline_order(config)});
       plan.bubble = plan.schedule->bubble;
       in_flight = plan.schedule->most_held;
     }
@@ -255,9 +277,10 @@ LayoutPlan Planner::plan(const ParallelConfig& parallel, int ranks, const Target
     }
   }
 
-  if (target.peak_flops > 0 && target.bandwidth > 0) {
+  if (target.peak_flops > 0 && (target.bandwidth > 0 || most_sent == 0)) {
     const double work = *std::ranges::max_element(stages.work) * static_cast<double>(turns);
-    plan.step_seconds = work / target.peak_flops / (1 - plan.bubble) + most_sent / target.bandwidth;
+    plan.step_seconds =
+        work / target.peak_flops / (1 - plan.bubble) + (most_sent > 0 ? most_sent / target.bandwidth : 0);
     const double useful =
         static_cast<double>(config_.tokens_per_step()) * model_->training_flops_per_token(config_.data.sequence_length);
     plan.mfu = useful / (*plan.step_seconds * target.peak_flops * ranks);

@@ -4,15 +4,19 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "core/comm/site.h"
 #include "models/model.h"
 #include "train/config/train_config.h"
+#include "train/parallel/fold.h"
 #include "train/parallel/mesh.h"
 #include "train/parallel/pipeline_schedule.h"
 #include "train/parallel/placement.h"
 #include "train/parallel/row_layout.h"
+#include "train/parallel/shards.h"
 
 namespace trireme::train {
 
@@ -39,7 +43,7 @@ struct TrafficPlan {
 /// What ranks are made of.
 struct Target {
   double peak_flops = 0;  ///< operations a second of a rank; 0: not known
-  double bandwidth = 0;   ///< bytes a second that a rank sends; 0: not known
+  double bandwidth = 0;   ///< bytes a second that a rank sends; 0: not known, which one rank alone need not
 };
 
 struct LayoutPlan {
@@ -76,17 +80,29 @@ class Planner {
     Placement placement;
     std::vector<double> work;  // operations of a micro-batch on each rank of the pipeline
   };
+  // How gradients are added up on so many data ranks.
+  struct Folding {
+    std::vector<Round> rounds;
+    std::vector<double> sent;  // partial sums that each rank sends of what others add up
+    double buffers = 0;        // of a rank's own run, at most
+  };
   const Stages& stages_of(int ranks, int chunks);
-  Sizes sizes_of(const ParallelConfig& parallel, const MeshShape& shape, const Stages& stages, int stage) const;
-  MemoryPlan memory(const ParallelConfig& parallel, const MeshShape& shape, const Sizes& sizes,
-                    std::int64_t in_flight) const;
+  const std::vector<Bucket>& buckets(int ranks);
+  const Folding& folding(int ranks, Deal deal);
+  const PipelineSchedule& schedule(const PipelineShape& shape);
+  Sizes sizes_of(const ParallelConfig& parallel, const MeshShape& shape, const Stages& stages, int stage);
+  MemoryPlan memory(const ParallelConfig& parallel, const MeshShape& shape, const Sizes& sizes, std::int64_t in_flight);
   std::vector<TrafficPlan> traffic(const ParallelConfig& parallel, const MeshShape& shape, const Stages& stages,
-                                   const Sizes& sizes, int stage, int rank) const;
+                                   const Sizes& sizes, int stage, int rank);
 
   const TrainConfig config_;
   const std::unique_ptr<models::Model> model_;
   const RowLayout layout_;
+  // Asked for again by other layouts.
   std::map<std::pair<int, int>, Stages> stages_;
+  std::map<int, std::vector<Bucket>> buckets_;
+  std::map<std::pair<int, Deal>, Folding> foldings_;
+  std::map<std::tuple<int, int, std::int64_t, PipelineOrder>, PipelineSchedule> schedules_;
 };
 
 }  // namespace trireme::train

@@ -8,7 +8,6 @@
 namespace trireme::train {
 namespace {
 
-using ::testing::DoubleNear;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
@@ -52,6 +51,20 @@ TEST(LayoutPlan, FourRanksHoldQuarters) {
   EXPECT_LT(three.peak, 0.5 * whole.peak);
 }
 
+// Runs that begin in the middle of the tree leave more partial sums than those that begin with it.
+TEST(LayoutPlan, TheRankWithMostPartialSumsCounts) {
+  TrainConfig config = large();
+  config.data.global_batch = 12;
+  Planner planner(config, kVocabulary);
+  const MemoryPlan plan = planner.plan(sharded(0), 2).memory;
+  EXPECT_NEAR(plan.gradients / plan.weights, 3.0, 0.2) << "micro-batches 6 to 11: (6 7) and two more for (8 .. 11)";
+  // In groups a rank keeps sums for its place, and partial ones of what it adds up itself.
+  config.data.global_batch = 16;
+  Planner turns(config, kVocabulary);
+  const MemoryPlan halves = turns.plan(sharded(2, 2), 4).memory, quarters = turns.plan(sharded(2), 4).memory;
+  EXPECT_LT(halves.gradients, quarters.gradients + 0.3 * plan.weights);
+}
+
 TEST(LayoutPlan, APipelineHoldsItsLayersAndWaits) {
   TrainConfig config = large();
   Planner planner(config, kVocabulary);
@@ -90,7 +103,7 @@ TEST(LayoutPlan, KnowsEveryLayoutAndRefusesWhatCannotBe) {
   TrainConfig config = large();
   config.data.global_batch = 48;
   Planner planner(config, kVocabulary);
-  for (const ParallelConfig& parallel : legal_layouts(12, config.model.layers, config.micro_batches())) {
+  for (const ParallelConfig& parallel : legal_layouts(12, config.model.layers, config.micro_batches(), 3)) {
     const LayoutPlan plan = planner.plan(parallel, 12, {1e12, 1e9});
     EXPECT_GT(plan.memory.peak, 0) << layout_text(parallel, 12);
     EXPECT_GT(*plan.mfu, 0) << layout_text(parallel, 12);

@@ -143,7 +143,8 @@ void TensorGathering::start_next() {
 }
 
 const void* TensorGathering::data(std::size_t i) {
-  if (i < asked_ || i > started_) throw Error(ErrorCode::kBug, "slice ", i, " is asked for behind slice ", asked_);
+  if (i < asked_ || i > asked_ + (started_ > 0))
+    throw Error(ErrorCode::kBug, "slice ", i, " is asked for behind slice ", asked_);
   for (; asked_ < i; ++asked_) incoming_.pop_front();
   // The next one comes while this one is written.
   while (started_ < std::min(mine_.size(), i + 2)) start_next();

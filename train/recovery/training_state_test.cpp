@@ -11,6 +11,7 @@
 #include "core/comm/thread_communicator.h"
 #include "models/load.h"
 #include "models/registry.h"
+#include "train/recovery/tensor_gathering.h"
 
 namespace trireme::train {
 namespace {
@@ -194,6 +195,26 @@ TEST_F(SavedTraining, RanksThatShareStateOutSaveAndLoadWhatOneDoes) {
     });
     std::filesystem::remove_all(run_);
   }
+}
+
+// One whose disk is full takes what is sent to it all the same.
+TEST(TensorGathering, AWriterThatGivesUpKeepsNobodyWaiting) {
+  models::ModelConfig config = small();
+  config.width = 512;
+  config.ffn = 3000;
+  run_on_threads(4, [&](Communicator& world) {
+    Rows rows(config, at::kFloat, {}, {&world, world.size()});
+    rows.parameters.initialise(1);
+    const Mesh mesh(world, mesh_shape(ParallelConfig{}, world.size()));
+    TensorGathering gathering(mesh, rows.parameters, state_rows(rows.parameters, rows.optimizer));
+    EXPECT_GT(gathering.slices().size(), 4u);
+    const std::size_t asked = world.rank() == 1 ? 2 : world.rank() == 2 ? 0 : gathering.slices().size();
+    for (std::size_t i = 0; i < asked; ++i) EXPECT_NE(gathering.data(i), nullptr);
+    if (world.rank() == 1) {
+      EXPECT_THROW(gathering.data(3), Error) << "out of order";
+    }
+    gathering.finish();
+  });
 }
 
 TEST_F(SavedTraining, TheAverageOfTheWeightsIsKeptAndCanBeUsedForInference) {
