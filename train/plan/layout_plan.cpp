@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "models/activations.h"
 #include "models/registry.h"
 #include "train/loop/forward.h"
 #include "train/parallel/fold.h"
@@ -52,7 +51,12 @@ struct Planner::Sizes {
 };
 
 Planner::Planner(const TrainConfig& config, std::int64_t vocabulary)
-    : config_(config), model_(models::build_model(config.model, vocabulary)), layout_(model_->parameters()) {}
+    : config_(config),
+      model_(models::build_model(config.model, vocabulary)),
+      layout_(model_->parameters()),
+      pass_(models::activation_bytes(*model_, {config.data.micro_batch, config.data.sequence_length,
+                                               static_cast<std::int64_t>(element_size(config.precision.compute)),
+                                               recompute_of(config.recompute), config.model.dropout > 0})) {}
 
 const Planner::Stages& Planner::stages_of(int ranks, int chunks) {
   if (const auto known = stages_.find({ranks, chunks}); known != stages_.end()) return known->second;
@@ -170,9 +174,6 @@ MemoryPlan Planner::memory(const ParallelConfig& parallel, const MeshShape& shap
   const double item = element_size(precision), master = master_size(precision);
   const int ranks = shape.size(Axis::kData);
   const bool gathers = parallel.shard == 3 && sizes.groups.size > 1, in_turns = sizes.deal == Deal::kTurns;
-  const models::ActivationBytes pass = models::activation_bytes(
-      *model_, {config_.data.micro_batch, config_.data.sequence_length, static_cast<std::int64_t>(item),
-                recompute_of(config_.recompute), config_.model.dropout > 0});
 
   MemoryPlan plan;
   plan.weights = (gathers ? sizes.largest + sizes.most(&Sizes::Place::borrowed) : sizes.weights) * item;
@@ -185,8 +186,8 @@ MemoryPlan Planner::memory(const ParallelConfig& parallel, const MeshShape& shap
   const double adds = *std::ranges::max_element(sizes.adds), sums = sizes.most(&Sizes::Place::sums),
                partial = adds * static_cast<double>(most_values(fold.rounds));
   plan.gradients = (in_turns ? std::max(partial, sums + partial - adds) : sizes.row * fold.buffers) * master;
-  plan.activations = static_cast<double>(in_flight) * (sizes.layers * pass.block + (sizes.ends ? 0 : pass.passed)) +
-                     (sizes.ends ? pass.end : 0);
+  plan.activations = static_cast<double>(in_flight) * (sizes.layers * pass_.block + (sizes.ends ? 0 : pass_.passed)) +
+                     (sizes.ends ? pass_.end : 0);
 
   // Under way at a time, about: two buckets, of which a rank holds what it receives for its units; in turns three,
   // which it holds as well, and one that fills.
@@ -194,14 +195,14 @@ MemoryPlan Planner::memory(const ParallelConfig& parallel, const MeshShape& shap
   for (int peer = 1; peer < ranks; ++peer)
     received += sizes.unit * static_cast<double>(fold.rounds[0].values[static_cast<std::size_t>(peer)].size());
   const double under_way = ranks == 1 ? 0 : (in_turns ? 4 * sizes.bucket + 3 * received : 2 * received) * master;
-  const double layer = pass.replayed + pass.backward;
-  plan.passing = under_way + std::max(layer, sizes.ends ? pass.loss : 0.0);
+  const double layer = pass_.replayed + pass_.backward;
+  plan.passing = under_way + std::max(layer, sizes.ends ? pass_.loss : 0.0);
   const double state = plan.weights + plan.masters + plan.moments + plan.average;
   // Sums that a rank keeps of turns come as activations go, but for those of turns before.
   plan.peak =
       in_turns && sizes.turns == 1
           ? state + under_way +
-                std::max(plan.activations + std::max(layer, sizes.ends ? pass.loss : 0.0), plan.gradients + layer)
+                std::max(plan.activations + std::max(layer, sizes.ends ? pass_.loss : 0.0), plan.gradients + layer)
           : state + plan.gradients + plan.activations + plan.passing;
   return plan;
 }

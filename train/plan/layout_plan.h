@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/comm/site.h"
+#include "models/activations.h"
 #include "models/model.h"
 #include "train/config/train_config.h"
 #include "train/parallel/fold.h"
@@ -98,6 +99,7 @@ class Planner {
   const TrainConfig config_;
   const std::unique_ptr<models::Model> model_;
   const RowLayout layout_;
+  const models::ActivationBytes pass_;  // of a micro-batch, in any layout
   // Asked for again by other layouts.
   std::map<std::pair<int, int>, Stages> stages_;
   std::map<int, std::vector<Bucket>> buckets_;
