@@ -1,25 +1,17 @@
 #include "models/activations.h"
 
 #include <ATen/ops/randint.h>
-#include <c10/core/CPUAllocator.h>
 #include <gtest/gtest.h>
 
 #include "models/family_testing.h"
-#include "models/kernels/block_cache.h"
+#include "models/kernels/block_cache_testing.h"
 #include "models/kernels/ops.h"
 
 namespace trireme::models {
 namespace {
 
 // Counted where tensors' memory comes from.
-class Activations : public ::testing::Test {
- protected:
-  Activations() { cache_tensor_memory(); }
-  ~Activations() override { c10::SetCPUAllocator(before_, /*priority=*/255); }
-
- private:
-  c10::Allocator* const before_ = c10::GetCPUAllocator();
-};
+using Activations = CachedMemory;
 
 TEST_F(Activations, AreWhatAPassHolds) {
   constexpr std::int64_t kSequences = 1, kLength = 256;

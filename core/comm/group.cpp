@@ -49,10 +49,7 @@ class GroupCommunicator final : public Communicator {
   int member(int rank) const { return members_.at(static_cast<std::size_t>(rank)); }
   rounds::Messages messages(const Site& site) {
     whole_.check();
-    const Tag tag = Tag::reserved(site, kGroupTag);
-    return {rank_, size(),
-            [this, tag](const void* bytes, std::size_t size, int peer) { return start_send(bytes, size, peer, tag); },
-            [this, tag](void* bytes, std::size_t size, int peer) { return start_receive(bytes, size, peer, tag); }};
+    return rounds::over(*this, Tag::reserved(site, kGroupTag));
   }
 
   Communicator& whole_;

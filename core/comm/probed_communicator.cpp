@@ -125,13 +125,7 @@ namespace {
 
 // Collectives as rounds of messages of its own, which have patience and may be faulty.
 rounds::Messages messages(ProbedCommunicator& probed, const Site& site) {
-  const Tag tag = Tag::reserved(site, kProbeTag);
-  return {
-      probed.rank(), probed.size(),
-      [&probed, tag](const void* bytes, std::size_t size, int peer) {
-        return probed.start_send(bytes, size, peer, tag);
-      },
-      [&probed, tag](void* bytes, std::size_t size, int peer) { return probed.start_receive(bytes, size, peer, tag); }};
+  return rounds::over(probed, Tag::reserved(site, kProbeTag));
 }
 
 }  // namespace

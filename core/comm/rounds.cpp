@@ -45,6 +45,16 @@ void gather_in_place(const Messages& m, const void* mine, std::size_t share, voi
 
 }  // namespace
 
+Messages over(Communicator& communicator, const Tag& tag) {
+  return {communicator.rank(), communicator.size(),
+          [&communicator, tag](const void* bytes, std::size_t size, int peer) {
+            return communicator.start_send(bytes, size, peer, tag);
+          },
+          [&communicator, tag](void* bytes, std::size_t size, int peer) {
+            return communicator.start_receive(bytes, size, peer, tag);
+          }};
+}
+
 // Dissemination: in round k every rank hears of 2^k more, so that after the last it has heard of all.
 // Hensgen, Finkel, Manber 1988, "Two algorithms for barrier synchronization".
 void barrier(const Messages& m) {

@@ -17,6 +17,9 @@ struct Messages {
   std::function<std::unique_ptr<Transfer>(void* bytes, std::size_t size, int peer)> receive;
 };
 
+/// Those that a communicator sends under one tag. It outlives them.
+Messages over(Communicator& communicator, const Tag& tag);
+
 void barrier(const Messages& messages);
 void broadcast(const Messages& messages, void* bytes, std::size_t size, int root);
 void all_gather(const Messages& messages, const void* mine, std::size_t share, void* all);

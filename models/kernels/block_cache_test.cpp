@@ -4,12 +4,12 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/randint.h>
-#include <c10/core/CPUAllocator.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
 
 #include "models/family_testing.h"
+#include "models/kernels/block_cache_testing.h"
 #include "models/kernels/ops.h"
 
 namespace trireme::models {
@@ -17,15 +17,7 @@ namespace {
 
 using namespace testing;
 
-// The other tests of this program keep the allocator that sanitizers know.
-class BlockCache : public ::testing::Test {
- protected:
-  BlockCache() { cache_tensor_memory(); }
-  ~BlockCache() override { c10::SetCPUAllocator(before_, /*priority=*/255); }
-
- private:
-  c10::Allocator* const before_ = c10::GetCPUAllocator();
-};
+using BlockCache = CachedMemory;
 
 TEST_F(BlockCache, BlocksAreAlignedWholeAndUsedAgain) {
   for (const std::int64_t bytes :

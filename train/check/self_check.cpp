@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
-#include <iostream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -77,19 +76,27 @@ std::vector<Combination> combinations_of(int ranks, const SelfCheckOptions& opti
   return chosen;
 }
 
+// What options come to, refused before anything is printed.
+struct Checks {
+  Checks(int ranks, const SelfCheckOptions& options)
+      : fault(planted_fault(options.plant, ranks)), combinations(combinations_of(ranks, options)) {}
+  std::optional<PlantedFault> fault;
+  std::vector<Combination> combinations;
+};
+
 // @returns whether a message of the planted fault's site came by
-bool check_each(Communicator& world, const SelfCheckOptions& options,
+bool check_each(Communicator& world, const SelfCheckOptions& options, const Checks& checks,
                 const std::function<void(const CheckedLayout&)>& done) {
   std::size_t compute_bytes = 0;
   ProbedCommunicator probed(world, std::chrono::milliseconds(static_cast<std::int64_t>(1000 * options.patience)),
-                            planted_fault(options.plant, world.size()), [&] { return compute_bytes; });
+                            checks.fault, [&] { return compute_bytes; });
   std::map<std::size_t, std::unique_ptr<Alone>> alone;
-  for (const auto& [layout, model] : combinations_of(world.size(), options)) {
+  for (const auto& [layout, model] : checks.combinations) {
     TrainConfig config = tiny_config(model, world.size());
     auto& reference = alone[model];
     if (!reference) reference = std::make_unique<Alone>(config, options.steps);
     config.parallel = layout;
-    compute_bytes = config.precision.compute == "bf16" ? 2 : 4;
+    compute_bytes = at::elementSize(compute_type(config.precision.compute));
     CheckedLayout checked{layout_text(layout, world.size()), tiny_model_text(model), {}};
     try {
       TinyRun run(probed, config, options.steps);
@@ -119,7 +126,8 @@ void print_line(const std::string& line) {
 
 SelfCheck self_check(Communicator& world, const SelfCheckOptions& options) {
   SelfCheck check;
-  check.struck = check_each(world, options, [&](const CheckedLayout& checked) { check.layouts.push_back(checked); });
+  check.struck = check_each(world, options, Checks(world.size(), options),
+                            [&](const CheckedLayout& checked) { check.layouts.push_back(checked); });
   return check;
 }
 
@@ -135,9 +143,7 @@ int run_self_check(Communicator& world, const SelfCheckOptions& options) {
     if (speaks && options.json) print_line(nlohmann::json{{"sites", names}}.dump());
     return kExitDone;
   }
-  // Before anything is printed.
-  planted_fault(options.plant, world.size());
-  combinations_of(world.size(), options);
+  const Checks checks(world.size(), options);
   std::size_t count = 0, differ = 0;
   nlohmann::json layouts = nlohmann::json::array();
   const auto write = [&](const auto&... cells) {
@@ -146,7 +152,7 @@ int run_self_check(Communicator& world, const SelfCheckOptions& options) {
     if (speaks && !options.json) print_line(line);
   };
   write("layout", "model", "loss", "norm", "gradient", "state", "eval", "scores", "limit 0");
-  const bool struck = check_each(world, options, [&](const CheckedLayout& checked) {
+  const bool struck = check_each(world, options, checks, [&](const CheckedLayout& checked) {
     const Difference& d = checked.difference;
     ++count;
     differ += !d.is_none();
@@ -166,14 +172,12 @@ int run_self_check(Communicator& world, const SelfCheckOptions& options) {
   std::int64_t any_struck = struck;
   world.all_max(&any_struck, 1);
   if (speaks && options.json) {
-    std::cout << nlohmann::json{{"ranks", world.size()},
-                                {"steps", options.steps},
-                                {"layouts", layouts},
-                                {"differ", differ},
-                                {"struck", any_struck != 0}}
-                     .dump()
-              << std::endl;
-    if (!std::cout) throw Error(ErrorCode::kIo, "cannot write to stdout");
+    print_line(nlohmann::json{{"ranks", world.size()},
+                              {"steps", options.steps},
+                              {"layouts", layouts},
+                              {"differ", differ},
+                              {"struck", any_struck != 0}}
+                   .dump());
   } else if (speaks) {
     print_line(std::to_string(count) + " layouts of " + std::to_string(world.size()) +
                (world.size() == 1 ? " rank, " : " ranks, ") + std::to_string(options.steps) +

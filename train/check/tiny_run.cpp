@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <iterator>
 #include <map>
 
-#include "core/base/error.h"
 #include "core/base/random.h"
 #include "train/loop/evaluation.h"
 #include "train/recovery/tensor_gathering.h"

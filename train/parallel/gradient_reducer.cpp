@@ -141,6 +141,14 @@ bool GradientReducer::ends_round(std::size_t turn) const {
   return in_turns_ || static_cast<std::int64_t>(turn) + 1 == share_.count();
 }
 
+template <class Condition>
+void GradientReducer::wait_until(const Site& site, Condition condition) {
+  poll();
+  if (condition()) return;
+  const TraceSpan span(kTraceWait, site.name());
+  for (; !condition(); poll()) std::this_thread::yield();  // the peer may need this very core
+}
+
 void GradientReducer::accumulate(std::size_t index, const at::Tensor& gradient) {
   const auto& entry = parameters_.entries()[index];
   const std::size_t turn = arrived_[index]++;
@@ -151,7 +159,7 @@ void GradientReducer::accumulate(std::size_t index, const at::Tensor& gradient) 
   for (std::size_t i = first; i < buckets_.size() && buckets_[i].bucket.begin < entry_end; ++i) {
     Exchange& exchange = buckets_[i];
     // The gradients of this rank's turn before may still be on their way.
-    wait_until(kGradientParts, [&] { return !in_turns_ || exchange.round >= turn; });
+    if (in_turns_) wait_until(kGradientParts, [&] { return exchange.round >= turn; });
     const std::int64_t begin = std::max(entry.begin, exchange.bucket.begin);
     const std::int64_t count = std::min(entry_end, exchange.bucket.end) - begin;
     at::Tensor& buffer = exchange.buffers[static_cast<std::size_t>(leaf.buffer)];
@@ -341,13 +349,6 @@ void GradientReducer::poll() {
     advance(buckets_[index]);
     return buckets_[index].phase == Exchange::kFilling || buckets_[index].phase == Exchange::kDone;
   });
-}
-
-void GradientReducer::wait_until(const Site& site, const std::function<bool()>& condition) {
-  poll();
-  if (condition()) return;
-  const TraceSpan span(kTraceWait, site.name());
-  for (; !condition(); poll()) std::this_thread::yield();  // the peer may need this very core
 }
 
 void GradientReducer::finish() {

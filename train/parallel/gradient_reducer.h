@@ -2,7 +2,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -85,7 +84,8 @@ class GradientReducer {
   void advance(Exchange& bucket);
   void add_up(Exchange& bucket);
   void end_round(Exchange& bucket);
-  void wait_until(const Site& site, const std::function<bool()>& condition);
+  template <class Condition>
+  void wait_until(const Site& site, Condition condition);
   void exchange_tied();
   void add_tied();
   std::size_t bucket_at(std::int64_t begin) const;

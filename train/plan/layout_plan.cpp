@@ -5,6 +5,7 @@
 
 #include "models/registry.h"
 #include "train/loop/forward.h"
+#include "train/parallel/flat_parameters.h"
 #include "train/parallel/fold.h"
 #include "train/parallel/shards.h"
 #include "train/parallel/sites.h"
@@ -12,8 +13,11 @@
 namespace trireme::train {
 namespace {
 
-double element_size(const std::string& precision) { return precision == "fp64" ? 8 : precision == "bf16" ? 2 : 4; }
-double master_size(const std::string& precision) { return precision == "fp64" ? 8 : 4; }
+double element_size(const std::string& precision) {
+  return static_cast<double>(at::elementSize(compute_type(precision)));
+}
+// Masters are float32 at least.
+double master_size(const std::string& precision) { return std::max(element_size(precision), 4.0); }
 
 }  // namespace
 
@@ -21,6 +25,12 @@ double LayoutPlan::bytes_along(Axis axis) const {
   double sum = 0;
   for (const TrafficPlan& part : traffic)
     if (part.axis == axis) sum += part.bytes;
+  return sum;
+}
+
+double LayoutPlan::bytes() const {
+  double sum = 0;
+  for (const TrafficPlan& part : traffic) sum += part.bytes;
   return sum;
 }
 
@@ -262,8 +272,7 @@ LayoutPlan Planner::plan(const ParallelConfig& parallel, int ranks, const Target
     const Sizes sizes = sizes_of(parallel, plan.shape, stages, stage);
     turns = sizes.turns;
     if (stages.parts.size() > 1 && !plan.schedule) {
-      plan.schedule = schedule({pipeline, chunks, turns, pipeline_order(config)});
-      plan.bubble = plan.schedule->bubble;
+      plan.schedule = &schedule({pipeline, chunks, turns, pipeline_order(config)});
       in_flight = plan.schedule->most_held;
     }
     const MemoryPlan memory = this->memory(parallel, plan.shape, sizes, in_flight[static_cast<std::size_t>(stage)]);
@@ -281,7 +290,7 @@ LayoutPlan Planner::plan(const ParallelConfig& parallel, int ranks, const Target
   if (target.peak_flops > 0 && (target.bandwidth > 0 || most_sent == 0)) {
     const double work = *std::ranges::max_element(stages.work) * static_cast<double>(turns);
     plan.step_seconds =
-        work / target.peak_flops / (1 - plan.bubble) + (most_sent > 0 ? most_sent / target.bandwidth : 0);
+        work / target.peak_flops / (1 - plan.bubble()) + (most_sent > 0 ? most_sent / target.bandwidth : 0);
     const double useful =
         static_cast<double>(config_.tokens_per_step()) * model_->training_flops_per_token(config_.data.sequence_length);
     plan.mfu = useful / (*plan.step_seconds * target.peak_flops * ranks);

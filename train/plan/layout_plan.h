@@ -50,15 +50,16 @@ struct Target {
 struct LayoutPlan {
   MeshShape shape;
   std::vector<models::Part> stages;
-  std::optional<PipelineSchedule> schedule;  ///< where there are several stages
-  MemoryPlan memory;                         ///< of the rank with the highest peak
-  std::vector<TrafficPlan> traffic;          ///< of the rank that sends most
-  double bubble = 0;
+  const PipelineSchedule* schedule = nullptr;  ///< where there are several stages: the planner's, which outlives this
+  MemoryPlan memory;                           ///< of the rank with the highest peak
+  std::vector<TrafficPlan> traffic;            ///< of the rank that sends most
   /// Where the target is known. A rank computes at its peak and sends what it sends beside that: on processors the
   /// cores that compute also move messages, so neither hides the other.
   std::optional<double> step_seconds, mfu;
 
+  double bubble() const { return schedule ? schedule->bubble : 0; }
   double bytes_along(Axis axis) const;
+  double bytes() const;  ///< along all
 };
 
 /// What layouts of one run come to, without any of them: a function of sizes. Shapes of tensors are those of the real

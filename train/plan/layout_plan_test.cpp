@@ -71,7 +71,7 @@ TEST(LayoutPlan, APipelineHoldsItsLayersAndWaits) {
   config.parallel.pipeline = 4;
   const LayoutPlan plan = planner.plan(config.parallel, 4);
   EXPECT_EQ(plan.stages.size(), 4u);
-  EXPECT_NEAR(plan.bubble, 3.0 / 19, 1e-12);
+  EXPECT_NEAR(plan.bubble(), 3.0 / 19, 1e-12);
   EXPECT_LT(plan.memory.moments, 0.4 * planner.plan(sharded(0), 4).memory.moments);
   EXPECT_EQ(plan.bytes_along(Axis::kData), 0);
   // 16 micro-batches of 512 x 1024 numbers forward or back, and on most ranks both.
@@ -108,7 +108,7 @@ TEST(LayoutPlan, KnowsEveryLayoutAndRefusesWhatCannotBe) {
     EXPECT_GT(plan.memory.peak, 0) << layout_text(parallel, 12);
     EXPECT_GT(*plan.mfu, 0) << layout_text(parallel, 12);
     EXPECT_LT(*plan.mfu, 1) << layout_text(parallel, 12);
-    EXPECT_EQ(plan.bubble > 0, parallel.pipeline > 1) << layout_text(parallel, 12);
+    EXPECT_EQ(plan.bubble() > 0, parallel.pipeline > 1) << layout_text(parallel, 12);
   }
   config.parallel.pipeline = 5;
   EXPECT_THAT([&] { planner.plan(config.parallel, 12); }, ThrowsMessage<Error>(HasSubstr("parallel.pipeline 5")));

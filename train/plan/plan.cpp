@@ -39,7 +39,7 @@ std::string pipeline_text(const TrainConfig& config, const LayoutPlan& plan) {
   std::ostringstream out;
   out << "pipeline     " << plan.stages.size() << " stages of layers";
   for (const models::Part& stage : plan.stages) out << " " << stage.last - stage.first;
-  out << ", " << config.parallel.pipeline_order << "; waiting " << percent(plan.bubble)
+  out << ", " << config.parallel.pipeline_order << "; waiting " << percent(plan.bubble())
       << " of the time if a forward takes as long as half a backward; micro-batches in flight "
       << *std::ranges::max_element(plan.schedule->most_held) << "\n"
       << drawn(*plan.schedule, 120);
@@ -85,7 +85,7 @@ nlohmann::json to_json(const LayoutPlan& plan) {
   nlohmann::json object = {{"data", plan.shape.size(Axis::kData)},
                            {"pipeline", plan.shape.size(Axis::kPipeline)},
                            {"layers", layers},
-                           {"bubble", plan.bubble},
+                           {"bubble", plan.bubble()},
                            {"traffic", traffic},
                            {"memory",
                             {{"peak", m.peak},

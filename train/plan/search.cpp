@@ -80,11 +80,9 @@ std::string layout_search(const TrainConfig& config, const PlanOptions& options,
   line("layout", "memory", "traffic", "waiting", "ms a step", "MFU", "flags");
   for (std::size_t i = 0; i < std::min(fit, kMostShown); ++i) {
     const LayoutPlan& plan = all[i].plan;
-    double sent = 0;
-    for (const TrafficPlan& part : plan.traffic) sent += part.bytes;
     const auto rounded = [](double value) { return to_text(std::round(10 * value) / 10); };
     line(layout_text(all[i].parallel, options.ranks).c_str(), bytes_text(plan.memory.peak).c_str(),
-         bytes_text(sent).c_str(), (rounded(100 * plan.bubble) + " %").c_str(),
+         bytes_text(plan.bytes()).c_str(), (rounded(100 * plan.bubble()) + " %").c_str(),
          plan.step_seconds ? rounded(1000 * *plan.step_seconds).c_str() : "-",
          plan.mfu ? (rounded(100 * *plan.mfu) + " %").c_str() : "-",
          flags_of(all[i].parallel, config.parallel).c_str());
