@@ -1,6 +1,7 @@
 #include "models/load.h"
 
 #include "core/base/error.h"
+#include "models/checkpoint/weights_hash.h"
 
 namespace trireme::models {
 namespace {

@@ -6,7 +6,8 @@
 #include "core/base/text.h"
 #include "core/config/command.h"
 #include "models/checkpoint/box.h"
-#include "models/checkpoint/checkpoint.h"
+#include "models/checkpoint/export_weights.h"
+#include "models/checkpoint/run_checkpoints.h"
 
 namespace trireme::models {
 namespace {
@@ -130,6 +131,37 @@ int verify(const VerifyOptions& options) {
               problems.size() == 1 ? " problem" : " problems");
 }
 
+struct ExportWeightsOptions {
+  std::string model, out;
+  std::string step = "newest", weights = "current";
+  bool json = false;
+
+  static constexpr auto fields() {
+    using C = ExportWeightsOptions;
+    return std::tuple{Field{"model", &C::model, "a checkpoint directory or a run", kRequired},
+                      Field{"out", &C::out, "the directory to make", kRequired},
+                      Field{"step", &C::step, "of a run: newest, best (lowest validation loss) or a step"},
+                      Field{"weights", &C::weights, "current ones, or their moving average (optimizer.ema-decay)",
+                            OneOf("current", "ema")},
+                      Field{"json", &C::json, "the result as one JSON object on one line"}};
+  }
+};
+
+int export_weights(const ExportWeightsOptions& options) {
+  const Checkpoint checkpoint = open_model(options.model, options.step);
+  const Committed committed = export_weights(checkpoint, options.out, options.weights == "ema");
+  if (options.json)
+    print({{"checkpoint", checkpoint.directory().string()},
+           {"out", options.out},
+           {"weights", options.weights},
+           {"bytes", committed.bytes},
+           {"weights_hash", committed.weights_hash}});
+  else
+    std::cout << options.out << ": " << bytes_text(static_cast<double>(committed.bytes)) << ", weights hash "
+              << committed.weights_hash << "\n";
+  return kExitDone;
+}
+
 struct PathsOptions {
   std::vector<std::string> paths;
 
@@ -146,6 +178,7 @@ int refuse(const std::string& command) {
 int run(int argc, char** argv) {
   InspectOptions inspect_options;
   VerifyOptions verify_options;
+  ExportWeightsOptions weights_options;
   PathsOptions export_options, import_options;
   const Program program{
       .name = "trireme-model",
@@ -162,6 +195,11 @@ int run(int argc, char** argv) {
                     .options = fields_of(verify_options),
                     .positional = {"model"},
                     .run = [&](const Assignments&) { return verify(verify_options); }},
+                   {.name = "export-weights",
+                    .summary = "writes a checkpoint of the weights alone, for serving and sharing",
+                    .options = fields_of(weights_options),
+                    .positional = {"model", "out"},
+                    .run = [&](const Assignments&) { return export_weights(weights_options); }},
                    {.name = "export",
                     .summary = "not available yet",
                     .options = fields_of(export_options),
@@ -175,7 +213,8 @@ int run(int argc, char** argv) {
       .epilogue =
           "Examples\n"
           "  trireme-model inspect runs/first\n"
-          "  trireme-model verify runs/first/checkpoints/step-00000200 --json"};
+          "  trireme-model verify runs/first/checkpoints/step-00000200 --json\n"
+          "  trireme-model export-weights runs/first weights/first --step best"};
   return run_program(program, argc, argv);
 }
 

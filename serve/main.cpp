@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/base/stop.h"
 #include "core/config/command.h"
+#include "models/checkpoint/run_checkpoints.h"
 #include "serve/engine/text_generator.h"
 
 namespace trireme::serve {

@@ -11,7 +11,7 @@
 #include "core/base/text.h"
 #include "core/comm/job.h"
 #include "core/config/command.h"
-#include "models/checkpoint/checkpoint.h"
+#include "models/checkpoint/run_checkpoints.h"
 #include "models/kernels/block_cache.h"
 #include "train/check/self_check.h"
 #include "train/config/train_config.h"

@@ -14,6 +14,7 @@ enum class ErrorCode {
   kCorrupt,      ///< a checksum or structure that does not hold
   kIo,           ///< a read or write that failed
   kPeerLost,     ///< another rank is gone: exit status 75
+  kTakenOver,    ///< another start has become the owner of the run
   kInterrupted,  ///< asked to stop, state is safe: exit status 75
   kOutOfMemory,
   kNumeric,  ///< a loss or gradient that is not finite

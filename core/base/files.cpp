@@ -14,8 +14,8 @@ namespace trireme {
 namespace {
 
 [[noreturn]] void fail(const char* operation, const fs::path& path, int error_number) {
-  throw Error(error_number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo, "cannot ", operation, " ", path.string(),
-              ": ", system_reason(error_number));
+  throw Error(error_number == ENOENT || error_number == ESTALE ? ErrorCode::kNotFound : ErrorCode::kIo, "cannot ",
+              operation, " ", path.string(), ": ", system_reason(error_number));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "models/checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 
 #include "core/base/error.h"
@@ -29,8 +30,7 @@ Manifest read_manifest(const InputDirectory& directory) {
   return Manifest::parse(text, where);
 }
 
-std::string slice_fault(const std::string& tensor, const Manifest::Slice& slice, const void* bytes) {
-  const std::string found = xxh3_128_hex(bytes, slice.bytes);
+std::string slice_fault(const std::string& tensor, const Manifest::Slice& slice, const std::string& found) {
   if (found == slice.xxh3_128) return "";
   return slice.file + ": tensor " + tensor + ", bytes " + std::to_string(slice.file_offset) + " to " +
          std::to_string(slice.file_offset + slice.bytes) + ": damaged, the checksum is " + found + ", " +
@@ -83,6 +83,7 @@ const std::filesystem::path& Checkpoint::directory() const { return impl_->direc
 const std::string& Checkpoint::model_json() const { return impl_->model_json; }
 const std::string& Checkpoint::training_json() const { return impl_->training_json; }
 const std::string& Checkpoint::weights_hash() const { return impl_->manifest.weights_hash; }
+const std::string& Checkpoint::identity() const { return impl_->manifest.checksum; }
 
 std::string Checkpoint::tokenizer_json() const {
   const InputFile file(impl_->directory, kTokenizerFile);
@@ -102,27 +103,65 @@ void Checkpoint::read(const std::string& name, void* out) const {
 
 void Checkpoint::read(const std::string& name, const std::vector<std::int64_t>& offset,
                       const std::vector<std::int64_t>& size, void* out) const {
-  const Manifest::Tensor& tensor = impl_->find(name);
+  Reader(*this).read(name, offset, size, out);
+}
+
+struct Checkpoint::Reader::State {
+  explicit State(const Impl& of) : impl(of) {}
+  const InputFile& file(const std::string& name) {
+    std::unique_ptr<InputFile>& file = files[name];
+    if (!file) file = std::make_unique<InputFile>(impl.directory, name);
+    return *file;
+  }
+  const Impl& impl;
+  std::map<std::string, std::unique_ptr<InputFile>> files;
+  const Manifest::Slice* held = nullptr;  // in `buffer`, checked
+  std::vector<char> buffer;
+};
+
+Checkpoint::Reader::Reader(const Checkpoint& checkpoint) : state_(std::make_unique<State>(*checkpoint.impl_)) {}
+Checkpoint::Reader::~Reader() = default;
+
+void Checkpoint::Reader::expect(const std::string& name, const std::vector<std::int64_t>& offset,
+                                const std::vector<std::int64_t>& size) {
+  for (const Manifest::Slice& slice : state_->impl.find(name).slices)
+    if (intersection(slice.box, {offset, size})) state_->file(slice.file).expect(slice.file_offset, slice.bytes);
+}
+
+void Checkpoint::Reader::read(const std::string& name, const std::vector<std::int64_t>& offset,
+                              const std::vector<std::int64_t>& size, void* out) {
+  const Impl& impl = state_->impl;
+  const Manifest::Tensor& tensor = impl.find(name);
   const Box box{offset, size};
   if (!lies_inside(box, tensor.shape))
     throw Error(ErrorCode::kBadInput, "the box at ", extents_text(offset), " of size ", extents_text(size),
                 " lies outside of tensor ", name, " of shape ", extents_text(tensor.shape));
   const std::size_t element = bytes_per_element(tensor.type);
-  std::vector<char> buffer;
   for (const Manifest::Slice& slice : tensor.slices) {
     const auto part = intersection(slice.box, box);
     if (!part) continue;
-    const InputFile file(impl_->directory, slice.file);
     // A slice that is wanted whole and stays together in `out` needs no buffer and no copy.
     const auto begin = contiguous_begin(slice.box, box);
     const bool direct = begin && part->size == slice.box.size;
-    if (!direct) buffer.resize(slice.bytes);
-    char* const bytes = direct ? static_cast<char*>(out) + static_cast<std::size_t>(*begin) * element : buffer.data();
-    file.read(slice.file_offset, bytes, slice.bytes);
-    if (const std::string fault = slice_fault(name, slice, bytes); !fault.empty())
-      throw Error(ErrorCode::kCorrupt, (directory() / "").string(), fault);
-    if (!direct) copy_box(*part, slice.box, bytes, box, out, element);
+    char* bytes = direct ? static_cast<char*>(out) + static_cast<std::size_t>(*begin) * element : nullptr;
+    if (direct || state_->held != &slice) {
+      if (!direct) {
+        state_->held = nullptr;
+        state_->buffer.resize(slice.bytes);
+        bytes = state_->buffer.data();
+      }
+      state_->file(slice.file).read(slice.file_offset, bytes, slice.bytes);
+      if (const std::string fault = slice_fault(name, slice, xxh3_128_hex(bytes, slice.bytes)); !fault.empty())
+        throw Error(ErrorCode::kCorrupt, (impl.directory.path() / "").string(), fault);
+    }
+    if (direct) continue;
+    state_->held = &slice;
+    copy_box(*part, slice.box, state_->buffer.data(), box, out, element);
   }
+}
+
+std::vector<std::string> Checkpoint::faults_outside_tensors(int part, int parts) const {
+  return file_faults(impl_->directory, impl_->manifest, Scope::kRest, part, parts);
 }
 
 std::vector<std::string> Checkpoint::verify() const { return verify_checkpoint(directory()); }

@@ -68,7 +68,7 @@ TEST(Checkpoint, ReadsInAnotherLayoutThanItWasWrittenIn) {
                                          {"weights/b", StoredType::kBfloat16, {5, 11}}};
   run_on_threads(4, [&](Communicator& world) {
     Share share;
-    share.content = texts(tensors);
+    share.texts = texts(tensors);
     for (const WholeTensor& tensor : tensors) {
       Box box = part_of(tensor, 0, world.rank() / 2, 2);
       const Box columns = part_of(tensor, 1, world.rank() % 2, 2);
@@ -76,7 +76,7 @@ TEST(Checkpoint, ReadsInAnotherLayoutThanItWasWrittenIn) {
       box.size[1] = columns.size[1];
       share.add(tensor, box);
     }
-    write_checkpoint(world, directory, share.content);
+    write_checkpoint(world, directory, share.slices, share.texts);
   });
   const Checkpoint checkpoint = Checkpoint::open(directory);
   EXPECT_THAT(checkpoint.verify(), IsEmpty());

@@ -10,7 +10,6 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
-#include "core/base/hash.h"
 
 namespace trireme::models {
 namespace {
@@ -60,17 +59,20 @@ void InputFile::read(std::uint64_t offset, void* out, std::size_t bytes) const {
   }
 }
 
-std::string InputFile::xxh3_128() const {
-  constexpr std::size_t kBuffer = std::size_t{256} << 10;  // stays in the second-level cache between read and hash
-  std::vector<char> buffer(kBuffer);
-  Xxh3Stream hash;
-  for (std::uint64_t done = 0; done < size_;) {
-    const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kBuffer, size_ - done));
-    read(done, buffer.data(), bytes);
-    hash.update(buffer.data(), bytes);
-    done += bytes;
+void InputFile::update(Xxh3Stream& hash, std::uint64_t offset, std::uint64_t bytes) const {
+  constexpr std::uint64_t kBuffer = std::uint64_t{256} << 10;  // stays in the second-level cache between read and hash
+  std::vector<char> buffer(static_cast<std::size_t>(std::min(kBuffer, bytes)));
+  while (bytes > 0) {
+    const auto count = static_cast<std::size_t>(std::min(kBuffer, bytes));
+    read(offset, buffer.data(), count);
+    hash.update(buffer.data(), count);
+    offset += count;
+    bytes -= count;
   }
-  return hash.hex128();
+}
+
+void InputFile::expect(std::uint64_t offset, std::uint64_t bytes) const {
+  (void)::posix_fadvise(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(bytes), POSIX_FADV_WILLNEED);
 }
 
 }  // namespace trireme::models

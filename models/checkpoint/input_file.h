@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <string>
 
+#include "core/base/hash.h"
+
 namespace trireme::models {
 
 /// A directory held open: files in it are found through it even while the directory gets another name, so that a reader
@@ -35,8 +37,10 @@ class InputFile {
   std::uint64_t size() const { return size_; }
   /// @throws Error kCorrupt when the file ends before, kIo
   void read(std::uint64_t offset, void* out, std::size_t bytes) const;
-  /// Of the whole file, as it is now. @throws Error kIo
-  std::string xxh3_128() const;
+  /// Adds these bytes to a hash. @throws Error kCorrupt when the file ends before, kIo
+  void update(Xxh3Stream& hash, std::uint64_t offset, std::uint64_t bytes) const;
+  /// Tells the system that these bytes will be read soon.
+  void expect(std::uint64_t offset, std::uint64_t bytes) const;
 
  private:
   std::string path_;

@@ -96,13 +96,19 @@ std::string checksum_member(const json& object, const std::string& what) {
   return value;
 }
 
+bool is_number(std::string_view text, std::size_t fewest_digits) {
+  return text.size() >= fewest_digits && text.size() <= 9 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
 bool is_rank_file(std::string_view name) {
   constexpr std::string_view kPrefix = "rank-", kSuffix = ".h5";
   if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return false;
   name.remove_prefix(kPrefix.size());
   name.remove_suffix(kSuffix.size());
-  return name.size() >= 5 && name.size() <= 9 &&
-         std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+  const std::string_view writer = name.substr(0, name.find('-'));
+  if (!is_number(writer, 5)) return false;
+  return writer.size() == name.size() || is_number(name.substr(writer.size() + 1), 1);
 }
 
 // An entry a line: a manifest can be read, compared and searched by line.
@@ -131,9 +137,9 @@ void check_slice(const Manifest& manifest, const Manifest::Tensor& tensor, const
 
 }  // namespace
 
-std::string rank_file_name(int rank) {
-  char name[32];
-  std::snprintf(name, sizeof name, "rank-%05d.h5", rank);
+std::string rank_file_name(int writer, int number) {
+  char name[40];
+  std::snprintf(name, sizeof name, number == 0 ? "rank-%05d.h5" : "rank-%05d-%d.h5", writer, number);
   return name;
 }
 
@@ -217,7 +223,7 @@ std::string Manifest::to_text() const {
   std::string text(kOpening);
   text += std::string(kDigits, '0') + "\",\n\"files\": " + lines_of(file_entries) + ",\n\"format\": \"" + kFormatName +
           "\",\n\"model\": " + model.dump() + ",\n\"tensors\": " + lines_of(tensor_entries) +
-          ",\n\"training\": " + training.dump() + ",\n\"version\": " + std::to_string(kFormatVersion) +
+          ",\n\"training\": " + training.dump() + ",\n\"version\": " + std::to_string(version) +
           ",\n\"weights_hash\": \"" + weights_hash + "\"\n}\n";
   text.replace(kOpening.size(), kDigits, checksum_of(text));
   return text;
@@ -228,10 +234,13 @@ Manifest Manifest::parse(const std::string& text, const std::string& where) {
   json root = parse_object(text, where, ErrorCode::kCorrupt);
   if (const std::string format = text_member(root, "format", where); format != kFormatName)
     throw Error(ErrorCode::kCorrupt, where, " is of the format ", json(format).dump(), ", not ", kFormatName);
-  if (const json& version = member(root, "version", where); version != kFormatVersion)
-    throw Error(ErrorCode::kBadInput, where, " is of version ", version.dump(), "; this program reads version ",
+  const json& version = member(root, "version", where);
+  if (version != 1 && version != kFormatVersion)
+    throw Error(ErrorCode::kBadInput, where, " is of version ", version.dump(), "; this program reads versions 1 to ",
                 kFormatVersion);
   Manifest manifest;
+  manifest.version = version.get<int>();
+  manifest.checksum = text.substr(kOpening.size(), kDigits);
   for (const auto& [name, entry] : object_member(root, "files", where).items())
     manifest.files[name] = file_from_json(entry, where + ": file " + json(name).dump());
   for (const auto& [name, entry] : object_member(root, "tensors", where).items())
@@ -254,11 +263,6 @@ void Manifest::check(const std::string& where, ErrorCode code) const {
       throw Error(code, where, ": ", json(name).dump(), " is not the name of a checkpoint's file");
   if (!files.contains(kTokenizerFile)) throw Error(code, where, " names no ", kTokenizerFile);
 
-  struct Range {
-    std::uint64_t begin, end;
-    const std::string* tensor;
-  };
-  std::map<std::string, std::vector<Range>> ranges;
   for (const auto& [name, tensor] : tensors) {
     const std::string what = where + ": tensor " + json(name).dump();
     if (!is_tensor_name(name)) throw Error(code, what, " has a name that is not allowed");
@@ -267,18 +271,36 @@ void Manifest::check(const std::string& where, ErrorCode code) const {
     for (const Slice& slice : tensor.slices) {
       check_slice(*this, tensor, slice, what, code);
       boxes.push_back(slice.box);
-      ranges[slice.file].push_back({slice.file_offset, slice.file_offset + slice.bytes, &name});
     }
     if (const std::string fault = tiling_fault(tensor.shape, boxes); !fault.empty())
       throw Error(code, what, ": ", fault);
   }
-  for (auto& [file, taken] : ranges) {
-    std::sort(taken.begin(), taken.end(), [](const Range& a, const Range& b) { return a.begin < b.begin; });
+  for (const auto& [file, taken] : slices_by_file(tensors))
     for (std::size_t i = 1; i < taken.size(); ++i)
       if (taken[i].begin < taken[i - 1].end)
         throw Error(code, where, ": tensors ", *taken[i - 1].tensor, " and ", *taken[i].tensor, " share bytes of ",
                     file);
+}
+
+std::map<std::string, std::vector<Region>> slices_by_file(const std::map<std::string, Manifest::Tensor>& tensors) {
+  std::map<std::string, std::vector<Region>> files;
+  for (const auto& [name, tensor] : tensors)
+    for (const Manifest::Slice& slice : tensor.slices)
+      files[slice.file].push_back({slice.file_offset, slice.file_offset + slice.bytes, &name, &slice});
+  for (auto& [_, slices] : files) std::ranges::sort(slices, {}, &Region::begin);
+  return files;
+}
+
+std::vector<Region> regions(const std::vector<Region>& slices, std::uint64_t bytes) {
+  std::vector<Region> all;
+  std::uint64_t at = 0;
+  for (const Region& slice : slices) {
+    if (slice.begin > at) all.push_back({at, slice.begin});
+    all.push_back(slice);
+    at = slice.end;
   }
+  if (bytes > at) all.push_back({at, bytes});
+  return all;
 }
 
 }  // namespace trireme::models

@@ -15,16 +15,16 @@ namespace trireme::models {
 inline constexpr const char* kManifestFile = "manifest.json";
 inline constexpr const char* kTokenizerFile = "tokenizer.json";
 inline constexpr const char* kFormatName = "trireme-checkpoint";
-inline constexpr int kFormatVersion = 1;
+inline constexpr int kFormatVersion = 2;
 
-/// "rank-00003.h5"
-std::string rank_file_name(int rank);
+/// "rank-00003.h5", and where a writer makes several, "rank-00003-1.h5", ...
+std::string rank_file_name(int writer, int number = 0);
 
 /// What manifest.json says about a checkpoint. Definition: docs/formats/checkpoint.md.
 struct Manifest {
   struct File {
     std::uint64_t bytes = 0;
-    std::string xxh3_128;
+    std::string xxh3_128;  ///< of the bytes that are in no slice, in order; in version 1 of all bytes
   };
   struct Slice {
     std::string file;
@@ -39,11 +39,16 @@ struct Manifest {
     std::vector<Slice> slices;  ///< none for a tensor without elements
   };
 
+  int version = kFormatVersion;
   std::map<std::string, File> files;  ///< all but the manifest itself
   std::map<std::string, Tensor> tensors;
   nlohmann::json model = nlohmann::json::object();
   nlohmann::json training = nlohmann::json::object();
   std::string weights_hash;
+  std::string checksum;  ///< its own, of one that was parsed
+
+  /// Whether the checksum of a file covers its slices as well, which have their own.
+  bool covers_slices_twice() const { return version == 1; }
 
   /// The bytes of manifest.json, its own checksum included.
   std::string to_text() const;
@@ -54,6 +59,17 @@ struct Manifest {
   /// @throws Error of this code
   void check(const std::string& where, ErrorCode code) const;
 };
+
+/// A part of a file: a slice, or what lies between slices.
+struct Region {
+  std::uint64_t begin = 0, end = 0;
+  const std::string* tensor = nullptr;  ///< of the slice
+  const Manifest::Slice* slice = nullptr;
+};
+/// The slices of each file in the order in which they lie in it. They point into `tensors`.
+std::map<std::string, std::vector<Region>> slices_by_file(const std::map<std::string, Manifest::Tensor>& tensors);
+/// All of a file of so many bytes, from its slices, none of which leaves it or overlaps another.
+std::vector<Region> regions(const std::vector<Region>& slices, std::uint64_t bytes);
 
 /// A text as a JSON object; keys that come twice and nesting deeper than 64 are refused: the first has no one meaning,
 /// the second would let a file choose how deep we recurse. @throws Error of this code

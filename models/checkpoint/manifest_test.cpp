@@ -79,7 +79,7 @@ TEST(Manifest, RefusesUpperCaseHex) {
 }
 
 TEST(Manifest, RefusesUnknownVersionsTypesAndFormatsByName) {
-  EXPECT_THAT(refusal(forged("\"version\": 1", "\"version\": 2")), HasSubstr("version 2"));
+  EXPECT_THAT(refusal(forged("\"version\": 2", "\"version\": 3")), HasSubstr("version 3"));
   EXPECT_THAT(refusal(forged("\"float32\"", "\"float8\"")), HasSubstr("float8"));
   EXPECT_THAT(refusal(forged("trireme-checkpoint", "trireme-corpus")), HasSubstr("trireme-corpus"));
 }
@@ -122,7 +122,7 @@ TEST(Manifest, RefusesFileNamesThatLeaveTheDirectory) {
 TEST(Manifest, RefusesKeysThatComeTwice) {
   const std::string entry = "\"weights/a\": {\"shape\":[0],\"slices\":[],\"type\":\"float32\"},\n\"weights/a\"";
   EXPECT_THAT(refusal(forged("\"weights/a\"", entry)), HasSubstr("\"weights/a\" twice"));
-  EXPECT_THAT(refusal(forged("\"version\": 1", "\"version\": 1, \"version\": 1")), HasSubstr("twice"));
+  EXPECT_THAT(refusal(forged("\"version\": 2", "\"version\": 2, \"version\": 2")), HasSubstr("twice"));
 }
 
 TEST(Manifest, RefusesTensorNamesWithMeaningToAFileSystem) {

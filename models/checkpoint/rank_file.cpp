@@ -1,10 +1,15 @@
 #include "models/checkpoint/rank_file.h"
 
-#include "core/base/hash.h"
+#include "core/base/durable.h"
+#include "core/base/fault_points.h"
+#include "core/base/files.h"
 #include "core/hdf5/hdf5.h"
 
 namespace trireme::models {
 namespace {
+
+// Elements begin on pages: they can be written past the page cache, and files can be mapped.
+constexpr std::uint64_t kAlignment = kDirectAlignment;
 
 hdf5::Type hdf5_type(StoredType type) {
   switch (type) {
@@ -29,33 +34,28 @@ std::vector<std::uint64_t> unsigned_extents(const Extents& extents) { return {ex
 
 }  // namespace
 
-std::map<std::string, Manifest::Tensor> write_rank_file(const std::filesystem::path& path,
-                                                        const CheckpointContent& content) {
-  std::map<std::string, Manifest::Tensor> tensors;
-  hdf5::File file = hdf5::File::create(path);
+std::vector<std::uint64_t> lay_out_rank_file(const std::filesystem::path& path,
+                                             const std::vector<const TensorSlice*>& slices) {
+  constexpr const char* kObject = "rank-file";
+  if (const auto fault = FaultPoints::before(kObject, "lay-out"); fault.error != 0)
+    throw Error(ErrorCode::kIo, "cannot write ", path.string(), ": ", system_reason(fault.error));
+  hdf5::File file = hdf5::File::create(path, kAlignment);
   file.set_attribute("", "trireme-format", std::string(kFormatName));
   file.set_attribute("", "trireme-version", std::vector<std::uint64_t>{kFormatVersion});
-  for (std::size_t i = 0; i < content.slices.size(); ++i) {
-    const TensorSlice& slice = content.slices[i];
-    const auto elements = volume(slice.size);
-    if (!elements || *elements == 0) continue;  // the caller has checked it; an empty share needs no dataset
-    const void* const data = content.data ? content.data(i) : slice.data;
-    const std::string dataset = dataset_name(slice.name, slice.offset);
-    file.write(dataset, hdf5_type(slice.type), unsigned_extents(slice.size), data);
-    file.set_attribute(dataset, "trireme-type", std::string(type_name(slice.type)));
-    if (!slice.shape.empty()) {  // a scalar has neither
-      file.set_attribute(dataset, "trireme-shape", unsigned_extents(slice.shape));
-      file.set_attribute(dataset, "trireme-offset", unsigned_extents(slice.offset));
+  std::vector<std::uint64_t> places;
+  for (const TensorSlice* slice : slices) {
+    const std::string dataset = dataset_name(slice->name, slice->offset);
+    file.reserve(dataset, hdf5_type(slice->type), unsigned_extents(slice->size));
+    file.set_attribute(dataset, "trireme-type", std::string(type_name(slice->type)));
+    if (!slice->shape.empty()) {  // a scalar has neither
+      file.set_attribute(dataset, "trireme-shape", unsigned_extents(slice->shape));
+      file.set_attribute(dataset, "trireme-offset", unsigned_extents(slice->offset));
     }
-    const std::size_t bytes = static_cast<std::size_t>(*elements) * bytes_per_element(slice.type);
-    auto& tensor = tensors[slice.name];
-    tensor.type = slice.type;
-    tensor.shape = slice.shape;
-    tensor.slices.push_back(
-        {path.filename().string(), file.offset(dataset), bytes, {slice.offset, slice.size}, xxh3_128_hex(data, bytes)});
+    places.push_back(file.offset(dataset));
   }
   file.close();
-  return tensors;
+  FaultPoints::after(kObject, "lay-out");
+  return places;
 }
 
 std::vector<std::string> rank_file_faults(const std::filesystem::path& directory, const std::string& file,

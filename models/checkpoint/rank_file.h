@@ -1,17 +1,21 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "models/checkpoint/manifest.h"
+#include "models/checkpoint/write_checkpoint.h"
 
 namespace trireme::models {
 
-/// Writes the slices that have elements into a new HDF5 file, one dataset each with its tensor's shape, its offset and
-/// its type as attributes, and returns what the manifest says of them. Not synced. @throws Error kIo, kBug
-std::map<std::string, Manifest::Tensor> write_rank_file(const std::filesystem::path& path,
-                                                        const CheckpointContent& content);
+/// A new HDF5 file with a dataset for each of some slices, with its tensor's shape, its offset and its type as
+/// attributes. HDF5 makes everything but the elements; these are then written to their places without it.
+/// @param slices  none without elements
+/// @returns the place of each slice's first byte. @throws Error kIo, kBug
+std::vector<std::uint64_t> lay_out_rank_file(const std::filesystem::path& path,
+                                             const std::vector<const TensorSlice*>& slices);
 
 /// What an HDF5 reader would see differently from the manifest, a line each. For files whose checksum holds: HDF5 is
 /// not to be trusted with damaged ones.

@@ -1,14 +1,14 @@
+#include "models/checkpoint/run_checkpoints.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
-#include "models/checkpoint/checkpoint.h"
 #include "models/checkpoint/verify.h"
 
 namespace trireme::models {
@@ -52,25 +52,18 @@ bool is_among(std::int64_t step, const std::vector<EvaluatedStep>& best, std::in
   return std::any_of(best.begin(), end, [&](const EvaluatedStep& one) { return one.step == step; });
 }
 
-// "step-00000100" becomes "step-00000100.MARK-1700000000".
-fs::path set_aside(const fs::path& directory, const char* mark) {
-  fs::path aside = directory;
-  aside += std::string(".") + mark + "-" + std::to_string(std::time(nullptr));
-  std::error_code error;
-  fs::rename(directory, aside, error);
-  if (error) throw Error(ErrorCode::kIo, "cannot set ", directory.string(), " aside: ", error.message());
-  return aside;
+// What cannot go stays, and is named; the run goes on.
+void remove_or_say(const RunOwner& owner, const fs::path& directory) {
+  try {
+    owner.remove(directory);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kTakenOver) throw;
+    log_warning(error.what());
+  }
 }
 
-// Under another name first: a crash in the middle must not leave half a checkpoint under the name of a whole one.
-void remove_checkpoint(const fs::path& directory) {
-  fs::path aside = directory;
-  aside += ".old-pruned";
-  std::error_code error;
-  fs::remove_all(aside, error);
-  if (!error) fs::rename(directory, aside, error);
-  if (!error) fs::remove_all(aside, error);
-  if (error) log_warning("cannot remove " + directory.string() + ": " + error.message());
+bool is_for_ever(std::int64_t step, const Retention& retention) {
+  return retention.every > 0 && step % retention.every == 0;
 }
 
 std::int64_t step_number(const std::string& text) {
@@ -79,12 +72,6 @@ std::int64_t step_number(const std::string& text) {
   if (text.empty() || result.ec != std::errc() || result.ptr != text.data() + text.size() || step < 0)
     throw Error(ErrorCode::kUsage, "--step must be newest, best or a step, got '", text, "'");
   return step;
-}
-
-bool is_left_behind(const std::string& name) {
-  for (const char* mark : {".tmp-", ".old-"})
-    if (const auto at = name.find(mark); at != std::string::npos && step_of(name.substr(0, at))) return true;
-  return false;
 }
 
 }  // namespace
@@ -124,45 +111,42 @@ std::vector<EvaluatedStep> best_checkpoints(const fs::path& run) {
   return found;
 }
 
-void prune_checkpoints(const fs::path& run, std::int64_t keep, std::int64_t keep_best) {
-  if (keep > 0) {
-    const std::vector<EvaluatedStep> best = keep_best > 0 ? best_checkpoints(run) : std::vector<EvaluatedStep>();
-    const std::vector<std::int64_t> steps = checkpoint_steps(run);
-    std::int64_t kept = 0;
-    for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
-      const fs::path directory = checkpoint_path(run, *step);
-      if (kept < keep)
-        kept += opened(directory).has_value();
-      else if (!is_among(*step, best, keep_best))
-        remove_checkpoint(directory);
-    }
-  }
-  std::error_code error;
-  for (fs::directory_iterator entry(checkpoints_of(run), error), end; !error && entry != end; entry.increment(error)) {
-    if (!is_left_behind(entry->path().filename().string())) continue;
-    std::error_code failed;
-    fs::remove_all(entry->path(), failed);
-    if (failed) log_warning("cannot remove " + entry->path().string() + ": " + failed.message());
+void prune_checkpoints(const RunOwner& owner, const Retention& retention) {
+  if (retention.newest == 0) return;
+  const fs::path& run = owner.run();
+  const std::vector<EvaluatedStep> best = retention.best > 0 ? best_checkpoints(run) : std::vector<EvaluatedStep>();
+  const std::vector<std::int64_t> steps = checkpoint_steps(run);
+  std::int64_t kept = 0;
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    const fs::path directory = checkpoint_path(run, *step);
+    if (kept < retention.newest)
+      kept += opened(directory).has_value();
+    else if (!is_among(*step, best, retention.best) && !is_for_ever(*step, retention))
+      remove_or_say(owner, directory);
   }
 }
 
-void remove_checkpoints_after(const fs::path& run, std::int64_t step, std::int64_t keep_best) {
-  const std::vector<EvaluatedStep> best = keep_best > 0 ? best_checkpoints(run) : std::vector<EvaluatedStep>();
+void remove_checkpoints_after(const RunOwner& owner, std::int64_t step, const Retention& retention) {
+  const fs::path& run = owner.run();
+  const std::vector<EvaluatedStep> best = retention.best > 0 ? best_checkpoints(run) : std::vector<EvaluatedStep>();
   const std::vector<std::int64_t> steps = checkpoint_steps(run);
   for (auto later = steps.rbegin(); later != steps.rend() && *later > step; ++later) {
     const fs::path directory = checkpoint_path(run, *later);
-    if (is_among(*later, best, keep_best))
-      log_warning("the run leaves one of its best checkpoints behind; it is kept as " +
-                  set_aside(directory, "left").string());
+    const bool is_best = is_among(*later, best, retention.best);
+    if (is_best || is_for_ever(*later, retention))
+      log_warning(std::string("the run leaves ") +
+                  (is_best ? "one of its best checkpoints" : "a checkpoint that was to be kept for ever") +
+                  " behind; it is kept as " + owner.set_aside(directory, "left").string());
     else
-      remove_checkpoint(directory);
+      remove_or_say(owner, directory);
   }
 }
 
-void set_aside_checkpoints_after(const fs::path& run, std::int64_t step) {
-  for (const std::int64_t later : checkpoint_steps(run)) {
+void set_aside_checkpoints_after(const RunOwner& owner, std::int64_t step) {
+  for (const std::int64_t later : checkpoint_steps(owner.run())) {
     if (later <= step) continue;
-    log_warning("the damaged checkpoint is kept as " + set_aside(checkpoint_path(run, later), "damaged").string());
+    log_warning("the damaged checkpoint is kept as " +
+                owner.set_aside(checkpoint_path(owner.run(), later), "damaged").string());
   }
 }
 
@@ -174,15 +158,6 @@ std::vector<fs::path> checkpoint_directories(const fs::path& model) {
   if (directories.empty())
     throw Error(ErrorCode::kNotFound, model.string(), " holds neither ", kManifestFile, " nor checkpoints/step-...");
   return directories;
-}
-
-std::vector<std::string> check_files(const fs::path& checkpoint) {
-  try {
-    const InputDirectory files(checkpoint);
-    return file_faults(files, read_manifest(files));
-  } catch (const Error& error) {
-    return {error.what()};
-  }
 }
 
 Checkpoint open_model(const fs::path& model, const std::string& step) {
@@ -210,7 +185,9 @@ Checkpoint open_model(const fs::path& model, const std::string& step) {
     try {
       const std::vector<std::string> found = check_files(directory);
       if (found.empty()) return Checkpoint::open(directory);
-      faults.push_back(name + ": " + join(found, "; "));
+      const std::string more =
+          found.size() > 1 ? " (and " + std::to_string(found.size() - 1) + " more)" : std::string();
+      faults.push_back(name + ": " + found.front() + more);
     } catch (const Error& error) {
       faults.push_back(name + ": " + error.what());
     }

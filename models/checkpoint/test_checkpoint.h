@@ -14,6 +14,8 @@
 #include "core/comm/thread_communicator.h"
 #include "models/checkpoint/box.h"
 #include "models/checkpoint/checkpoint.h"
+#include "models/checkpoint/weights_hash.h"
+#include "models/checkpoint/write_checkpoint.h"
 
 /// What the tests of this folder share: a folder that goes away, tensors with known bytes, ways to cut them.
 namespace trireme::models {
@@ -62,9 +64,10 @@ struct WholeTensor {
 struct Share {
   void add(const WholeTensor& tensor, const Box& box) {
     memory.push_back(tensor.cut(box));
-    content.slices.push_back({tensor.name, tensor.type, tensor.shape, box.offset, box.size, memory.back().data()});
+    slices.push_back({tensor.name, tensor.type, tensor.shape, box.offset, box.size, memory.back().data()});
   }
-  CheckpointContent content;
+  std::vector<TensorSlice> slices;
+  CheckpointTexts texts;
   std::vector<std::vector<char>> memory;
 };
 
@@ -89,12 +92,12 @@ inline std::string hash_of(const std::vector<WholeTensor>& tensors) {
   return hash.hex();
 }
 
-inline CheckpointContent texts(const std::vector<WholeTensor>& tensors) {
-  CheckpointContent content;
+inline CheckpointTexts texts(const std::vector<WholeTensor>& tensors) {
+  CheckpointTexts content;
   content.model_json = R"({"family":"llama","width":8})";
   content.training_json = R"({"step":200,"tokens":51200})";
   content.tokenizer_json = "{\"version\": \"1.0\"}\n";
-  content.weights_hash = [hash = hash_of(tensors)] { return hash; };
+  content.weights_hash = hash_of(tensors);  // tensors are cut any way
   return content;
 }
 
@@ -113,13 +116,13 @@ inline void save_rows(const std::filesystem::path& directory, const std::vector<
                       const std::string& training_json = "") {
   run_on_threads(ranks, [&](Communicator& world) {
     Share share;
-    share.content = texts(tensors);
-    if (!training_json.empty()) share.content.training_json = training_json;
+    share.texts = texts(tensors);
+    if (!training_json.empty()) share.texts.training_json = training_json;
     for (const WholeTensor& tensor : tensors) {
       if (tensor.shape.empty() && world.rank() > 0) continue;
       share.add(tensor, part_of(tensor, 0, world.rank(), ranks));
     }
-    write_checkpoint(world, directory, share.content);
+    write_checkpoint(world, directory, share.slices, share.texts);
   });
 }
 

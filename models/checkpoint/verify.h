@@ -10,10 +10,19 @@ namespace trireme::models {
 /// @throws Error kCorrupt; kBadInput for a version that is unknown; kIo
 Manifest read_manifest(const InputDirectory& directory);
 
-/// What is wrong with the bytes of a slice, naming file, tensor and byte range; empty when nothing is.
-std::string slice_fault(const std::string& tensor, const Manifest::Slice& slice, const void* bytes);
+/// What is wrong with a slice whose bytes have this checksum, naming file, tensor and byte range; empty when nothing
+/// is.
+std::string slice_fault(const std::string& tensor, const Manifest::Slice& slice, const std::string& found);
 
-/// Files that are missing, not of their size or checksum, or not the checkpoint's, a line each.
-std::vector<std::string> file_faults(const InputDirectory& directory, const Manifest& manifest);
+/// What is to be read of the files of a checkpoint.
+enum class Scope {
+  kAll,   ///< every byte
+  kRest,  ///< what lies in no slice of a tensor, for who reads and checks those; in version 1 every byte
+};
+/// Files that are missing, not of their size, damaged anywhere (naming tensor and byte range), or not the checkpoint's,
+/// a line each. Every byte is read once.
+/// @param part  of `parts`: every so many-th file, from this one on; part 0 looks for strange files too
+std::vector<std::string> file_faults(const InputDirectory& directory, const Manifest& manifest,
+                                     Scope scope = Scope::kAll, int part = 0, int parts = 1);
 
 }  // namespace trireme::models

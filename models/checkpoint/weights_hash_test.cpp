@@ -36,12 +36,19 @@ TEST(WeightsHash, IsTheSameForAnyOrderAndAnyPieces) {
   const WholeTensor small("weights/a", StoredType::kFloat32, {3});
   const std::size_t cut = WeightsHash::kPieceBytes;
   ASSERT_GT(large.bytes.size(), cut);
-  const std::string pieces =
-      WeightsHash::of_pieces(large.name, large.type, large.shape,
-                             {WeightsHash::of_piece(large.bytes.data(), cut),
-                              WeightsHash::of_piece(large.bytes.data() + cut, large.bytes.size() - cut)});
+  // Two writers: the first one has less than a piece and what completes it, the second one the rest.
+  WeightsHash::Stream first, second(1000);
+  first.update(large.bytes.data(), 1000);
+  first.update(large.bytes.data() + 1000, cut - 1000);
+  for (std::size_t at = 1000; at < large.bytes.size(); at += 999)
+    second.update(large.bytes.data() + at, std::min<std::size_t>(999, large.bytes.size() - at));
+  WeightsHash::Pieces pieces = first.finish(large.bytes.size());
+  EXPECT_EQ(pieces.size(), 1u);
+  EXPECT_THROW(WeightsHash::of_pieces(large.name, large.type, large.shape, pieces), Error);
+  pieces.merge(second.finish(large.bytes.size()));
+  EXPECT_EQ(pieces.size(), 2u);
   WeightsHash other_order;
-  other_order.add(large.name, pieces);
+  other_order.add(large.name, WeightsHash::of_pieces(large.name, large.type, large.shape, pieces));
   other_order.add(small.name, WeightsHash::of_tensor(small.name, small.type, small.shape, small.bytes.data()));
   EXPECT_EQ(other_order.hex(), hash_of({small, large}));
 }

@@ -1,27 +1,231 @@
-#include <fcntl.h>
-#include <stdio.h>
+#include "models/checkpoint/write_checkpoint.h"
 
+#include <algorithm>
 #include <array>
-#include <bit>
-#include <cerrno>
-#include <fstream>
-#include <functional>
+#include <optional>
 #include <random>
 #include <set>
+#include <utility>
 
+#include "core/base/durable.h"
 #include "core/base/error.h"
-#include "core/base/files.h"
 #include "core/base/hash.h"
-#include "core/base/log.h"
-#include "models/checkpoint/checkpoint.h"
 #include "models/checkpoint/input_file.h"
 #include "models/checkpoint/manifest.h"
 #include "models/checkpoint/rank_file.h"
+#include "models/checkpoint/verify.h"
+#include "models/checkpoint/weights_hash.h"
 
 namespace trireme::models {
 namespace {
 
+namespace fs = std::filesystem;
 using nlohmann::json;
+
+std::uint64_t bytes_of(const TensorSlice& slice) {
+  return static_cast<std::uint64_t>(*volume(slice.size)) * bytes_per_element(slice.type);
+}
+
+std::uint64_t tensor_bytes(const TensorSlice& slice) {
+  return static_cast<std::uint64_t>(*volume(slice.shape)) * bytes_per_element(slice.type);
+}
+
+// What a caller may get wrong in one writer's slices; what only all writers together show is seen by Manifest::check.
+void check_slices(const std::vector<TensorSlice>& slices, bool have_data) {
+  std::set<std::pair<std::string, Extents>> seen;
+  for (const TensorSlice& slice : slices) {
+    const auto fail = [&](const char* why) {
+      throw Error(ErrorCode::kBug, "slice at ", extents_text(slice.offset), " of size ", extents_text(slice.size),
+                  " of tensor ", slice.name, " of shape ", extents_text(slice.shape), ' ', why);
+    };
+    if (!is_tensor_name(slice.name)) fail("has a name that is not allowed");
+    if (!volume(slice.shape)) fail("has an impossible shape");
+    if (!lies_inside({slice.offset, slice.size}, slice.shape)) fail("lies outside of it");
+    if (*volume(slice.size) == 0) continue;
+    if (!slice.data && !have_data) fail("has no data");
+    if (!seen.emplace(slice.name, slice.offset).second) fail("comes twice");
+  }
+}
+
+// Hashes weights as their slices pass by, whole rows of a tensor in order.
+class PassingHash {
+ public:
+  void pass(const TensorSlice& slice, const void* data) {
+    if (!slice.name.starts_with(kWeightsPrefix)) return;
+    const auto element = contiguous_begin({slice.offset, slice.size}, {Extents(slice.shape.size(), 0), slice.shape});
+    if (!element) return;  // no whole rows: the caller has the hash
+    const std::uint64_t begin = static_cast<std::uint64_t>(*element) * bytes_per_element(slice.type);
+    if (slice.name != name_ || stream_->at() != begin) {
+      end_tensor();
+      name_ = slice.name;
+      tensor_bytes_ = tensor_bytes(slice);
+      stream_.emplace(begin);
+    }
+    stream_->update(data, bytes_of(slice) + slice.hashed_behind);
+  }
+
+  /// {tensor: {number: hash}}
+  json pieces() {
+    end_tensor();
+    return std::move(pieces_);
+  }
+
+ private:
+  void end_tensor() {
+    if (!stream_) return;
+    for (auto& [number, hash] : stream_->finish(tensor_bytes_)) pieces_[name_][std::to_string(number)] = hash;
+    stream_.reset();
+    name_.clear();
+  }
+
+  std::string name_;
+  std::uint64_t tensor_bytes_ = 0;
+  std::optional<WeightsHash::Stream> stream_;
+  json pieces_ = json::object();
+};
+
+// The bytes that HDF5 wrote around the elements, as it left them. They have never been ours to hash.
+std::string hash_of_rest(const fs::path& folder, const std::string& name, const std::vector<Region>& slices) {
+  const InputFile file(InputDirectory(folder), name);
+  Xxh3Stream hash;
+  for (const Region& region : regions(slices, file.size()))
+    if (!region.slice) file.update(hash, region.begin, region.end - region.begin);
+  return hash.hex128();
+}
+
+struct FileShare {
+  std::map<std::string, Manifest::Tensor> tensors;
+  Manifest::File file;
+};
+
+// @param which  of `slices`, none without elements
+FileShare write_file(const fs::path& folder, const std::string& name, const std::vector<TensorSlice>& slices,
+                     const std::vector<std::size_t>& which, const SliceData& data, PassingHash& hash) {
+  std::vector<const TensorSlice*> wanted;
+  for (const std::size_t i : which) wanted.push_back(&slices[i]);
+  const std::vector<std::uint64_t> places = lay_out_rank_file(folder / name, wanted);
+
+  FileShare share;
+  OutputFile file(folder / name, "rank-file", OutputFile::Open::kExisting);
+  for (std::size_t n = 0; n < which.size(); ++n) {
+    const TensorSlice& slice = *wanted[n];
+    const void* const bytes = data ? data(which[n]) : slice.data;
+    const std::uint64_t size = bytes_of(slice);
+    file.write_past_cache(places[n], bytes, size);
+    file.start_sync(places[n], size);  // the disk works while the next one is hashed
+    auto& tensor = share.tensors[slice.name];
+    tensor.type = slice.type;
+    tensor.shape = slice.shape;
+    tensor.slices.push_back({name, places[n], size, {slice.offset, slice.size}, xxh3_128_hex(bytes, size)});
+    hash.pass(slice, bytes);
+  }
+  const auto placed = slices_by_file(share.tensors);
+  share.file = {fs::file_size(folder / name), hash_of_rest(folder, name, placed.at(name))};
+  file.sync();
+  file.close();
+  return share;
+}
+
+void add_tensors(json& share, const std::map<std::string, Manifest::Tensor>& tensors) {
+  for (const auto& [name, tensor] : tensors) {
+    json entry = to_json(tensor);
+    json& known = share["tensors"][name];
+    if (known.is_null())
+      known = std::move(entry);
+    else
+      for (json& slice : entry["slices"]) known["slices"].push_back(std::move(slice));
+  }
+}
+
+struct Joined {
+  Manifest manifest;
+  std::map<std::string, WeightsHash::Pieces> pieces;
+};
+
+Joined join_shares(const std::vector<std::string>& shares) {
+  Joined joined;
+  for (const std::string& text : shares) {
+    const json share = json::parse(text);
+    for (const auto& [name, file] : share["files"].items())
+      if (!joined.manifest.files.emplace(name, file_from_json(file, name)).second)
+        throw Error(ErrorCode::kBug, "two writers have written ", name);
+    for (const auto& [name, pieces] : share["pieces"].items())
+      for (const auto& [number, hash] : pieces.items()) joined.pieces[name][std::stoull(number)] = hash;
+    for (const auto& [name, entry] : share["tensors"].items()) {
+      Manifest::Tensor part = tensor_from_json(entry, name);
+      const auto [known, is_new] = joined.manifest.tensors.try_emplace(name, part);
+      if (is_new) continue;
+      Manifest::Tensor& whole = known->second;
+      if (whole.type != part.type || whole.shape != part.shape)
+        throw Error(ErrorCode::kBug, "writers differ in type or shape of tensor ", name);
+      whole.slices.insert(whole.slices.end(), part.slices.begin(), part.slices.end());
+    }
+  }
+  return joined;
+}
+
+Manifest manifest_of(const std::vector<std::string>& shares, const CheckpointTexts& texts) {
+  auto [manifest, pieces] = join_shares(shares);
+  manifest.model = parse_object(texts.model_json, "model_json", ErrorCode::kBug);
+  manifest.training = parse_object(texts.training_json, "training_json", ErrorCode::kBug);
+  manifest.weights_hash = std::string(64, '0');
+  manifest.files[kTokenizerFile] = {texts.tokenizer_json.size(), xxh3_128_hex(texts.tokenizer_json)};
+  manifest.check("the slices of all writers", ErrorCode::kBug);  // before anything is made of sizes in it
+  WeightsHash hash;
+  for (const auto& [name, tensor] : manifest.tensors)
+    if (texts.weights_hash.empty() && name.starts_with(kWeightsPrefix))
+      hash.add(name, WeightsHash::of_pieces(name, tensor.type, tensor.shape, pieces[name]));
+  manifest.weights_hash = texts.weights_hash.empty() ? hash.hex() : texts.weights_hash;
+  return std::move(manifest);
+}
+
+constexpr const char* kCommit = "commit";
+
+// Two folders change names. Where the file system cannot do that at once there is a moment in which `directory` is
+// nobody's name: what had it is then called as belongs there, so that the run's next owner gives it back (RunOwner).
+void change_names(const fs::path& folder, const fs::path& directory) {
+  if (exchange_names(folder, directory, kCommit)) return;
+  fs::path aside = folder;
+  aside += kReplaced;
+  aside += directory.filename();
+  move_over(directory, aside, kCommit);
+  try {
+    move_over(folder, directory, kCommit);
+  } catch (...) {
+    move_over(aside, directory, kCommit);
+    throw;
+  }
+  move_over(aside, folder, kCommit);
+}
+
+// The one rename that makes a checkpoint, taken back when it cannot be made durable. What had the name before is called
+// `folder` then.
+void give_name(const fs::path& folder, const fs::path& directory) {
+  sync_folder(folder, kCommit);
+  const bool is_new = move_new(folder, directory, kCommit);
+  if (!is_new) change_names(folder, directory);
+  try {
+    sync_folder(directory.parent_path(), kCommit);
+  } catch (...) {
+    if (is_new)
+      move_over(directory, folder, kCommit);
+    else
+      change_names(folder, directory);
+    throw;
+  }
+}
+
+// Absolute, so that there is a parent to sync; without a slash at the end, so that there is a name.
+fs::path with_parent(const fs::path& path) {
+  fs::path directory = fs::absolute(path).lexically_normal();
+  return directory.has_filename() ? directory : directory.parent_path();
+}
+
+std::string random_suffix() {
+  std::random_device device;
+  const std::array<unsigned, 4> words{device(), device(), device(), device()};
+  return xxh3_128_hex(words.data(), sizeof words).substr(0, 8);
+}
 
 // Does `work` on this rank and hands its result to all. When it throws on any rank, all ranks throw: of the lowest such
 // rank, so that they agree. Without this a rank whose disk is full would leave its peers in the next collective.
@@ -48,165 +252,85 @@ std::vector<std::string> together(Communicator& world, const std::string& what,
   return results;
 }
 
-std::string random_suffix() {
-  std::random_device device;
-  const std::array<unsigned, 4> words{device(), device(), device(), device()};
-  return xxh3_128_hex(words.data(), sizeof words).substr(0, 8);
-}
+}  // namespace
 
-void remove_quietly(const fs::path& path) {
-  std::error_code error;
-  fs::remove_all(path, error);
-  if (error) log_warning("cannot remove " + path.string() + ": " + error.message());
-}
-
-void write_new_file(const fs::path& path, const std::string& content) {
-  std::ofstream file(path, std::ios::binary);
-  file.write(content.data(), static_cast<std::streamsize>(content.size()));
-  file.close();
-  if (!file) throw Error(ErrorCode::kIo, "cannot write ", path.string(), ": ", system_reason(errno));
-  sync_path(path);
-}
-
-// What a caller may get wrong in one rank's slices; what only all ranks together show is seen by Manifest::check.
-void check_slices(const CheckpointContent& content) {
-  std::set<std::pair<std::string, Extents>> seen;
-  for (const TensorSlice& slice : content.slices) {
-    const auto fail = [&](const char* why) {
-      throw Error(ErrorCode::kBug, "slice at ", extents_text(slice.offset), " of size ", extents_text(slice.size),
-                  " of tensor ", slice.name, " of shape ", extents_text(slice.shape), ' ', why);
-    };
-    if (!is_tensor_name(slice.name)) fail("has a name that is not allowed");
-    if (!volume(slice.shape)) fail("has an impossible shape");
-    if (!lies_inside({slice.offset, slice.size}, slice.shape)) fail("lies outside of it");
-    if (*volume(slice.size) == 0) continue;
-    if (!slice.data && !content.data) fail("has no data");
-    if (!seen.emplace(slice.name, slice.offset).second) fail("comes twice");
+std::string write_share(const fs::path& folder, int writer, const std::vector<TensorSlice>& slices,
+                        const SliceData& data, std::uint64_t most_file_bytes) {
+  check_slices(slices, static_cast<bool>(data));
+  json share = {{"files", json::object()}, {"tensors", json::object()}, {"pieces", json::object()}};
+  PassingHash hash;
+  std::vector<std::size_t> which;
+  std::uint64_t bytes = 0;
+  int number = 0;
+  const auto end_file = [&] {
+    if (which.empty()) return;
+    const std::string name = rank_file_name(writer, number++);
+    const FileShare file = write_file(folder, name, slices, which, data, hash);
+    share["files"][name] = to_json(file.file);
+    add_tensors(share, file.tensors);
+    which.clear();
+    bytes = 0;
+  };
+  for (std::size_t i = 0; i < slices.size(); ++i) {
+    const std::uint64_t size = bytes_of(slices[i]);
+    if (size == 0) {
+      add_tensors(share, {{slices[i].name, {slices[i].type, slices[i].shape, {}}}});
+      continue;
+    }
+    if (bytes > 0 && size > most_file_bytes - std::min(bytes, most_file_bytes)) end_file();
+    which.push_back(i);
+    bytes += size;
   }
-}
-
-// This rank's file and its part of the manifest, as JSON text.
-std::string write_share(const fs::path& temporary, int rank, const CheckpointContent& content) {
-  check_slices(content);
-  std::map<std::string, Manifest::Tensor> tensors;
-  json share = {{"files", json::object()}, {"tensors", json::object()}};
-  bool any = false;
-  for (const TensorSlice& slice : content.slices) {
-    const bool filled = *volume(slice.size) > 0;
-    any = any || filled;
-    if (!filled) tensors[slice.name] = {slice.type, slice.shape, {}};
-  }
-  if (any) {
-    const std::string name = rank_file_name(rank);
-    if (!fs::exists(temporary))
-      throw Error(ErrorCode::kIo, temporary.string(), " is not there: do all ranks share that file system?");
-    for (auto& [tensor, written] : write_rank_file(temporary / name, content)) tensors[tensor] = std::move(written);
-    // Read back, from the page cache: the bytes between the datasets are HDF5's own and have never been ours to hash.
-    const InputFile file(InputDirectory(temporary), name);
-    share["files"][name] = to_json(Manifest::File{file.size(), file.xxh3_128()});
-    sync_path(temporary / name);
-  }
-  for (const auto& [name, tensor] : tensors) share["tensors"][name] = to_json(tensor);
+  end_file();
+  share["pieces"] = hash.pieces();
   return share.dump();
 }
 
-Manifest join_shares(const std::vector<std::string>& shares, const CheckpointContent& content,
-                     const std::string& weights_hash) {
-  Manifest manifest;
-  for (const std::string& text : shares) {
-    const json share = json::parse(text);
-    for (const auto& [name, file] : share["files"].items()) manifest.files[name] = file_from_json(file, name);
-    for (const auto& [name, entry] : share["tensors"].items()) {
-      Manifest::Tensor part = tensor_from_json(entry, name);
-      const auto [known, is_new] = manifest.tensors.try_emplace(name, part);
-      if (is_new) continue;
-      Manifest::Tensor& whole = known->second;
-      if (whole.type != part.type || whole.shape != part.shape)
-        throw Error(ErrorCode::kBug, "ranks differ in type or shape of tensor ", name);
-      whole.slices.insert(whole.slices.end(), part.slices.begin(), part.slices.end());
-    }
-  }
-  manifest.model = parse_object(content.model_json, "model_json", ErrorCode::kBug);
-  manifest.training = parse_object(content.training_json, "training_json", ErrorCode::kBug);
-  manifest.weights_hash = weights_hash;
-  manifest.files[kTokenizerFile] = {content.tokenizer_json.size(), xxh3_128_hex(content.tokenizer_json)};
-  manifest.check("the slices of all ranks", ErrorCode::kBug);
-  return manifest;
+Committed commit_checkpoint(const fs::path& folder, const fs::path& directory, const std::vector<std::string>& shares,
+                            const CheckpointTexts& texts) {
+  const Manifest manifest = manifest_of(shares, texts);
+  const std::string text = manifest.to_text();
+  write_new_file(folder / kTokenizerFile, texts.tokenizer_json, "tokenizer");
+  write_new_file(folder / kManifestFile, text, "manifest");
+  give_name(folder, with_parent(directory));
+  Committed committed{manifest.weights_hash, text.size()};
+  for (const auto& [_, file] : manifest.files) committed.bytes += file.bytes;
+  return committed;
 }
 
-int rename_with(const fs::path& from, const fs::path& to, unsigned flags) {
-  return ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0 ? 0 : errno;
-}
-
-[[noreturn]] void fail_rename(const fs::path& from, const fs::path& to, int reason) {
-  throw Error(ErrorCode::kIo, "cannot rename ", from.string(), " to ", to.string(), ": ", system_reason(reason));
-}
-
-// Gives `temporary` the name of the checkpoint; what had it before has `temporary`'s name afterwards, or none did.
-void change_names(const fs::path& temporary, const fs::path& directory) {
-  int reason = rename_with(temporary, directory, RENAME_NOREPLACE);
-  if (reason == EEXIST) reason = rename_with(temporary, directory, RENAME_EXCHANGE);
-  if (reason == 0) return;
-  if (reason != EINVAL && reason != ENOSYS) fail_rename(temporary, directory, reason);
-
-  // NFS and some parallel file systems know no flags. Without an exchange there is a moment with neither; what was
-  // moved aside is then removed by prune_checkpoints, and the run has its older checkpoints.
-  fs::path aside = directory;
-  aside += ".old-" + random_suffix();
-  if (reason = rename_with(directory, aside, 0); reason != 0 && reason != ENOENT) fail_rename(directory, aside, reason);
-  const bool had = reason == 0;
-  if (reason = rename_with(temporary, directory, 0); reason != 0) {
-    if (had) rename_with(aside, directory, 0);
-    fail_rename(temporary, directory, reason);
-  }
-  if (had) rename_with(aside, temporary, 0);
-}
-
-// The one rename that makes a checkpoint, taken back when it cannot be made durable.
-void commit(const fs::path& temporary, const fs::path& directory) {
-  sync_path(temporary);
-  change_names(temporary, directory);
-  try {
-    sync_path(directory.parent_path());
-  } catch (...) {
-    if (rename_with(temporary, directory, RENAME_EXCHANGE) != 0) rename_with(directory, temporary, 0);
-    throw;
-  }
-}
-
-}  // namespace
-
-void write_checkpoint(Communicator& world, const fs::path& path, const CheckpointContent& content) {
-  // Absolute, so that there is a parent to sync; without a slash at the end, so that there is a name.
-  fs::path directory = fs::absolute(path).lexically_normal();
-  if (!directory.has_filename()) directory = directory.parent_path();
+Committed write_checkpoint(Communicator& world, const fs::path& path, const std::vector<TensorSlice>& slices,
+                           const CheckpointTexts& texts, const SliceData& data) {
+  const fs::path directory = with_parent(path);
   const std::string what = path.string();
   const bool first = world.rank() == 0;
-
   const fs::path temporary = together(world, what, [&] {
     if (!first) return std::string();
     fs::create_directories(directory.parent_path());
     fs::path fresh = directory;
     fresh += ".tmp-" + random_suffix();
-    if (!fs::create_directory(fresh)) throw Error(ErrorCode::kIo, fresh.string(), " exists");
+    make_folder(fresh, "folder");
     return fresh.string();
   })[0];
+  Committed committed;
   try {
-    const auto shares = together(world, what, [&] { return write_share(temporary, world.rank(), content); });
-    const std::string weights_hash = content.weights_hash();
-    together(world, what, [&] {
-      if (!first) return std::string();
-      const Manifest manifest = join_shares(shares, content, weights_hash);
-      write_new_file(temporary / kTokenizerFile, content.tokenizer_json);
-      write_new_file(temporary / kManifestFile, manifest.to_text());
-      commit(temporary, directory);
-      return std::string();
+    const auto shares = together(world, what, [&] {
+      if (!fs::exists(temporary))
+        throw Error(ErrorCode::kIo, temporary.string(), " is not there: do all ranks share that file system?");
+      return write_share(temporary, world.rank(), slices, data);
     });
+    const std::vector<std::string> results = together(world, what, [&] {
+      if (!first) return std::string();
+      const Committed mine = commit_checkpoint(temporary, directory, shares, texts);
+      return mine.weights_hash + std::to_string(mine.bytes);
+    });
+    constexpr std::size_t kHashDigits = 64;
+    committed = {results[0].substr(0, kHashDigits), std::stoull(results[0].substr(kHashDigits))};
   } catch (...) {
-    if (first) remove_quietly(temporary);
+    if (first) remove_or_warn(temporary);
     throw;
   }
-  if (first) remove_quietly(temporary);  // what had the name before, where something had
+  if (first) remove_or_warn(temporary);  // what had the name before, where something had
+  return committed;
 }
 
 }  // namespace trireme::models

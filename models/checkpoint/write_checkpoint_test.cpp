@@ -72,10 +72,10 @@ TEST(WriteCheckpoint, ReachesEveryRankWhenOneCannotWriteAndLeavesNothing) {
   // Rank 1 alone holds the large tensor, so it alone hits the limit.
   const auto save = [&](Communicator& world) {
     Share share;
-    share.content = texts(tensors);
+    share.texts = texts(tensors);
     if (world.rank() == 1) share.add(tensors[0], tensors[0].box());
     if (world.rank() == 2) share.add(tensors[1], tensors[1].box());
-    write_checkpoint(world, directory, share.content);
+    write_checkpoint(world, directory, share.slices, share.texts);
   };
   {
     const FileSizeLimit limit(400'000);
@@ -100,9 +100,9 @@ TEST(WriteCheckpoint, ReportsAFullDiskAndKeepsWhatWasThere) {
     const auto results = results_of(2, ErrorCode::kIo, [&](Communicator& world) {
       Share share;
       const auto tensors = larger_model();
-      share.content = texts(tensors);
+      share.texts = texts(tensors);
       for (const WholeTensor& tensor : tensors) share.add(tensor, part_of(tensor, 0, world.rank(), 2));
-      write_checkpoint(world, directory, share.content);
+      write_checkpoint(world, directory, share.slices, share.texts);
     });
     EXPECT_NE(results[0], "");
     EXPECT_EQ(results[0], results[1]);
@@ -138,9 +138,9 @@ TEST(WriteCheckpoint, RefusesSlicesThatDoNotTile) {
   const auto refusal = [&](const std::function<void(Share&, int)>& fill) {
     const auto results = results_of(2, ErrorCode::kBug, [&](Communicator& world) {
       Share share;
-      share.content = texts({});
+      share.texts = texts({});
       fill(share, world.rank());
-      write_checkpoint(world, directory, share.content);
+      write_checkpoint(world, directory, share.slices, share.texts);
     });
     EXPECT_EQ(results[0], results[1]);
     EXPECT_THAT(names_in(folder.path()), IsEmpty());
@@ -155,20 +155,20 @@ TEST(WriteCheckpoint, RefusesSlicesThatDoNotTile) {
                 share.add(rank == 0 ? tensor : WholeTensor("weights/a", StoredType::kFloat64, {6, 2}),
                           part_of(tensor, 0, rank, 2));
               }),
-              HasSubstr("differ in type or shape of tensor weights/a"));
+              HasSubstr("writers differ in type or shape of tensor weights/a"));
   EXPECT_THAT(refusal([&](Share& share, int rank) {
                 share.add(tensor, part_of(tensor, 0, rank, 2));
-                if (rank == 1) share.content.slices[0].offset = {4, 0};
+                if (rank == 1) share.slices[0].offset = {4, 0};
               }),
               AllOf(HasSubstr("rank 1"), HasSubstr("lies outside")));
   EXPECT_THAT(refusal([&](Share& share, int rank) {
                 share.add(tensor, part_of(tensor, 0, rank, 2));
-                if (rank == 0) share.content.model_json = "[]";
+                if (rank == 0) share.texts.model_json = "[]";
               }),
               HasSubstr("model_json is not a JSON object"));
   EXPECT_THAT(refusal([&](Share& share, int rank) {
                 share.add(tensor, part_of(tensor, 0, rank, 2));
-                share.content.slices[0].name = "../a";
+                share.slices[0].name = "../a";
               }),
               HasSubstr("not allowed"));
 }
@@ -180,10 +180,10 @@ TEST(WriteCheckpoint, PassesTheLossOfARankOn) {
   std::atomic<int> lost{0};
   const auto job = [&](Communicator& world) {
     Share share;
-    share.content = texts(tensors);
+    share.texts = texts(tensors);
     if (world.rank() == 1) throw std::runtime_error("killed");
     try {
-      write_checkpoint(world, directory, share.content);
+      write_checkpoint(world, directory, share.slices, share.texts);
     } catch (const Error& error) {
       lost += error.code() == ErrorCode::kPeerLost;
     }

@@ -8,13 +8,14 @@ import signal
 import sys
 
 import report
+from checkpoints_bench import Checkpoints
 from curves_bench import Curves
 from layouts_bench import Layouts, Memory
 from measure import ROOT, BenchError, Neighbours, default_cores, machine, revision, say, versions
 from tokenizer_bench import Tokenizer
 from train_bench import Start, Train
 
-GROUPS = {"train": Train(), "start": Start(), "tokenizer": Tokenizer(), "curves": Curves(), "layouts": Layouts(), "memory": Memory()}
+GROUPS = {"train": Train(), "start": Start(), "tokenizer": Tokenizer(), "curves": Curves(), "layouts": Layouts(), "memory": Memory(), "checkpoints": Checkpoints()}
 
 
 def parse(arguments):

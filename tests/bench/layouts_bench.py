@@ -96,7 +96,7 @@ class Memory(Group):
              "ranks (the program itself): models of 0.5 GB of weights (0.4 in bf16), saves included")
     peer = "the measured peak"
     shape = {"model.layers": 10, "model.width": 1024, "model.heads": 16, "model.ffn": 2816, "model.context": 256, "data.sequence-length": 256,
-             "data.micro-batch": 1, "data.global-batch": 4, "schedule.warmup-steps": 1, "eval.every-steps": 0, "checkpoint.every-steps": 0, "steps": 3, "threads": 1}
+             "data.micro-batch": 1, "data.global-batch": 4, "schedule.warmup-steps": 1, "eval.every-steps": 0, "checkpoint.every-steps": 1, "checkpoint.keep": 1, "steps": 3, "threads": 1}
     tiny = {"model.layers": 4, "model.width": 64, "model.heads": 2, "model.ffn": 64}
     cases = {
         "shard 0": (4, {"parallel.shard": 0}), "shard 1": (4, {"parallel.shard": 1}), "shard 2": (4, {"parallel.shard": 2, "data.global-batch": 8}),
@@ -127,7 +127,7 @@ class Memory(Group):
         return [int(path.read_text()) for path in folder.glob("peak.*")]
 
     def notes(self, results):
-        parts = ("weights", "masters", "moments", "gradients", "activations", "passing")
+        parts = ("weights", "masters", "moments", "gradients", "activations", "saving", "passing")
         yield f"| case | ranks | keys | planned: {', '.join(parts)}, MiB | the program itself, MiB |"
         yield "| --- | --- | --- | --- | --- |"
         for case, result in results.items():

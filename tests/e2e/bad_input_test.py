@@ -300,8 +300,10 @@ class BadInput(Case):
                 self.assertEqual(result.status, FAILED, result)
                 errors = [line for line in result.lines if "error: " in line]
                 self.assertEqual(len(errors), 1, result)
-                self.assertIn("No space left", errors[0])
-                self.assertIn(str(disk), errors[0])
+                self.assertIn("cannot save step 10", errors[0])
+                self.assertIn("are free in " + str(disk), errors[0])
+                self.assertIn("the newest checkpoint is of step 5", errors[0])
+                self.assertEqual(trireme.last_step(disk / "run"), 10, "training went on to its end")
                 self.assertEqual([path.name for path in (disk / "run/checkpoints").iterdir()], ["step-00000005"])
                 self.assert_sound(checkpoint(disk / "run", 5))
 

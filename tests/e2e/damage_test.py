@@ -5,7 +5,8 @@ import shutil
 import trireme
 from trireme import MODEL, Case, checkpoint, checkpoint_steps, flip_bit, repeated, run
 
-CONFIG = {"steps": 60, "checkpoint.every-steps": 20, "checkpoint.keep": 0, "model.layers": 1}
+CONFIG = {"steps": 60, "checkpoint.every-steps": 20, "checkpoint.keep": 0, "checkpoint.writers": 2,
+          "model.layers": 1}
 BATCH = 50
 
 

@@ -34,7 +34,8 @@ class Faults(Case):
         for ranks, victims in ((2, [0]), (2, [1]), (3, [0]), (3, [2]), (5, [1, 3])):
             with self.subTest(ranks=ranks, victims=victims):
                 run = self.new_run()
-                job, processes = self.started(ranks, run, 25)
+                # By then the save of step 20 is durable: the one of step 40 waits for it.
+                job, processes = self.started(ranks, run, 45)
                 killed_at = time.monotonic()
                 for victim in victims:
                     os.kill(processes[victim], signal.SIGKILL)

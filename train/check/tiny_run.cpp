@@ -7,7 +7,7 @@
 
 #include "core/base/random.h"
 #include "train/loop/evaluation.h"
-#include "train/recovery/tensor_gathering.h"
+#include "train/recovery/state_snapshot.h"
 
 namespace trireme::train {
 namespace {
@@ -53,6 +53,16 @@ void widen(double& difference, const float* a, const float* b, std::int64_t coun
 
 void widen(double& difference, const std::vector<double>& a, const std::vector<double>& b) {
   for (std::size_t i = 0; i < a.size(); ++i) widen(difference, a[i], b[i]);
+}
+
+// What a stretch of the row holds of an entry, in elements.
+struct Overlap {
+  std::int64_t in_stretch, count;
+};
+std::optional<Overlap> overlap(const FlatParameters::Entry& entry, std::int64_t begin, std::int64_t count) {
+  const std::int64_t first = std::max(entry.begin, begin), last = std::min(entry.begin + entry.count, begin + count);
+  if (first >= last) return std::nullopt;
+  return Overlap{first - begin, last - first};
 }
 
 // The rows of an engine's state, by name of the tensor: where one rank has all of it, each tensor lies in one piece.
@@ -154,17 +164,17 @@ Difference TinyRun::from(TinyRun& alone) {
       widen(mine.gradient, static_cast<const float*>(engine_.gradients().sum(at)), sums.const_data_ptr<float>() + at,
             kBlockElements);
   // As a checkpoint brings it together: every rank reads what it would write.
-  TensorGathering gathering(engine_.mesh(), engine_.parameters(),
-                            state_rows(engine_.parameters(), engine_.optimizer()));
+  StateSnapshot snapshot(
+      StatePlan(engine_.mesh(), engine_.parameters(), state_rows(engine_.parameters(), engine_.optimizer())),
+      /*writers=*/world_.size());
+  snapshot.take();
   const std::map<std::string, const float*> expected = tensors_of(alone.engine_);
-  for (std::size_t i = 0; i < gathering.slices().size(); ++i) {
-    const models::TensorSlice& slice = gathering.slices()[i];
+  for (const models::TensorSlice& slice : snapshot.slices()) {
     std::int64_t one = 1;
     for (std::size_t axis = 1; axis < slice.shape.size(); ++axis) one *= slice.shape[axis];
-    widen(mine.state, static_cast<const float*>(gathering.data(i)), expected.at(slice.name) + slice.offset[0] * one,
+    widen(mine.state, static_cast<const float*>(slice.data), expected.at(slice.name) + slice.offset[0] * one,
           slice.size[0] * one);
   }
-  gathering.finish();
 
   std::vector<Difference> all(static_cast<std::size_t>(world_.size()));
   world_.all_gather(&mine, sizeof mine, all.data(), kControl);

@@ -146,8 +146,13 @@ struct ParallelConfig {
 struct CheckpointConfig {
   std::int64_t every_steps = 1000;
   double every_seconds = 0;
+  bool auto_interval = false;
+  double stall_budget = 0.01;
+  double failure_hours = 0;
   std::int64_t keep = 3;
   std::int64_t keep_best = 0;
+  std::int64_t keep_every = 0;
+  std::int64_t writers = 0;
 
   static constexpr auto fields() {
     using C = CheckpointConfig;
@@ -155,10 +160,33 @@ struct CheckpointConfig {
         Field{"every-steps", &C::every_steps, "steps between checkpoints; 0: only the last step", Range(0, 1e15)},
         Field{"every-seconds", &C::every_seconds, "seconds between checkpoints, beside every-steps; 0: off",
               Range(0, 1e9)},
+        Field{"auto", &C::auto_interval,
+              "saves, beside the above, as often as is best for what a save costs and how often starts are lost"},
+        Field{"stall-budget", &C::stall_budget, "of auto: the most that saves may take from training, as a share of it",
+              Range(1e-6, 1)},
+        Field{"failure-hours", &C::failure_hours,
+              "of auto: mean hours between losses of the job, until the run has seen some; 0: 50,000 for each rank",
+              Range(0, 1e9)},
         Field{"keep", &C::keep, "newest checkpoints that stay; 0: all", Range(0, 1e9)},
         Field{"keep-best", &C::keep_best,
               "checkpoints of lowest validation loss that stay beside them; steps that become one are saved",
-              Range(0, 1e9)}};
+              Range(0, 1e9)},
+        Field{"keep-every", &C::keep_every, "checkpoints of steps that are multiples of this stay for ever; 0: none",
+              Range(0, 1e15)},
+        Field{"writers", &C::writers, "ranks that write a checkpoint; 0: as many as have 64 MiB to write, at least one",
+              Range(0, 1 << 20)}};
+  }
+};
+
+struct RecoveryConfig {
+  std::string on_damage = "fall-back";
+
+  static constexpr auto fields() {
+    using C = RecoveryConfig;
+    return std::tuple{Field{"on-damage", &C::on_damage,
+                            "when the newest checkpoint is damaged or not complete: fall-back takes the newest good "
+                            "one and says so, fail ends the start",
+                            OneOf("fall-back", "fail")}};
   }
 };
 
@@ -235,6 +263,7 @@ struct TrainConfig {
   PrecisionConfig precision;
   ParallelConfig parallel;
   CheckpointConfig checkpoint;
+  RecoveryConfig recovery;
   EvaluationConfig eval;
   LogConfig log;
 
@@ -256,6 +285,7 @@ struct TrainConfig {
                       Field{"precision", &C::precision, "number types"},
                       Field{"parallel", &C::parallel, "layout"},
                       Field{"checkpoint", &C::checkpoint, "when to save"},
+                      Field{"recovery", &C::recovery, "what a start does about damage"},
                       Field{"eval", &C::eval, "when to evaluate"},
                       Field{"log", &C::log, "what to record"}};
   }

@@ -178,7 +178,8 @@ TEST(TrainConfig, OnResumeWhatIsLearntStaysAndTheRestMayChange) {
     const std::string_view key = field.key;
     const std::string_view group = key.substr(0, key.find('.'));
     const bool may = group == "parallel" || group == "checkpoint" || group == "eval" || group == "log" ||
-                     key == "steps" || key == "threads" || key == "recompute" || key == "data.path";
+                     group == "recovery" || key == "steps" || key == "threads" || key == "recompute" ||
+                     key == "data.path";
     EXPECT_EQ(may_change_on_resume(key), may) << key;
   }
 }

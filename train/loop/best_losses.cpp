@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "core/base/text.h"
-#include "models/checkpoint/checkpoint.h"
+#include "models/checkpoint/run_checkpoints.h"
 
 namespace trireme::train {
 
@@ -23,10 +23,6 @@ bool BestLosses::would_keep(double loss, std::int64_t keep_best) const {
   return std::isfinite(loss) && better < keep_best;
 }
 
-bool BestLosses::add(double loss) {
-  const bool best = losses_.empty() || loss <= losses_.front();
-  losses_.insert(std::ranges::upper_bound(losses_, loss), loss);
-  return best;
-}
+void BestLosses::add(double loss) { losses_.insert(std::ranges::upper_bound(losses_, loss), loss); }
 
 }  // namespace trireme::train

@@ -17,8 +17,10 @@ class BestLosses {
   /// Whether a checkpoint with this loss would be kept for it.
   bool would_keep(double loss, std::int64_t keep_best) const;
 
-  /// Notes a checkpoint's loss. @returns whether none was lower so far
-  bool add(double loss);
+  /// Whether none was lower so far.
+  bool is_best(double loss) const { return losses_.empty() || loss <= losses_.front(); }
+  /// Notes a checkpoint's loss.
+  void add(double loss);
 
  private:
   std::vector<double> losses_;  // lowest first

@@ -21,11 +21,13 @@ TEST(BestLosses, ALossIsKeptWhileFewerThanAskedForAreAtLeastAsLow) {
 
 TEST(BestLosses, TheBestIsTheOneThatNoneWasBelow) {
   BestLosses losses;
-  EXPECT_TRUE(losses.add(3));
-  EXPECT_FALSE(losses.add(4));
-  EXPECT_TRUE(losses.add(3)) << "as low as the best";
-  EXPECT_TRUE(losses.add(2.5));
-  EXPECT_FALSE(losses.add(3));
+  EXPECT_TRUE(losses.is_best(3));
+  losses.add(3);
+  EXPECT_FALSE(losses.is_best(4));
+  EXPECT_TRUE(losses.is_best(3)) << "as low as the best";
+  EXPECT_TRUE(losses.is_best(2.5));
+  losses.add(2.5);
+  EXPECT_FALSE(losses.is_best(3));
 }
 
 TEST(BestLosses, ALossThatIsNoNumberIsNeverKept) {

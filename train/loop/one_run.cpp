@@ -6,7 +6,7 @@
 #include "core/base/build_info.h"
 #include "core/base/error.h"
 #include "core/config/sources.h"
-#include "models/checkpoint/checkpoint.h"
+#include "models/checkpoint/run_checkpoints.h"
 
 namespace trireme::train {
 

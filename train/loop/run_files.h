@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "models/checkpoint/run_owner.h"
 #include "train/loop/step_record.h"
 #include "train/loop/tensorboard.h"
+#include "train/recovery/save_interval.h"
 
 namespace trireme::train {
 
@@ -19,10 +21,10 @@ namespace trireme::train {
 /// open. A line cut short by a crash is dropped as well.
 class RunFiles {
  public:
+  /// @param owner       rank 0's, else null
   /// @param has_record  false when the step's own record is still to come: one that is there goes as well
-  /// @throws Error kIo
-  RunFiles(const std::filesystem::path& run, std::int64_t step, bool writes, bool has_record = true);
-  ~RunFiles();
+  /// @throws Error kIo, kTakenOver
+  RunFiles(const models::RunOwner* owner, std::int64_t step, bool has_record = true);
   RunFiles(const RunFiles&) = delete;
   RunFiles& operator=(const RunFiles&) = delete;
 
@@ -33,14 +35,19 @@ class RunFiles {
   void event(const std::string& name, std::int64_t step);
   /// Whether the newest event is the run's end.
   bool has_ended() const { return ended_; }
+  /// What the events tell of the starts before this one.
+  const FailureHistory& history() const { return history_; }
   /// Makes what was written durable.
   void sync();
+  /// Of the two logs alone, from any thread.
+  void sync_logs() const;
 
  private:
-  void append(int file, const std::string& name, const nlohmann::json& record);
-  int metrics_ = -1, events_ = -1;
+  void append(const Descriptor& file, const std::string& name, const nlohmann::json& record);
+  Descriptor metrics_{-1}, events_{-1};
   TensorBoard tensorboard_;
   bool ended_ = false;
+  FailureHistory history_;
 };
 
 }  // namespace trireme::train

@@ -45,18 +45,19 @@ class RunFilesTest : public ::testing::Test {
   }
 
   const fs::path run_;
+  const models::RunOwner owner_ = models::RunOwner::claim(run_);
 };
 
 TEST_F(RunFilesTest, AStepWhoseRecordIsStillToComeLosesTheOneThatIsThere) {
   put("metrics.jsonl", "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n");
   put("events.jsonl", "{\"step\":2}\n{\"step\":3}\n");
-  RunFiles files(run_, 2, true, /*has_record=*/false);
+  RunFiles files(&owner_, 2, /*has_record=*/false);
   EXPECT_THAT(steps("metrics.jsonl"), ElementsAre(1));
   EXPECT_THAT(steps("events.jsonl"), ElementsAre(2));
 }
 
 TEST_F(RunFilesTest, ARecordHoldsTheMembersThatRunMdNames) {
-  RunFiles files(run_, 0, true);
+  RunFiles files(&owner_, 0);
   StepRecord with = record(1);
   with.eval = {{"validation", 2.5, 1.5, {}, {}}, {"web", 3, 2, 2.75, 1.75}};
   files.metrics(with);
@@ -65,8 +66,8 @@ TEST_F(RunFilesTest, ARecordHoldsTheMembersThatRunMdNames) {
   for (const auto& [name, value] : line.items()) members.push_back(name);
   EXPECT_THAT(members,
               UnorderedElementsAre("step", "time", "tokens", "loss", "grad_norm", "learning_rate", "tokens_per_second",
-                                   "mfu", "step_ms", "data_wait_ms", "checkpoint_stall_ms", "eval_loss", "eval",
-                                   "memory_bytes", "samples_hash"));
+                                   "mfu", "step_ms", "data_wait_ms", "checkpoint_stall_ms", "checkpoint_write_ms",
+                                   "eval_loss", "eval", "memory_bytes", "samples_hash"));
   EXPECT_EQ(line.at("eval_loss"), 2.5) << "of the first one";
   EXPECT_EQ(line.at("eval"), json::parse(R"({"validation": {"loss": 2.5, "bits_per_byte": 1.5},
       "web": {"loss": 3.0, "bits_per_byte": 2.0, "ema_loss": 2.75, "ema_bits_per_byte": 1.75}})"));
@@ -76,12 +77,12 @@ TEST_F(RunFilesTest, ARecordHoldsTheMembersThatRunMdNames) {
 
 TEST_F(RunFilesTest, ResumingDropsRecordsPastTheRestoredStep) {
   {
-    RunFiles files(run_, 0, true);
+    RunFiles files(&owner_, 0);
     files.event("start", 0);
     for (const std::int64_t step : {1, 2, 3, 4}) files.metrics(record(step));
     files.event("eval", 4);
   }
-  RunFiles files(run_, 2, true);
+  RunFiles files(&owner_, 2);
   EXPECT_THAT(steps("metrics.jsonl"), ElementsAre(1, 2));
   EXPECT_THAT(steps("events.jsonl"), ElementsAre(0));
   files.metrics(record(3));
@@ -91,7 +92,7 @@ TEST_F(RunFilesTest, ResumingDropsRecordsPastTheRestoredStep) {
 TEST_F(RunFilesTest, StartingAnewKeepsNothing) {
   put("metrics.jsonl", "{\"step\":1}\n");
   put("events.jsonl", "{\"step\":0,\"event\":\"start\"}\n");
-  const RunFiles files(run_, 0, true);
+  const RunFiles files(&owner_, 0);
   EXPECT_THAT(steps("metrics.jsonl"), IsEmpty());
   EXPECT_THAT(steps("events.jsonl"), IsEmpty());
 }
@@ -105,14 +106,14 @@ TEST_F(RunFilesTest, LinesThatAreNoRecordsAreDropped) {
       "\n"
       "{\"step\":2}\n"
       "{\"step\":3,\"lo");
-  const RunFiles files(run_, 9, true);
+  const RunFiles files(&owner_, 9);
   EXPECT_THAT(steps("metrics.jsonl"), ElementsAre(1, 2));
 }
 
 TEST_F(RunFilesTest, AnOlderProcessThatStillWritesIsShutOut) {
-  RunFiles old(run_, 0, true);
+  RunFiles old(&owner_, 0);
   old.metrics(record(1));
-  RunFiles files(run_, 1, true);
+  RunFiles files(&owner_, 1);
   old.metrics(record(2));
   old.event("late", 2);
   files.metrics(record(7));
@@ -121,7 +122,7 @@ TEST_F(RunFilesTest, AnOlderProcessThatStillWritesIsShutOut) {
 }
 
 TEST_F(RunFilesTest, AnEventHasItsNameStepTimeAndDetails) {
-  RunFiles files(run_, 0, true);
+  RunFiles files(&owner_, 0);
   files.event("checkpoint-durable", 5, {{"weights_hash", "ab"}});
   const json line = json::parse(read_file(run_ / "events.jsonl"));
   EXPECT_EQ(line.at("event"), "checkpoint-durable");
@@ -138,26 +139,63 @@ TEST_F(RunFilesTest, TensorBoardGetsAFileAStartThatSortsBehindTheOlderAndVoidsTh
     return found;
   };
   {
-    const RunFiles first(run_, 0, true);
+    const RunFiles first(&owner_, 0);
   }
   put("tensorboard/events.out.tfevents.1.somebody", "else's");
   put("tensorboard/events.out.tfevents.9999999998.trireme", "of a clock that was ahead");
-  const RunFiles second(run_, 0, true);
+  const RunFiles second(&owner_, 0);
   EXPECT_THAT(sizes(),
               ElementsAre(Pair("events.out.tfevents.1.somebody", 6), Pair("events.out.tfevents.9999999998.trireme", 0),
                           Pair("events.out.tfevents.9999999999.trireme", Gt(0u))));
 }
 
 TEST_F(RunFilesTest, OtherRanksWriteNothing) {
-  RunFiles files(run_, 0, false);
+  RunFiles files(nullptr, 0);
   files.metrics(record(1));
   files.event("start", 0);
   files.sync();
-  EXPECT_TRUE(fs::is_empty(run_));
+  EXPECT_FALSE(fs::exists(run_ / "metrics.jsonl") || fs::exists(run_ / "events.jsonl"));
 }
 
 TEST_F(RunFilesTest, ARunDirectoryThatIsGoneIsNamed) {
-  EXPECT_THAT([&] { RunFiles(run_ / "gone", 0, true); }, ThrowsMessage<Error>(HasSubstr("gone/")));
+  const fs::path gone = run_ / "gone";
+  const models::RunOwner owner = models::RunOwner::claim(gone);
+  fs::remove_all(gone);
+  EXPECT_THAT([&] { RunFiles(&owner, 0); }, ThrowsMessage<Error>(HasSubstr("gone")));
+}
+
+TEST_F(RunFilesTest, StartsThatDidNotEndAreCountedAsLost) {
+  const auto event = [](const char* name, int step, int time) {
+    return "{\"event\":\"" + std::string(name) + "\",\"step\":" + std::to_string(step) +
+           ",\"time\":" + std::to_string(time) + "}\n";
+  };
+  put("events.jsonl", event("start", 0, 100) + event("checkpoint-durable", 5, 160) + event("resumed", 5, 1000) +
+                          event("stopped", 7, 1030) + event("resumed", 7, 2000) + event("eval", 8, 2010));
+  EXPECT_EQ(RunFiles(&owner_, 8).history().failures, 2) << "the first start and the last one";
+  EXPECT_EQ(RunFiles(&owner_, 8).history().seconds, 60 + 30 + 10);
+  put("events.jsonl", event("start", 0, 100) + event("end", 5, 160));
+  EXPECT_EQ(RunFiles(&owner_, 5).history().failures, 0);
+}
+
+// Whoever still has the old logs open, and TensorBoard's file, writes to nowhere.
+TEST_F(RunFilesTest, AnEarlierStartThatWakesUpChangesNoByteThatIsRead) {
+  const auto everything = [&] {
+    std::map<std::string, std::string> all;
+    for (const auto& entry : fs::recursive_directory_iterator(run_))
+      if (entry.is_regular_file()) all[entry.path().string()] = read_file(entry.path());
+    return all;
+  };
+  RunFiles old(&owner_, 0);
+  old.metrics(record(1));
+  const models::RunOwner owner = models::RunOwner::claim(run_);
+  RunFiles now(&owner, 1);
+  const auto before = everything();
+  old.metrics(record(2));
+  old.event("eval", 2);
+  old.sync();
+  EXPECT_EQ(everything(), before);
+  EXPECT_THROW(RunFiles(&owner_, 1), Error);
+  EXPECT_EQ(everything(), before);
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ std::vector<LeafReport> exchange(Communicator& world, const MeshShape& shape, st
     std::memcpy(&report, theirs, sizeof report);
     together.abandoned |= report.abandoned;
     together.stop |= report.stop;
+    if (rank == 0) together.save_phase = report.save_phase;
     if (rank == 0) together.save_due = report.save_due;
     together.resident_bytes += report.resident_bytes;
     together.peak_bytes += report.peak_bytes;

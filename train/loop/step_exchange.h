@@ -21,6 +21,7 @@ enum StopReason : std::int64_t { kNone = 0, kSignal = 1, kTimeLimit = 2 };
 struct StepReport {
   std::int64_t abandoned = 0;       ///< StopReason, seen while micro-batches were left; any rank's
   std::int64_t stop = 0;            ///< StopReason to stop after this step; any rank's
+  std::int64_t save_phase = 0;      ///< SavePhase; rank 0's
   std::int64_t save_due = 0;        ///< by the clock; rank 0's, so that one clock decides
   std::int64_t resident_bytes = 0;  ///< now; the ranks' sum
   std::int64_t peak_bytes = 0;      ///< at any time; the ranks' sum

@@ -58,7 +58,8 @@ StepRecord record_from_json(const json& record) {
   record.at(names::kStep).get_to(r.step);
   record.at(names::kSamplesHash).get_to(r.samples_hash);
   for (const Metric& metric : kMetrics)
-    std::visit([&](const auto member) { record.at(metric.name).get_to(r.*member); }, metric.member);
+    if (metric.name != std::string_view("checkpoint_write_ms") || record.contains(metric.name))  // older ones lack it
+      std::visit([&](const auto member) { record.at(metric.name).get_to(r.*member); }, metric.member);
   return r;
 }
 

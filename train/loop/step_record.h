@@ -28,7 +28,7 @@ struct StepRecord {
   std::int64_t step = 0, tokens = 0;
   double loss = 0, grad_norm = 0, learning_rate = 0;
   double tokens_per_second = 0, mfu = 0;
-  double step_ms = 0, data_wait_ms = 0, checkpoint_stall_ms = 0;
+  double step_ms = 0, data_wait_ms = 0, checkpoint_stall_ms = 0, checkpoint_write_ms = 0;
   std::vector<SetLoss> eval;      ///< of this step, if it was evaluated; the first one is the main one
   std::int64_t memory_bytes = 0;  ///< resident, over all ranks
   std::string samples_hash;
@@ -52,6 +52,7 @@ inline constexpr std::array kMetrics = {
     Metric{"step_ms", "speed/step_ms", &StepRecord::step_ms},
     Metric{"data_wait_ms", "speed/data_wait_ms", &StepRecord::data_wait_ms},
     Metric{"checkpoint_stall_ms", "speed/checkpoint_stall_ms", &StepRecord::checkpoint_stall_ms},
+    Metric{"checkpoint_write_ms", "speed/checkpoint_write_ms", &StepRecord::checkpoint_write_ms},
     Metric{"memory_bytes", "memory/resident_bytes", &StepRecord::memory_bytes},
 };
 
@@ -70,7 +71,8 @@ inline constexpr const char *kStep = "step", *kTime = "time", *kSamplesHash = "s
                             *kText = "text", *kNumber = "number";
 inline constexpr const char *kStart = "start", *kResumed = "resumed", *kEval = "eval", *kSample = "sample",
                             *kEnd = "end", *kCheckpointRequested = "checkpoint-requested",
-                            *kCheckpointDurable = "checkpoint-durable", *kStopped = "stopped";
+                            *kCheckpointDurable = "checkpoint-durable", *kCheckpointFailed = "checkpoint-failed",
+                            *kStopped = "stopped";
 }  // namespace names
 
 /// As in metrics.jsonl but for the time, and back but for `eval`. @throws nlohmann::json::exception

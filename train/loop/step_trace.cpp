@@ -4,13 +4,14 @@
 #include <string>
 #include <utility>
 
-#include "core/base/files.h"
+#include "core/base/durable.h"
 #include "core/base/log.h"
 
 namespace trireme::train {
 
-StepTrace::StepTrace(Communicator& world, const LogConfig& config, std::filesystem::path run)
-    : world_(world), steps_(config.traced_steps()), run_(std::move(run)) {}
+StepTrace::StepTrace(Communicator& world, const LogConfig& config, std::filesystem::path run,
+                     std::filesystem::path staging)
+    : world_(world), steps_(config.traced_steps()), run_(std::move(run)), staging_(std::move(staging)) {}
 
 StepTrace::~StepTrace() {
   step_.reset();
@@ -47,8 +48,10 @@ bool StepTrace::finish() {
   // A run is not to end for it.
   bool written = true;
   try {
+    // First, as it fails where another start owns the run.
+    write_new_file(staging_ / name, trace_->to_json("rank " + std::to_string(world_.rank()), world_.rank()), "trace");
     std::filesystem::create_directories(folder());
-    write_file_atomically(folder() / name, trace_->to_json("rank " + std::to_string(world_.rank()), world_.rank()));
+    move_over(staging_ / name, folder() / name, "trace");
   } catch (const std::exception& error) {
     log_warning(std::string("no trace: ") + error.what());
     written = false;

@@ -14,7 +14,8 @@ namespace trireme::train {
 class StepTrace {
  public:
   /// @throws Error kUsage
-  StepTrace(Communicator& world, const LogConfig& config, std::filesystem::path run);
+  /// @param staging  RunOwner::folder()
+  StepTrace(Communicator& world, const LogConfig& config, std::filesystem::path run, std::filesystem::path staging);
   ~StepTrace();
   StepTrace(const StepTrace&) = delete;
   StepTrace& operator=(const StepTrace&) = delete;
@@ -30,7 +31,7 @@ class StepTrace {
  private:
   Communicator& world_;
   const std::optional<StepRange> steps_;
-  const std::filesystem::path run_;
+  const std::filesystem::path run_, staging_;
   std::int64_t first_ = 0, last_ = 0;
   std::optional<Trace> trace_;
   std::optional<TraceSpan> step_;

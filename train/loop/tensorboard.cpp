@@ -4,10 +4,11 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <utility>
+#include <vector>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
+#include "core/base/log.h"
 #include "core/base/text.h"
 #include "train/loop/step_record.h"
 
@@ -40,8 +41,8 @@ double now() { return std::chrono::duration<double>(std::chrono::system_clock::n
 
 }  // namespace
 
-TensorBoard::TensorBoard(const std::filesystem::path& run) {
-  const fs::path folder = run / "tensorboard";
+TensorBoard::TensorBoard(const models::RunOwner& owner) {
+  const fs::path &run = owner.run(), folder = run / "tensorboard";
   std::error_code failed;
   fs::create_directory(folder, failed);
   if (failed) throw Error(ErrorCode::kIo, "cannot create ", folder.string(), ": ", failed.message());
@@ -51,12 +52,14 @@ TensorBoard::TensorBoard(const std::filesystem::path& run) {
   std::string digits = std::to_string(number);
   digits.insert(0, 10 - std::min<std::size_t>(10, digits.size()), '0');
   path_ = folder / (std::string(kPrefix) + digits + std::string(kSuffix));
-  file_ = EventFile(path_, now());
+  const fs::path fresh = owner.fresh("tensorboard");
+  file_ = EventFile(fresh, now());
   if (fs::exists(run / "config.yaml")) {
     file_.begin(0, now());
     file_.text("config", well_formed_utf8(read_file(run / "config.yaml", 1 << 24)));
     file_.end();
   }
+  owner.give(fresh, path_);
 }
 
 void TensorBoard::metrics(const json& record) {
@@ -90,18 +93,23 @@ void TensorBoard::event(const json& record) {
   file_.end();
 }
 
-void TensorBoard::void_older() {
+void TensorBoard::void_older(const models::RunOwner& owner) {
   if (path_.empty()) return;
   file_.flush();
-  fs::path newest;          // of the older ones
-  std::error_code ignored;  // what stays is read before the new file, and voided by it
-  for (const auto& entry : fs::directory_iterator(path_.parent_path(), ignored)) {
-    if (number_of(entry.path()) < 0 || entry.path() == path_) continue;
-    const bool is_newer = newest.empty() || number_of(entry.path()) > number_of(newest);
-    const fs::path older = is_newer ? std::exchange(newest, entry.path()) : entry.path();
-    if (!older.empty()) fs::remove(older, ignored);
-  }
-  if (!newest.empty()) fs::resize_file(newest, 0, ignored);
+  std::vector<fs::path> older;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(path_.parent_path(), ignored))
+    if (number_of(entry.path()) >= 0 && entry.path() != path_) older.push_back(entry.path());
+  std::ranges::sort(older, {}, number_of);
+  for (const fs::path& path : older) try {
+      if (path == older.back())
+        owner.put(path, "");  // a new file: who still writes into the old one writes to nowhere
+      else
+        owner.remove(path);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kTakenOver) throw;
+      log_debug(error.what());  // what stays is read before the new file, and voided by it
+    }
 }
 
 }  // namespace trireme::train

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 
+#include "models/checkpoint/run_owner.h"
 #include "train/loop/event_file.h"
 
 namespace trireme::train {
@@ -17,13 +18,13 @@ class TensorBoard {
   TensorBoard() = default;  ///< writes nothing
   /// Begins a new file; call metrics() and event() with what the logs hold, then void_older().
   /// @throws Error kIo
-  explicit TensorBoard(const std::filesystem::path& run);
+  explicit TensorBoard(const models::RunOwner& owner);
 
   /// Takes a line of metrics.jsonl.
   void metrics(const nlohmann::json& record);
   /// Takes a line of events.jsonl: evaluations and samples of text are shown, the rest is not.
   void event(const nlohmann::json& record);
-  void void_older();
+  void void_older(const models::RunOwner& owner);
 
   void flush() { file_.flush(); }
   void sync() { file_.sync(); }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
@@ -16,7 +17,8 @@
 #include "core/base/text.h"
 #include "core/config/sources.h"
 #include "data/loader/loader.h"
-#include "models/checkpoint/checkpoint.h"
+#include "models/checkpoint/run_checkpoints.h"
+#include "models/checkpoint/run_owner.h"
 #include "train/loop/best_losses.h"
 #include "train/loop/console.h"
 #include "train/loop/deadline.h"
@@ -26,10 +28,13 @@
 #include "train/loop/peak.h"
 #include "train/loop/run_files.h"
 #include "train/loop/samples.h"
+#include "train/loop/save_clock.h"
 #include "train/loop/step_trace.h"
 #include "train/loop/training_data.h"
 #include "train/optim/schedule.h"
+#include "train/recovery/checkpoint_saver.h"
 #include "train/recovery/resume.h"
+#include "train/recovery/state_loading.h"
 #include "train/recovery/training_state.h"
 
 namespace trireme::train {
@@ -61,49 +66,108 @@ class Trainer {
   TrainingResult train(const std::string& resume) {
     expect_one_run(world_, config_, run_,
                    "--resume: " + resume + "\ncorpus: " + data_.content() + "\n" + evaluations_.contents());
-    resume_from(resume);
-    if (state_.step > config_.steps)
-      throw Error(ErrorCode::kUsage, "steps is ", config_.steps, ", but ", run_.string(), " has reached step ",
-                  state_.step, "; to go back, add --resume=STEP of an earlier checkpoint");
-    world_.barrier();  // all have read what is there before rank 0 writes
+    ResumePoint point = resume_from(resume);
+    // Nothing has been changed so far: a start that cannot be ends no other one.
+    std::optional<models::RunOwner> owner;
+    std::string folder;
     if (is_first()) {
-      std::filesystem::create_directories(run_ / "checkpoints");
-      TrainConfig copy = config_;
-      write_file_atomically(run_ / "config.yaml", to_yaml(fields_of(copy)));
+      owner.emplace(models::RunOwner::claim(run_, starts_before_));
+      folder = owner->folder().string() + (models::checkpoint_steps(run_) == point.seen ? "=" : "!");
     }
-    best_losses_.read(world_, run_);
-    RunFiles files(run_, state_.step, is_first(), /*has_record=*/!state_.unfinished);
+    folder = world_.all_gather_text(folder)[0];
+    // Whoever owned the run before may have saved once more meanwhile, and can no longer.
+    if (folder.back() == '!') point = resume_from(resume);
+    folder.pop_back();
+    try {
+      if (owner) {
+        settle(*owner, point, retention());
+        TrainConfig copy = config_;
+        owner->put(run_ / "config.yaml", to_yaml(fields_of(copy)));
+      }
+      world_.barrier();
+      best_losses_.read(world_, run_);
+      Session session(*this, owner ? &*owner : nullptr, folder);
+      const TrainingResult result = this->train(session);
+      if (owner) owner->release();
+      return result;
+    } catch (const Error& error) {
+      // A path that is gone has a reason.
+      if (owner && (error.code() == ErrorCode::kIo || error.code() == ErrorCode::kNotFound)) owner->check();
+      throw;
+    }
+  }
+
+ private:
+  // What one start has, from where the run is its own.
+  struct Session {
+    Session(Trainer& trainer, const models::RunOwner* run_owner, const std::filesystem::path& folder)
+        : owner(run_owner),
+          files(run_owner, trainer.state_.step, /*has_record=*/!trainer.state_.unfinished),
+          trace(trainer.engine_.mesh().world(), trainer.config_.log, trainer.run_, folder),
+          clock(trainer.config_.checkpoint, trainer.world_.size(), files.history()),
+          saver(trainer.engine_.mesh(), trainer.engine_.parameters(), trainer.engine_.optimizer(),
+                trainer.config_.checkpoint, trainer.run_, run_owner, folder,
+                models::model_json(trainer.config_.model, trainer.data_.vocabulary_size()),
+                trainer.data_.tokenizer_json()) {}
+
+    const models::RunOwner* const owner;  // on rank 0
+    RunFiles files;
+    std::optional<Console> console;
+    StepTrace trace;
+    SaveClock clock;
+    CheckpointSaver saver;  // its thread is done with all the above before they go
+  };
+
+  bool is_first() const { return world_.rank() == 0; }
+
+  models::Retention retention() const {
+    return {config_.checkpoint.keep, config_.checkpoint.keep_best, config_.checkpoint.keep_every};
+  }
+
+  TrainingResult train(Session& session) {
     if (state_.step == config_.steps && !state_.unfinished) {
       // Complete. A crash right behind the last checkpoint may have left the end out of the log.
-      end(files);
+      end(session);
       return result(true);
     }
     world_.barrier();
     peak_flops_ = measured_peak_flops(engine_.parameters().compute_type()) * world_.size();
-    Console console(is_first(), state_.step, config_.steps, peak_flops_);
-    files.event(state_.step == 0 ? names::kStart : names::kResumed, state_.step,
-                {{"ranks", world_.size()}, {"threads", at::get_num_threads()}, {"fingerprint", state_.fingerprint}});
+    Console& console = session.console.emplace(is_first(), state_.step, config_.steps, peak_flops_);
+    json details = {{"ranks", world_.size()}, {"threads", at::get_num_threads()}, {"fingerprint", state_.fingerprint}};
+    if (session.owner) details["generation"] = session.owner->generation();
+    if (state_.step > 0) details["restore_ms"] = restore_ms_;
+    session.files.event(state_.step == 0 ? names::kStart : names::kResumed, state_.step, details);
+    if (session.owner && session.owner->before())
+      console.line("the start before, " + *session.owner->before() +
+                   ", did not say that it ended: it can no longer change the run");
     if (state_.step > 0) console.line("resumed at step " + std::to_string(state_.step));
-    return loop(files, console);
+    return loop(session);
   }
 
- private:
-  bool is_first() const { return world_.rank() == 0; }
-
-  void end(RunFiles& files) {
+  void end(Session& session) {
+    RunFiles& files = session.files;
     if (!files.has_ended()) files.event(names::kEnd, state_.step, json::parse(result(true).json));
     files.sync();
   }
 
   // Leaves state, weights and moments as after the step that the run goes on from.
-  void resume_from(const std::string& resume) {
-    if (restore_run(world_, run_, resume, config_.checkpoint.keep_best,
-                    [&](const models::Checkpoint& checkpoint) { restore(checkpoint); })) {
+  ResumePoint resume_from(const std::string& resume) {
+    const auto begin = Clock::now();
+    const ResumePoint point = restore_run(world_, run_, resume, config_.recovery.on_damage == "fall-back",
+                                          [&](const models::Checkpoint& checkpoint) { restore(checkpoint); });
+    if (point.step) {
+      loading_->spread();
+      loading_.reset();
+      restore_ms_ = 1000 * seconds_since(begin);
       engine_.parameters().publish();
-      return;
+    } else {
+      state_ = fresh_state();
+      engine_.initialise();
     }
-    state_ = fresh_state();
-    engine_.initialise();
+    if (state_.step > config_.steps)
+      throw Error(ErrorCode::kUsage, "steps is ", config_.steps, ", but ", run_.string(), " has reached step ",
+                  state_.step, "; to go back, add --resume=STEP of an earlier checkpoint");
+    return point;
   }
 
   TrainingState fresh_state() const {
@@ -121,7 +185,9 @@ class Trainer {
       throw Error(ErrorCode::kUsage, where,
                   " holds another model than the config describes: ", checkpoint.model_json());
     data_.expect_content(state.corpus_hash, where);
-    load_tensors(checkpoint, engine_.parameters(), engine_.optimizer());
+    loading_.emplace(
+        StatePlan(engine_.mesh(), engine_.parameters(), state_rows(engine_.parameters(), engine_.optimizer())));
+    loading_->read(checkpoint);
     if (state.fingerprint != state_.fingerprint && is_first())
       log_warning("losses and weights may differ in their last bits from here on: the run was saved with " +
                   state.fingerprint + ", this is " + state_.fingerprint);
@@ -133,10 +199,10 @@ class Trainer {
     state_ = std::move(state);
     state_.fingerprint = fingerprint;
     weights_hash_ = checkpoint.weights_hash();
-    saved_step_ = state_.step;
+    saved_step_ = durable_step_ = state_.step;
   }
 
-  TrainingResult loop(RunFiles& files, Console& console) {
+  TrainingResult loop(Session& session) {
     const Share& share = engine_.share();
     data::LoaderPlan plan;
     plan.micro_batch = config_.data.micro_batch;
@@ -149,23 +215,22 @@ class Trainer {
     std::optional<data::Loader> loader;
     if (engine_.stages().reads()) loader.emplace(data_, plan, augmentation_);
 
-    last_save_ = Clock::now();
     if (state_.unfinished) {
       // The evaluation of this step was stopped, and its checkpoint says so: it is saved again.
       const StepRecord record = *std::exchange(state_.unfinished, std::nullopt);
-      saved_step_ = -1;
-      if (const std::int64_t reason = finish_step(record, /*save_due=*/true, kNone, files, console))
-        return stopped(reason, files, console);
+      saved_step_ = durable_step_ = -1;
+      if (const std::int64_t reason = finish_step(record, /*save_due=*/true, kNone, session))
+        return stopped(reason, session);
     }
     double rate_seconds = 0;
     std::int64_t rate_steps = 0, session_steps = 0;
     while (state_.step < config_.steps) {
-      trace_.before(state_.step + 1);
+      session.trace.before(state_.step + 1);
       const auto start = Clock::now();
-      const StepOutcome outcome = step(loader);
+      const StepOutcome outcome = step(loader, session);
       if (outcome.abandoned) {
-        if (state_.step > 0) save(files);
-        return stopped(outcome.abandoned, files, console);
+        if (state_.step > 0) save_and_wait(session);
+        return stopped(outcome.abandoned, session);
       }
       const double seconds = seconds_since(start);
       deadline_.step_took(seconds);
@@ -181,49 +246,55 @@ class Trainer {
       record.mfu = record.tokens_per_second *
                    engine_.stages().whole().training_flops_per_token(config_.data.sequence_length) / peak_flops_;
       const bool by_steps = config_.checkpoint.every_steps > 0 && state_.step % config_.checkpoint.every_steps == 0;
-      if (const std::int64_t reason = finish_step(record, by_steps || outcome.save_due, outcome.stop, files, console))
-        return stopped(reason, files, console);
-      if (trace_.after(state_.step)) tell_of_trace(console);
+      if (const auto saved = session.saver.advance(outcome.save_phase)) take(*saved, session);
+      if (const std::int64_t reason = finish_step(record, by_steps || outcome.save_due, outcome.stop, session))
+        return stopped(reason, session);
+      if (session.trace.after(state_.step)) tell_of_trace(session);
     }
-    if (trace_.finish()) tell_of_trace(console);
-    end(files);
-    console.line("checkpoint of step " + std::to_string(state_.step) + " is durable");
+    if (session.trace.finish()) tell_of_trace(session);
+    end(session);
     return result(true);
   }
 
   // Evaluates, logs and saves what is due after a step. Returns the StopReason for which the run ends here.
-  std::int64_t finish_step(StepRecord record, bool save_due, std::int64_t stop, RunFiles& files, Console& console) {
+  std::int64_t finish_step(StepRecord record, bool save_due, std::int64_t stop, Session& session) {
     const bool is_last = state_.step == config_.steps;
     if (!evaluations_.empty() && (is_last || state_.step % config_.eval.every_steps == 0)) {
-      if (const std::int64_t reason = evaluate(record, files, console)) {
+      if (const std::int64_t reason = evaluate(record, session)) {
         state_.unfinished = record;
-        saved_step_ = -1;
-        save(files);
+        saved_step_ = durable_step_ = -1;
+        save_and_wait(session);
         return reason;
       }
-      save_due = save_due || best_losses_.would_keep(*state_.eval_loss, config_.checkpoint.keep_best);
+      BestLosses losses = best_losses_;
+      if (session.saver.is_under_way() && saved_eval_loss_) losses.add(*saved_eval_loss_);
+      save_due = save_due || losses.would_keep(*state_.eval_loss, config_.checkpoint.keep_best);
     }
     // The record goes first: a checkpoint must never be ahead of the log that leads to it.
     if (is_last || !record.eval.empty() || state_.step % config_.log.every_steps == 0) {
       record.checkpoint_stall_ms = std::exchange(stall_ms_, 0);
-      files.metrics(record);
+      record.checkpoint_write_ms = std::exchange(write_ms_, 0);
+      session.files.metrics(record);
     }
-    console.step(record);
-    if (is_last || save_due || stop) save(files);
+    session.console->step(record);
+    if (is_last || stop)
+      save_and_wait(session);
+    else if (save_due)
+      save(session);
     return is_last ? kNone : stop;
   }
 
-  void tell_of_trace(Console& console) const {
-    console.line("trace: " + trace_.folder().string() + ", for https://ui.perfetto.dev");
+  void tell_of_trace(Session& session) const {
+    session.console->line("trace: " + session.trace.folder().string() + ", for https://ui.perfetto.dev");
   }
 
-  TrainingResult stopped(std::int64_t reason, RunFiles& files, Console& console) {
-    if (trace_.finish()) tell_of_trace(console);
+  TrainingResult stopped(std::int64_t reason, Session& session) {
+    if (session.trace.finish()) tell_of_trace(session);
     const bool by_signal = reason & kSignal;
-    files.event(names::kStopped, state_.step, {{"reason", by_signal ? "signal" : "time-limit"}});
-    files.sync();
-    console.line((by_signal ? "stopping on request" : "stopping for the time limit") + std::string(": step ") +
-                 std::to_string(state_.step) + (state_.step > 0 ? " is saved" : " has nothing to save"));
+    session.files.event(names::kStopped, state_.step, {{"reason", by_signal ? "signal" : "time-limit"}});
+    session.files.sync();
+    session.console->line((by_signal ? "stopping on request" : "stopping for the time limit") + std::string(": step ") +
+                          std::to_string(state_.step) + (state_.step > 0 ? " is saved" : " has nothing to save"));
     return result(false);
   }
 
@@ -236,10 +307,11 @@ class Trainer {
   struct StepOutcome {
     std::int64_t abandoned = kNone, stop = kNone;
     bool save_due = false;
+    SavePhase save_phase = SavePhase::kDone;
     StepRecord record;
   };
 
-  StepOutcome step(std::optional<data::Loader>& loader) {
+  StepOutcome step(std::optional<data::Loader>& loader, Session& session) {
     const auto begin = Clock::now();
     StepReport report;
     const auto source = [&](std::int64_t) {
@@ -250,14 +322,20 @@ class Trainer {
       return batch;
     };
     const auto give_up = [&] {
+      poll(session);
       return (report.abandoned = report.abandoned ? report.abandoned : stop_reason()) != kNone;
     };
     std::vector<LeafReport> leaves = engine_.accumulate(state_.step, source, give_up);
     report.stop = stop_reason();
     if (is_first() && deadline_.passes_in_next_step(seconds_since(process_start_), seconds_since(begin)))
       report.stop |= kTimeLimit;
-    report.save_due =
-        config_.checkpoint.every_seconds > 0 && seconds_since(last_save_) >= config_.checkpoint.every_seconds;
+    poll(session);
+    report.save_phase = static_cast<std::int64_t>(session.saver.phase());
+    report.save_due = !session.saver.is_under_way() && session.clock.is_due();
+    if (session.owner && seconds_since(owner_checked_) >= 1) {
+      owner_checked_ = Clock::now();
+      session.owner->check();
+    }
     report.resident_bytes = resident_bytes();
     report.peak_bytes = peak_resident_bytes();
     leaves = engine_.exchange(report, std::move(leaves));
@@ -266,6 +344,7 @@ class Trainer {
     outcome.abandoned = report.abandoned;
     outcome.stop = report.stop;
     outcome.save_due = report.save_due;
+    outcome.save_phase = static_cast<SavePhase>(report.save_phase);
     outcome.record.memory_bytes = report.resident_bytes;
     outcome.record.data_wait_ms = report.data_wait_ms;
     if (outcome.abandoned) return outcome;
@@ -298,59 +377,131 @@ class Trainer {
   }
 
   // Returns the StopReason that ended it early; then nothing of it is kept.
-  std::int64_t evaluate(StepRecord& record, RunFiles& files, Console& console) {
+  std::int64_t evaluate(StepRecord& record, Session& session) {
     const TraceSpan span(kTraceCompute, "evaluation");
-    EvaluationSets::Outcome outcome =
-        evaluations_.run(engine_.stages(), engine_.optimizer(), [this] { return stop_reason(); });
+    EvaluationSets::Outcome outcome = evaluations_.run(engine_.stages(), engine_.optimizer(), [&] {
+      poll(session);
+      return stop_reason();
+    });
     if (outcome.stopped) return outcome.stopped;
     record.eval = std::move(outcome.sets);
     state_.eval_loss = record.eval.front().loss;
     state_.eval_bits_per_byte = record.eval.front().bits_per_byte;
     state_.eval_step = state_.step;
-    files.event(names::kEval, state_.step,
-                {{names::kEvalLoss, *state_.eval_loss},
-                 {names::kEvalBitsPerByte, *state_.eval_bits_per_byte},
-                 {names::kEval, to_json(record.eval)}});
-    for (const SetLoss& set : record.eval) console.line("step " + std::to_string(state_.step) + ": " + loss_text(set));
-    write_samples(files, console);
+    session.files.event(names::kEval, state_.step,
+                        {{names::kEvalLoss, *state_.eval_loss},
+                         {names::kEvalBitsPerByte, *state_.eval_bits_per_byte},
+                         {names::kEval, to_json(record.eval)}});
+    for (const SetLoss& set : record.eval)
+      session.console->line("step " + std::to_string(state_.step) + ": " + loss_text(set));
+    write_samples(session);
     return kNone;
   }
 
-  void write_samples(RunFiles& files, Console& console) {
+  void write_samples(Session& session) {
     std::int64_t number = 0;
     // No rank's training depends on the texts, so each goes by its own clock.
-    const auto stop = [this] { return stop_requested() || deadline_.passed(seconds_since(process_start_)); };
+    const auto stop = [&] {
+      poll(session);
+      return stop_requested() || deadline_.passed(seconds_since(process_start_));
+    };
     for (const Sample& sample : samples_->draw(engine_.stages(), stop)) {
-      files.event(names::kSample, state_.step,
-                  {{names::kNumber, ++number},
-                   {names::kPrompt, sample.prompt},
-                   {names::kText, sample.text},
-                   {"tokens", sample.tokens},
-                   {"finish_reason", sample.reason}});
-      console.line("  > " + one_line(sample.prompt + sample.text, 110));
+      session.files.event(names::kSample, state_.step,
+                          {{names::kNumber, ++number},
+                           {names::kPrompt, sample.prompt},
+                           {names::kText, sample.text},
+                           {"tokens", sample.tokens},
+                           {"finish_reason", sample.reason}});
+      session.console->line("  > " + one_line(sample.prompt + sample.text, 110));
     }
   }
 
-  void save(RunFiles& files) {
-    last_save_ = Clock::now();
+  // Begins to save this step; training goes on meanwhile. Of a save that is still under way it waits for the end.
+  void save(Session& session) {
     if (saved_step_ == state_.step) return;
     const TraceSpan span(kTraceCheckpoint, "save");
-    files.event(names::kCheckpointRequested, state_.step);
-    files.sync();
-    weights_hash_ = save_checkpoint(engine_.mesh(), run_, state_, config_,
-                                    models::model_json(config_.model, data_.vocabulary_size()), data_.tokenizer_json(),
-                                    engine_.parameters(), engine_.optimizer());
+    const auto begin = Clock::now();
+    wait_for_save(session);
+    session.files.event(names::kCheckpointRequested, state_.step);
+    session.console->line("checkpoint-requested at step " + std::to_string(state_.step));
     saved_step_ = state_.step;
-    if (is_first()) models::prune_checkpoints(run_, config_.checkpoint.keep, config_.checkpoint.keep_best);
-    const double seconds = seconds_since(last_save_);
-    stall_ms_ += 1000 * seconds;
-    deadline_.save_took(seconds);
-    json details = {{"weights_hash", weights_hash_}};
-    if (state_.eval_step == state_.step && std::isfinite(*state_.eval_loss)) {
-      details[names::kEvalLoss] = *state_.eval_loss;
-      details["best"] = best_losses_.add(*state_.eval_loss);
+    saved_eval_loss_.reset();
+    if (state_.eval_step == state_.step && std::isfinite(*state_.eval_loss)) saved_eval_loss_ = state_.eval_loss;
+    session.clock.begins();
+    const auto outcome =
+        session.saver.start(state_.step, to_json(state_, config_), [&files = session.files] { files.sync_logs(); });
+    stall_ms_ += 1000 * seconds_since(begin);
+    if (!outcome) return;
+    if (is_first()) tell(*outcome, session);
+    take(*outcome, session);
+  }
+
+  // The last save of this start: tried again a few times, since nothing comes after it.
+  void save_and_wait(Session& session) {
+    constexpr int kAttempts = 3;
+    for (int attempt = 1;; ++attempt) {
+      save(session);
+      wait_for_save(session);
+      if (durable_step_ == state_.step) return;
+      if (attempt == kAttempts) break;
+      for (int tenth = 0; tenth < 10 * attempt; ++tenth) {
+        world_.check();
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      }
     }
-    files.event(names::kCheckpointDurable, state_.step, details);
+    throw Error(ErrorCode::kIo, "cannot save step ", state_.step, ": ", save_failure_,
+                durable_step_ >= 0 ? "; the newest checkpoint is of step " + std::to_string(durable_step_)
+                                   : "; there is no checkpoint");
+  }
+
+  void wait_for_save(Session& session) {
+    if (!session.saver.is_under_way()) return;
+    if (const auto outcome = session.saver.finish()) tell(*outcome, session);
+    auto phase = session.saver.phase();
+    world_.broadcast(&phase, sizeof phase, 0, kControl);
+    if (const auto outcome = session.saver.advance(phase)) take(*outcome, session);
+  }
+
+  // Between other things: a checkpoint is to be durable as soon as it can be, not when a step ends.
+  void poll(Session& session) {
+    if (const auto outcome = session.saver.poll()) tell(*outcome, session);
+  }
+
+  // What came of a save, as rank 0 sees it first.
+  void tell(const CheckpointSaver::Outcome& outcome, Session& session) {
+    if (!outcome.failure.empty()) {
+      session.clock.failed();
+      session.files.event(names::kCheckpointFailed, outcome.step, {{"reason", outcome.failure}});
+      log_warning("cannot save step " + std::to_string(outcome.step) + ": " + outcome.failure +
+                  "; training goes on, and it is tried again");
+      return;
+    }
+    weights_hash_ = outcome.weights_hash;
+    json details = {{"weights_hash", outcome.weights_hash},
+                    {"bytes", outcome.bytes},
+                    {"stall_ms", outcome.stall_ms},
+                    {"write_ms", outcome.write_ms}};
+    if (saved_eval_loss_) {
+      details[names::kEvalLoss] = *saved_eval_loss_;
+      details["best"] = best_losses_.is_best(*saved_eval_loss_);
+    }
+    session.files.event(names::kCheckpointDurable, outcome.step, details);
+    session.console->line("checkpoint-durable at step " + std::to_string(outcome.step));
+  }
+
+  // What came of a save, when all ranks know it.
+  void take(const CheckpointSaver::Outcome& outcome, Session& session) {
+    write_ms_ += outcome.write_ms;
+    if (!outcome.failure.empty()) {
+      if (saved_step_ == outcome.step) saved_step_ = -1;
+      save_failure_ = outcome.failure;
+      return;
+    }
+    durable_step_ = outcome.step;
+    const double seconds = (outcome.stall_ms + outcome.write_ms) / 1000;
+    deadline_.save_took(seconds);
+    session.clock.took(outcome.stall_ms / 1000, seconds);
+    if (saved_eval_loss_) best_losses_.add(*saved_eval_loss_);
   }
 
   TrainingResult result(bool complete) const {
@@ -373,21 +524,23 @@ class Trainer {
   Communicator& world_;
   const TrainConfig config_;
   const std::filesystem::path run_;
+  const std::int64_t starts_before_ = models::RunOwner::newest(run_);  // when this one began
   data::TrainingStream data_;
   data::Augmentation augmentation_;
   const EvaluationSets evaluations_;
   std::optional<Samples> samples_;  // of runs that are evaluated
   Engine engine_;
   TrainingState state_;
-  StepTrace trace_{engine_.mesh().world(), config_.log, run_};
   Deadline deadline_;
   const Clock::time_point process_start_ =
       Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(process_seconds()));
+  std::optional<StateLoading> loading_;  // while the run is restored
   BestLosses best_losses_;
-  std::string weights_hash_;
-  Clock::time_point last_save_ = Clock::now();
-  std::int64_t saved_step_ = -1;
-  double peak_flops_ = 1, stall_ms_ = 0;
+  std::string weights_hash_, save_failure_;
+  Clock::time_point owner_checked_ = Clock::now();
+  std::int64_t saved_step_ = -1, durable_step_ = -1;
+  std::optional<double> saved_eval_loss_;  // of the save that is under way
+  double peak_flops_ = 1, stall_ms_ = 0, write_ms_ = 0, restore_ms_ = 0;
 };
 
 }  // namespace

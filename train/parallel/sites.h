@@ -24,6 +24,7 @@ inline const Site kTiedSums("tied-sums", Site::Numbers::kMaster, 28003, 1),
 inline const Site kLosses("losses", Site::Numbers::kFloat64), kNormParts("norm-parts", Site::Numbers::kFloat64),
     kEvaluationLosses("evaluation-losses", Site::Numbers::kFloat64),
     kCheckpointParts("checkpoint-parts", Site::Numbers::kMaster, 28005, 1);
+inline const Site kCheckpointShares("checkpoint-shares", Site::Numbers::kNone, 28006, 1);
 
 static_assert(2 * kMostBuckets <= 28000 && 28100 + 2 * kMostChunks <= kMostTag);
 

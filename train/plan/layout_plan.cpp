@@ -9,6 +9,7 @@
 #include "train/parallel/fold.h"
 #include "train/parallel/shards.h"
 #include "train/parallel/sites.h"
+#include "train/recovery/state_plan.h"
 
 namespace trireme::train {
 namespace {
@@ -41,6 +42,7 @@ struct Planner::Sizes {
   double row = 0;               // of which gradients are added up here, tied ones as well
   double largest = 0;           // two layers, or what else is read at a time
   double bucket = 0, unit = 0;  // the largest
+  double saved = 0;             // of which masters and moments are kept by the ranks of the stage
   double layers = 0;            // of the largest of the stages that a rank has
   std::vector<double> adds;     // of the row, by rank
   struct Place {
@@ -142,6 +144,7 @@ Planner::Sizes Planner::sizes_of(const ParallelConfig& parallel, const MeshShape
     const auto size = static_cast<double>(segment.end - segment.begin);
     const bool is_tied = segment.tied_begin >= 0;
     if (is_here(i)) sizes.row += size;
+    if (is_here(i) && !is_tied) sizes.saved += size;
     if (is_tied || !(is_here(i) || is_borrowed(i))) continue;
     sizes.weights += size;
     // While a layer computes, the next one is brought together.
@@ -191,6 +194,9 @@ MemoryPlan Planner::memory(const ParallelConfig& parallel, const MeshShape& shap
   plan.masters = item != master || gathers ? sizes.most(&Sizes::Place::own) * master : 0;
   plan.moments = 2 * sizes.most(&Sizes::Place::own) * master;
   plan.average = config_.optimizer.ema_decay > 0 ? sizes.most(&Sizes::Place::own) * master : 0;
+  // From the first save on a rank keeps a copy of what it writes.
+  const double saved = sizes.saved * (config_.optimizer.ema_decay > 0 ? 4 : 3) * master;
+  plan.saving = saved / writers_of_stage(config_.checkpoint.writers, static_cast<std::int64_t>(saved), shape);
   const Folding& fold = folding(ranks, sizes.deal);
   // In turns a rank keeps sums for its place, and partial sums of what it adds up itself.
   const double adds = *std::ranges::max_element(sizes.adds), sums = sizes.most(&Sizes::Place::sums),
@@ -207,7 +213,7 @@ MemoryPlan Planner::memory(const ParallelConfig& parallel, const MeshShape& shap
   const double under_way = ranks == 1 ? 0 : (in_turns ? 4 * sizes.bucket + 3 * received : 2 * received) * master;
   const double layer = pass_.replayed + pass_.backward;
   plan.passing = under_way + std::max(layer, sizes.ends ? pass_.loss : 0.0);
-  const double state = plan.weights + plan.masters + plan.moments + plan.average;
+  const double state = plan.weights + plan.masters + plan.moments + plan.average + plan.saving;
   // Sums that a rank keeps of turns come as activations go, but for those of turns before.
   plan.peak =
       in_turns && sizes.turns == 1

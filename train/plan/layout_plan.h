@@ -29,6 +29,7 @@ struct MemoryPlan {
   double average = 0;
   double gradients = 0;    ///< partial sums and sums
   double activations = 0;  ///< of the micro-batches in flight, from forward to backward
+  double saving = 0;       ///< the copy of what the rank writes of a checkpoint
   double passing = 0;      ///< the most that comes and goes: a layer's gradients, logits, what is under way
   /// Not their sum: sums of gradients may come as activations go.
   double peak = 0;

@@ -52,7 +52,7 @@ std::string memory_text(const MemoryPlan& memory) {
       << bytes_text(memory.weights + memory.masters) << ", moments " << bytes_text(memory.moments);
   if (memory.average > 0) out << ", average " << bytes_text(memory.average);
   out << ", gradients " << bytes_text(memory.gradients) << ", activations " << bytes_text(memory.activations)
-      << ", passing " << bytes_text(memory.passing) << "\n";
+      << ", copy for saving " << bytes_text(memory.saving) << ", passing " << bytes_text(memory.passing) << "\n";
   return out.str();
 }
 
@@ -95,6 +95,7 @@ nlohmann::json to_json(const LayoutPlan& plan) {
                              {"average", m.average},
                              {"gradients", m.gradients},
                              {"activations", m.activations},
+                             {"saving", m.saving},
                              {"passing", m.passing}}}};
   if (plan.step_seconds) object["step_seconds"] = *plan.step_seconds;
   if (plan.mfu) object["mfu"] = *plan.mfu;

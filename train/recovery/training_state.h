@@ -3,12 +3,8 @@
 #include <optional>
 #include <string>
 
-#include "models/checkpoint/checkpoint.h"
 #include "train/config/train_config.h"
 #include "train/loop/run_files.h"
-#include "train/optim/adamw.h"
-#include "train/parallel/flat_parameters.h"
-#include "train/parallel/mesh.h"
 
 namespace trireme::train {
 
@@ -40,19 +36,5 @@ TrainingState state_from_json(const std::string& json, const std::string& origin
 
 /// Threads, vector instructions and library versions: with another one the same config gives other bits.
 std::string machine_fingerprint(std::int64_t threads);
-
-/// Writes weights, moments, the weights' average if one is kept, and state as checkpoint `state.step` of `run`; each
-/// rank writes a share of the tensors.
-/// @returns the weights' hash. @throws Error kIo, kPeerLost
-std::string save_checkpoint(const Mesh& mesh, const std::filesystem::path& run, const TrainingState& state,
-                            const TrainConfig& config, const std::string& model_json, const std::string& tokenizer_json,
-                            FlatParameters& parameters, AdamW& optimizer);
-
-/// About how many bytes save_checkpoint writes, over all ranks.
-std::int64_t checkpoint_bytes(FlatParameters& parameters, AdamW& optimizer);
-
-/// Reads all of it but the state back; FlatParameters::publish() is then due, once all ranks have what they own.
-/// @throws Error kCorrupt, kNotFound, kBadInput when it is another model's checkpoint
-void load_tensors(const models::Checkpoint& checkpoint, FlatParameters& parameters, AdamW& optimizer);
 
 }  // namespace trireme::train

@@ -5,13 +5,16 @@
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <set>
 
 #include "core/base/error.h"
 #include "core/comm/thread_communicator.h"
 #include "models/load.h"
 #include "models/registry.h"
-#include "train/recovery/tensor_gathering.h"
+#include "train/recovery/checkpoint_saver.h"
+#include "train/recovery/state_loading.h"
+#include "train/recovery/state_snapshot.h"
 
 namespace trireme::train {
 namespace {
@@ -112,6 +115,19 @@ struct Rows {
   AdamW optimizer;
 };
 
+// As a trainer reads it: `world` is all that share the rows out.
+void load(const models::Checkpoint& checkpoint, Rows& rows, Communicator& world) {
+  const Mesh mesh(world, mesh_shape(ParallelConfig{}, world.size()));
+  StateLoading loading(StatePlan(mesh, rows.parameters, state_rows(rows.parameters, rows.optimizer)));
+  loading.read(checkpoint);
+  world.barrier();
+  loading.spread();
+}
+void load(const models::Checkpoint& checkpoint, Rows& rows) {
+  const auto alone = make_self_communicator();
+  load(checkpoint, rows, *alone);
+}
+
 models::ModelConfig small() {
   models::ModelConfig config;
   config.layers = 2;
@@ -130,16 +146,31 @@ class SavedTraining : public ::testing::Test {
   std::string save(int ranks, const models::ModelConfig& config, const OptimizerConfig& optimizer = {},
                    at::ScalarType type = at::kFloat, bool shared_out = false) {
     std::string hash;
+    const models::RunOwner owner = models::RunOwner::claim(run_);
     run_on_threads(ranks, [&](Communicator& world) {
       Rows rows(config, type, optimizer, shared_out ? Sharing{&world, world.size()} : Sharing{});
       rows.parameters.initialise(1);
       if (rows.optimizer.average().defined()) rows.optimizer.average().copy_(rows.parameters.masters() * 2);
       rows.optimizer.first_moment().fill_(0.25);
       rows.optimizer.second_moment().fill_(0.5);
-      const std::string text =
-          save_checkpoint(Mesh(world, mesh_shape(ParallelConfig{}, world.size())), run_, sample(), TrainConfig{},
-                          models::model_json(config, 40), "{}", rows.parameters, rows.optimizer);
-      if (world.rank() == 0) hash = text;
+      const bool is_first = world.rank() == 0;
+      const Mesh mesh(world, mesh_shape(ParallelConfig{}, world.size()));
+      CheckpointConfig checkpoint;
+      checkpoint.writers = world.size();
+      CheckpointSaver saver(mesh, rows.parameters, rows.optimizer, checkpoint, run_, is_first ? &owner : nullptr,
+                            owner.folder(), models::model_json(config, 40), "{}");
+      EXPECT_FALSE(saver.start(200, to_json(sample(), TrainConfig{}), [] {}));
+      // Training goes on.
+      rows.parameters.initialise(2);
+      rows.optimizer.first_moment().fill_(7);
+      const auto outcome = saver.finish();
+      ASSERT_EQ(outcome.has_value(), is_first);
+      if (is_first) {
+        EXPECT_EQ(outcome->failure, "");
+        hash = outcome->weights_hash;
+      }
+      EXPECT_TRUE(saver.advance(SavePhase::kDone));
+      EXPECT_FALSE(saver.is_under_way());
     });
     return hash;
   }
@@ -158,7 +189,7 @@ TEST_F(SavedTraining, AnyNumberOfRanksSavesTheSameWeights) {
   EXPECT_FALSE(checkpoint.has("weights/head.weight")) << "tied to the embedding";
 
   Rows rows(small());
-  load_tensors(checkpoint, rows.parameters, rows.optimizer);
+  load(checkpoint, rows);
   Rows fresh(small());
   fresh.parameters.initialise(1);
   EXPECT_TRUE(rows.parameters.masters().equal(fresh.parameters.masters()));
@@ -178,12 +209,12 @@ TEST_F(SavedTraining, RanksThatShareStateOutSaveAndLoadWhatOneDoes) {
     const models::Checkpoint checkpoint = open();
     EXPECT_TRUE(checkpoint.verify().empty());
     Rows expected(config, type);
-    load_tensors(checkpoint, expected.parameters, expected.optimizer);
+    load(checkpoint, expected);
     expected.parameters.publish();
     run_on_threads(4, [&](Communicator& world) {
       Rows rows(config, type, {}, {&world, world.size()});
       EXPECT_LT(rows.optimizer.second_moment().numel(), expected.optimizer.second_moment().numel() / 2);
-      load_tensors(checkpoint, rows.parameters, rows.optimizer);
+      load(checkpoint, rows, world);
       rows.parameters.publish();
       for (std::size_t i = 0; i < rows.parameters.entries().size(); ++i)
         EXPECT_TRUE(
@@ -197,24 +228,53 @@ TEST_F(SavedTraining, RanksThatShareStateOutSaveAndLoadWhatOneDoes) {
   }
 }
 
-// One whose disk is full takes what is sent to it all the same.
-TEST(TensorGathering, AWriterThatGivesUpKeepsNobodyWaiting) {
+// Together the ranks write everything once, each about as much, whether all of them have it or each a part.
+TEST(StateSnapshot, TheRanksOfAStageShareTheWork) {
   models::ModelConfig config = small();
   config.width = 512;
   config.ffn = 3000;
-  run_on_threads(4, [&](Communicator& world) {
-    Rows rows(config, at::kFloat, {}, {&world, world.size()});
-    rows.parameters.initialise(1);
-    const Mesh mesh(world, mesh_shape(ParallelConfig{}, world.size()));
-    TensorGathering gathering(mesh, rows.parameters, state_rows(rows.parameters, rows.optimizer));
-    EXPECT_GT(gathering.slices().size(), 4u);
-    const std::size_t asked = world.rank() == 1 ? 2 : world.rank() == 2 ? 0 : gathering.slices().size();
-    for (std::size_t i = 0; i < asked; ++i) EXPECT_NE(gathering.data(i), nullptr);
-    if (world.rank() == 1) {
-      EXPECT_THROW(gathering.data(3), Error) << "out of order";
+  for (const bool shared_out : {false, true})
+    for (const std::int64_t writers : {1, 3, 4}) {
+      constexpr int kRanks = 4;
+      std::vector<std::int64_t> written(kRanks), copied(kRanks);
+      std::int64_t whole = 0;
+      run_on_threads(kRanks, [&](Communicator& world) {
+        Rows rows(config, at::kFloat, {}, shared_out ? Sharing{&world, kRanks} : Sharing{});
+        rows.parameters.initialise(1);
+        const Mesh mesh(world, mesh_shape(ParallelConfig{}, kRanks));
+        StateSnapshot snapshot(StatePlan(mesh, rows.parameters, state_rows(rows.parameters, rows.optimizer)), writers);
+        const auto rank = static_cast<std::size_t>(world.rank());
+        for (const models::TensorSlice& slice : snapshot.slices()) {
+          std::int64_t elements = 1;
+          for (const std::int64_t extent : slice.size) elements *= extent;
+          written[rank] += 4 * elements;
+          EXPECT_LE(4 * elements, models::kSliceBytes);
+        }
+        copied[rank] = snapshot.bytes();
+        if (rank == 0)
+          for (const auto& entry : rows.parameters.entries()) whole += entry.tied_begin < 0 ? 3 * 4 * entry.count : 0;
+      });
+      EXPECT_EQ(std::accumulate(written.begin(), written.end(), std::int64_t{0}), whole);
+      int with_work = 0;
+      for (std::size_t rank = 0; rank < kRanks; ++rank) {
+        with_work += written[rank] > 0;
+        EXPECT_LE(std::abs(written[rank] * writers - (written[rank] > 0 ? whole : 0)),
+                  3 * writers * models::kSliceBytes)
+            << "as near as slices allow, in each of three rows";
+        EXPECT_LE(copied[rank] - written[rank], models::kSliceBytes + (64 << 10)) << "what it only hashes, and pages";
+      }
+      EXPECT_EQ(with_work, writers);
     }
-    gathering.finish();
-  });
+}
+
+TEST(StateSnapshot, FewRanksWriteWhatIsSmallAndAllWhatIsLarge) {
+  MeshShape shape;
+  shape.sizes[static_cast<std::size_t>(Axis::kData)] = 8;
+  EXPECT_EQ(writers_of_stage(0, 1000, shape), 1);
+  EXPECT_EQ(writers_of_stage(0, 3 * kFewestFileBytes, shape), 3);
+  EXPECT_EQ(writers_of_stage(0, 100 * kFewestFileBytes, shape), 8);
+  EXPECT_EQ(writers_of_stage(5, 1000, shape), 5);
+  EXPECT_EQ(writers_of_stage(99, 1000, shape), 8);
 }
 
 TEST_F(SavedTraining, TheAverageOfTheWeightsIsKeptAndCanBeUsedForInference) {
@@ -227,10 +287,9 @@ TEST_F(SavedTraining, TheAverageOfTheWeightsIsKeptAndCanBeUsedForInference) {
   const models::Checkpoint checkpoint = open();
   EXPECT_TRUE(checkpoint.verify().empty());
   Rows rows(small(), at::kFloat, config), none(small());
-  load_tensors(checkpoint, rows.parameters, rows.optimizer);
+  load(checkpoint, rows);
   EXPECT_TRUE(rows.optimizer.average().equal(rows.parameters.masters() * 2));
-  EXPECT_THAT([&] { load_tensors(checkpoint, none.parameters, none.optimizer); },
-              ThrowsMessage<Error>(HasSubstr("tensors")));
+  EXPECT_THAT([&] { load(checkpoint, none); }, ThrowsMessage<Error>(HasSubstr("tensors")));
 
   const auto weights = models::load_model(checkpoint),
              average = models::load_model(checkpoint, models::Weights::kAverage);
@@ -244,8 +303,7 @@ TEST_F(SavedTraining, AnotherModelsCheckpointIsRefused) {
   const models::Checkpoint checkpoint = open();
   const auto refused = [&](const models::ModelConfig& config, at::ScalarType type, const char* message) {
     Rows rows(config, type);
-    EXPECT_THAT([&] { load_tensors(checkpoint, rows.parameters, rows.optimizer); },
-                ThrowsMessage<Error>(HasSubstr(message)));
+    EXPECT_THAT([&] { load(checkpoint, rows); }, ThrowsMessage<Error>(HasSubstr(message)));
   };
   models::ModelConfig other = small();
   other.layers = 1;

@@ -66,7 +66,8 @@ TEST(RunLog, AResumeThatReplacesTheFilesIsReadAnew) {
   const RunFolder folder;
   folder.train(20);
   RunLog log(folder.path());
-  RunFiles files(folder.path(), 5, true);
+  const models::RunOwner owner = models::RunOwner::claim(folder.path());
+  RunFiles files(&owner, 5);
   files.event(names::kResumed, 5);
   EXPECT_TRUE(log.update());
   EXPECT_EQ(log.records(), 5u);

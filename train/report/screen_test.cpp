@@ -31,11 +31,12 @@ TEST(Screen, ShowsHowFarTheRunIsAndItsFiguresAndWhatItWrote) {
                           HasSubstr("validation loss"), HasSubstr("1.5000"), HasSubstr("3.0 MiB"),
                           HasSubstr("start: ranks 2"), HasSubstr("> The <i></script> 20"), HasSubstr("└")));
   EXPECT_THAT(joined(screen_of(log, 100, 40, false, log.last_change() + 1e6)), HasSubstr("not complete"));
-  RunFiles(folder.path(), 20, true).event(names::kStopped, 20);
+  const models::RunOwner owner = models::RunOwner::claim(folder.path());
+  RunFiles(&owner, 20).event(names::kStopped, 20);
   EXPECT_THAT(joined(screen_of(RunLog(folder.path()), 100, 40, false, log.last_change() + 1)),
               HasSubstr("not complete"))
       << "a run that says that it stops is not waited for";
-  RunFiles(folder.path(), 20, true).event(names::kEnd, 20);
+  RunFiles(&owner, 20).event(names::kEnd, 20);
   EXPECT_THAT(joined(screen_of(RunLog(folder.path()), 100, 40, false, log.last_change() + 1e6)),
               HasSubstr("  complete"));
 }

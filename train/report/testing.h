@@ -37,7 +37,8 @@ class RunFolder {
   /// What the trainer would have written: steps 1 to `steps`, a loss of 10 / step, an evaluation every tenth.
   void train(std::int64_t steps) const {
     put("config.yaml", "steps: 100\nmodel:\n  family: llama\ndata:\n  path: \"</script><b>\"\n");
-    RunFiles files(path_, 0, true);
+    const models::RunOwner owner = models::RunOwner::claim(path_);
+    RunFiles files(&owner, 0);
     files.event(names::kStart, 0, {{"ranks", 2}, {"fingerprint", "threads 1"}});
     for (std::int64_t step = 1; step <= steps; ++step) {
       StepRecord record;

@@ -1,0 +1,65 @@
+#include "models/checkpoint/export_weights.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "core/base/error.h"
+#include "models/checkpoint/box.h"
+
+namespace trireme::models {
+namespace {
+
+using nlohmann::json;
+
+// What of the trainer's object is about the weights.
+std::string training_of(const Checkpoint& from, bool average) {
+  const json training = json::parse(from.training_json());
+  json kept = {{"weights", average ? "ema" : "current"}};
+  for (const char* key : {"step", "tokens", "samples-hash", "corpus-hash", "config"})
+    if (training.contains(key)) kept[key] = training[key];
+  for (const char* key : {"eval-loss", "eval-step", "eval-bits-per-byte"})  // of the current weights
+    if (!average && training.contains(key)) kept[key] = training[key];
+  return kept.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace
+
+Committed export_weights(const Checkpoint& from, const std::filesystem::path& to, bool average) {
+  if (std::filesystem::exists(to)) throw Error(ErrorCode::kUsage, to.string(), " exists; choose a name that is free");
+  const std::string prefix = average ? kAveragePrefix : kWeightsPrefix;
+  std::vector<TensorSlice> slices;
+  std::size_t most = 0;
+  for (const Checkpoint::Tensor& tensor : from.tensors()) {
+    if (!tensor.name.starts_with(prefix)) continue;
+    const std::string name = kWeightsPrefix + tensor.name.substr(prefix.size());
+    const std::int64_t rows = tensor.shape.empty() ? 1 : tensor.shape[0], elements = *volume(tensor.shape);
+    const auto item = static_cast<std::int64_t>(bytes_per_element(tensor.type));
+    const std::int64_t row = rows > 0 ? elements / rows * item : 0;
+    const std::int64_t at_a_time = std::max<std::int64_t>(1, row > 0 ? kSliceBytes / row : rows);
+    for (std::int64_t begin = 0; begin == 0 || begin < rows; begin += at_a_time) {
+      TensorSlice slice{name, tensor.type, tensor.shape, Extents(tensor.shape.size(), 0), tensor.shape};
+      if (!tensor.shape.empty()) {
+        slice.offset[0] = begin;
+        slice.size[0] = std::min(at_a_time, rows - begin);
+      }
+      most = std::max(most, static_cast<std::size_t>(*volume(slice.size) * item));
+      slices.push_back(std::move(slice));
+    }
+  }
+  if (slices.empty())
+    throw Error(ErrorCode::kBadInput, from.directory().string(), " holds no ",
+                average ? "average of its weights: it was trained with optimizer.ema-decay 0" : "weights");
+  std::vector<char> buffer(most);
+  const auto data = [&](std::size_t i) -> const void* {
+    const TensorSlice& slice = slices[i];
+    from.read(prefix + slice.name.substr(std::string_view(kWeightsPrefix).size()), slice.offset, slice.size,
+              buffer.data());
+    return buffer.data();
+  };
+  const auto alone = make_self_communicator();
+  return write_checkpoint(*alone, to, slices,
+                          {from.model_json(), training_of(from, average), from.tokenizer_json(), ""}, data);
+}
+
+}  // namespace trireme::models

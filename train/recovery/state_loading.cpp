@@ -1,0 +1,120 @@
+#include "train/recovery/state_loading.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "core/base/error.h"
+#include "train/parallel/sites.h"
+
+namespace trireme::train {
+
+StateLoading::StateLoading(StatePlan plan)
+    : plan_(std::move(plan)), slices_(plan_.slices(plan_.mesh().world().size())), places_(slices_.size(), -1) {
+  for (std::size_t i = 0; i < slices_.size(); ++i)
+    if (slices_[i].rank == plan_.mesh().world().rank() && !keeps(slices_[i])) {
+      places_[i] = bytes_;
+      bytes_ += slices_[i].count * plan_.item();
+    }
+}
+
+// All of it, whichever ranks have it.
+void StateLoading::expect_model(const models::Checkpoint& checkpoint) const {
+  std::set<std::string> due;
+  for (const StateSlice& slice : slices_) due.insert(plan_.name(slice));
+  const auto& entries = plan_.parameters().entries();
+  std::size_t rows = 0, tensors = 0;
+  for (const StateSlice& slice : slices_) rows = std::max(rows, slice.row + 1);
+  for (const FlatParameters::Entry& entry : entries) tensors += entry.tied_begin < 0;
+  for (const models::Checkpoint::Tensor& tensor : checkpoint.tensors()) due.erase(tensor.name);
+  if (!due.empty())
+    throw Error(ErrorCode::kBadInput, checkpoint.directory().string(), " holds another model: it has no tensor ",
+                *due.begin());
+  if (checkpoint.tensors().size() != rows * tensors)
+    throw Error(ErrorCode::kBadInput, checkpoint.directory().string(),
+                " holds another model: ", checkpoint.tensors().size(), " tensors, ", rows * tensors, " are due");
+  for (const StateSlice& slice : slices_) {
+    if (slice.begin > 0) continue;
+    const std::string name = plan_.name(slice);
+    const auto tensor = std::ranges::lower_bound(checkpoint.tensors(), name, {}, &models::Checkpoint::Tensor::name);
+    if (tensor->shape != plan_.entry(slice).parameter->shape || tensor->type != stored_type(plan_.parameters()))
+      throw Error(ErrorCode::kBadInput, checkpoint.directory().string(), " holds another model: tensor ", name,
+                  " has another shape or type");
+  }
+}
+
+// Whether all of a slice lies in this rank's own rows, in one piece.
+bool StateLoading::keeps(const StateSlice& slice) const {
+  const auto parts = plan_.parts(plan_.entry(slice).begin + slice.begin, slice.count, slice.rank);
+  return parts.size() == 1 && parts[0].rank == plan_.mesh().world().rank();
+}
+
+// Where it is read to.
+std::byte* StateLoading::place(std::size_t slice) const {
+  if (places_[slice] >= 0) return read_.data() + places_[slice];
+  return plan_.own(slices_[slice].row, plan_.entry(slices_[slice]).begin + slices_[slice].begin);
+}
+
+// Who keeps which part of it: of those that share state out, all groups.
+std::vector<StatePlan::Part> StateLoading::takers(const StateSlice& slice) const {
+  const MeshShape& shape = plan_.mesh().shape();
+  const int group = plan_.parameters().groups().size, ranks = shape.size(Axis::kData);
+  std::vector<StatePlan::Part> all;
+  for (int first = 0; first < ranks; first += group) {
+    const int member = shape.neighbour(slice.rank, Axis::kData, first);
+    const auto parts = plan_.parts(plan_.entry(slice).begin + slice.begin, slice.count, member);
+    all.insert(all.end(), parts.begin(), parts.end());
+  }
+  return all;
+}
+
+void StateLoading::read(const models::Checkpoint& checkpoint) {
+  expect_model(checkpoint);
+  if (bytes_ > 0 && !read_) read_ = HostMemory(static_cast<std::size_t>(bytes_));
+  const int me = plan_.mesh().world().rank();
+  models::Checkpoint::Reader reader(checkpoint);
+  for (std::size_t i = 0; i < slices_.size(); ++i) {
+    const StateSlice& slice = slices_[i];
+    if (slice.rank != me) continue;
+    // The disk works on the next one while this one is checked.
+    const auto next =
+        std::ranges::find(slices_.begin() + static_cast<std::ptrdiff_t>(i) + 1, slices_.end(), me, &StateSlice::rank);
+    if (next != slices_.end()) {
+      const StatePlan::Extent extent = plan_.extent(*next);
+      reader.expect(plan_.name(*next), extent.offset, extent.size);
+    }
+    const StatePlan::Extent extent = plan_.extent(slice);
+    reader.read(plan_.name(slice), extent.offset, extent.size, place(i));
+  }
+}
+
+void StateLoading::spread() {
+  Communicator& world = plan_.mesh().world();
+  const int me = world.rank();
+  const std::int64_t item = plan_.item();
+  std::vector<std::unique_ptr<Transfer>> under_way;
+  // In the order of slices on both sides.
+  for (std::size_t i = 0; i < slices_.size(); ++i) {
+    const StateSlice& slice = slices_[i];
+    const std::int64_t begin = plan_.entry(slice).begin + slice.begin;
+    const std::byte* const whole = slice.rank == me ? place(i) : nullptr;
+    for (const StatePlan::Part& part : takers(slice)) {
+      const auto bytes = static_cast<std::size_t>(part.count * item);
+      if (slice.rank == me && part.rank != me)
+        under_way.push_back(world.start_send(whole + (part.begin - begin) * item, bytes, part.rank, kCheckpointParts));
+      else if (slice.rank != me && part.rank == me)
+        under_way.push_back(world.start_receive(plan_.own(slice.row, part.begin), bytes, slice.rank, kCheckpointParts));
+      else if (slice.rank == me && places_[i] >= 0)
+        std::copy_n(whole + (part.begin - begin) * item, bytes, plan_.own(slice.row, part.begin));
+    }
+  }
+  try {
+    for (const auto& transfer : under_way) transfer->wait();
+  } catch (...) {
+    read_.abandon();  // until the process ends, messages may still be made of it
+    throw;
+  }
+  read_ = {};
+}
+
+}  // namespace trireme::train
