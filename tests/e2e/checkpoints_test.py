@@ -108,6 +108,24 @@ class Checkpoints(Case):
             self.assert_sound(checkpoint(disk / "run", step))
         self.assertEqual(len(list((disk / "run/owner").glob("*/save-*"))), 0, "nothing half-written is left")
 
+    def test_a_disk_that_is_full_for_moments_loses_no_line_of_the_logs(self):
+        disk = self.small_disk(6000)
+        folder, filler = disk / "run", disk / "filler"
+        job = self.start(2, folder, CONFIG | {"steps": 2000, "checkpoint.every-steps": 0})
+        job.wait_until(lambda: last_step(folder) >= 50, what="steps")
+        with open(filler, "wb", buffering=0) as file:
+            try:
+                while file.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+        job.wait_until(lambda: "metrics.jsonl: No space left on device; its lines are kept" in job.stderr(), what="a full disk")
+        time.sleep(0.5)
+        filler.unlink()
+        result = job.finish()
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual([record["step"] for record in records(folder)], list(range(1, 2001)))
+
     def test_what_stays(self):
         folder = self.new_run()
         self.train(2, folder, CONFIG | {"steps": 50, "checkpoint.every-steps": 5, "checkpoint.keep": 2,

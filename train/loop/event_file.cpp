@@ -141,7 +141,11 @@ void EventFile::flush() {
   while (!left.empty()) {
     const ssize_t put = ::write(file_, left.data(), left.size());
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) throw Error(ErrorCode::kIo, "cannot write ", path_.string(), ": ", system_reason(errno));
+    if (put < 0) {
+      const int reason = errno;
+      pending_.erase(0, pending_.size() - left.size());  // the rest may follow later
+      throw Error(ErrorCode::kIo, "cannot write ", path_.string(), ": ", system_reason(reason));
+    }
     left.remove_prefix(static_cast<std::size_t>(put));
   }
   pending_.clear();

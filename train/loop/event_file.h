@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace trireme::train {
 
@@ -27,6 +28,8 @@ class EventFile {
   /// Shown as it is, in a fixed pitch: TensorBoard takes texts for Markdown, and every line is indented to escape that.
   void text(std::string_view tag, std::string_view text);
   void end();
+  /// Says what it is called now.
+  void has_moved(std::filesystem::path path) { path_ = std::move(path); }
 
   /// Hands whole records to the system. @throws Error kIo
   void flush();

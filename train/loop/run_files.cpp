@@ -11,6 +11,7 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
+#include "core/base/log.h"
 
 namespace trireme::train {
 namespace {
@@ -93,9 +94,11 @@ RunFiles::RunFiles(const models::RunOwner* owner, std::int64_t step, bool has_re
   if (!owner) return;
   const std::int64_t kept = step == 0 ? -1 : step;
   tensorboard_ = TensorBoard(*owner);
-  metrics_ = reopen(*owner, "metrics.jsonl", has_record ? kept : kept - 1, [&](const json& record) {
-               tensorboard_.metrics(record);
-             }).file;
+  metrics_.name = (owner->run() / "metrics.jsonl").string();
+  events_.name = (owner->run() / "events.jsonl").string();
+  metrics_.file = reopen(*owner, "metrics.jsonl", has_record ? kept : kept - 1, [&](const json& record) {
+                    tensorboard_.metrics(record);
+                  }).file;
   Starts starts;
   Reopened events = reopen(*owner, "events.jsonl", kept, [&](const json& record) {
     tensorboard_.event(record);
@@ -103,49 +106,81 @@ RunFiles::RunFiles(const models::RunOwner* owner, std::int64_t step, bool has_re
   });
   history_ = starts.history();
   tensorboard_.void_older(*owner);
-  events_ = std::move(events.file);
+  events_.file = std::move(events.file);
   ended_ = events.last.is_object() && events.last.value(names::kEvent, json()) == names::kEnd;
 }
 
-void RunFiles::append(const Descriptor& file, const std::string& name, const json& record) {
-  if (file.get() < 0) return;
-  const std::string line = record.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-  // One write: a reader that follows the file sees whole lines.
-  std::size_t done = 0;
-  while (done < line.size()) {
-    const ssize_t put = ::write(file.get(), line.data() + done, line.size() - done);
+void RunFiles::append(Log& log, const json& record) {
+  if (log.file.get() < 0) return;
+  log.left += record.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  write_left(log, /*at_once=*/false);
+  // It is made of the logs at every start: no run ends for it.
+  try {
+    tensorboard_.flush();
+  } catch (const Error& error) {
+    log_debug(error.what());
+  }
+}
+
+// With one write a line, so that a reader that follows the file sees whole ones.
+void RunFiles::write_left(Log& log, bool at_once) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::seconds kPatience{10};
+  while (!log.left.empty()) {
+    const ssize_t put = ::write(log.file.get(), log.left.data(), log.left.size());
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) throw Error(ErrorCode::kIo, "cannot write ", name, ": ", system_reason(errno));
-    done += static_cast<std::size_t>(put);
+    if (put >= 0) {
+      log.left.erase(0, static_cast<std::size_t>(put));
+      continue;
+    }
+    const int reason = errno;
+    const bool is_full = reason == ENOSPC || reason == EDQUOT;
+    if (is_full && !full_since_) {
+      full_since_ = Clock::now();
+      log_warning("cannot write " + log.name + ": " + system_reason(reason) + "; its lines are kept for " +
+                  std::to_string(kPatience.count()) + " s");
+    }
+    is_behind_ = true;
+    if (is_full && !at_once && Clock::now() - *full_since_ < kPatience) return;
+    throw Error(ErrorCode::kIo, "cannot write ", log.name, ": ", system_reason(reason));
+  }
+  if (metrics_.left.empty() && events_.left.empty()) {
+    is_behind_ = false;
+    full_since_.reset();
   }
 }
 
 void RunFiles::metrics(const StepRecord& r) {
   json record = to_json(r);
   record[names::kTime] = seconds_since_1970();
-  append(metrics_, "metrics.jsonl", record);
   tensorboard_.metrics(record);
-  tensorboard_.flush();
+  append(metrics_, record);
 }
 
 void RunFiles::event(const std::string& name, std::int64_t step, const json& details) {
   json record = {{names::kEvent, name}, {names::kStep, step}, {names::kTime, seconds_since_1970()}};
   record.update(details);
-  append(events_, "events.jsonl", record);
   tensorboard_.event(record);
-  tensorboard_.flush();
+  append(events_, record);
   ended_ = name == names::kEnd;
 }
 
 void RunFiles::event(const std::string& name, std::int64_t step) { event(name, step, json::object()); }
 
 void RunFiles::sync() {
+  for (Log* log : {&metrics_, &events_})
+    if (log->file.get() >= 0) write_left(*log, /*at_once=*/true);
   sync_logs();
-  tensorboard_.sync();
+  try {
+    tensorboard_.sync();
+  } catch (const Error& error) {
+    log_warning(error.what());
+  }
 }
 
 void RunFiles::sync_logs() const {
-  for (const Descriptor* file : {&metrics_, &events_})
+  if (is_behind_) throw Error(ErrorCode::kIo, "the logs could not be written yet: the disk is full");
+  for (const Descriptor* file : {&metrics_.file, &events_.file})
     if (file->get() >= 0 && ::fsync(file->get()) != 0)
       throw Error(ErrorCode::kIo, "cannot sync the logs: ", system_reason(errno));
 }

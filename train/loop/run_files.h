@@ -1,4 +1,6 @@
 #pragma once
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
@@ -19,6 +21,9 @@ namespace trireme::train {
 /// Opening them at a step drops records of later steps (a run that was killed had gone on after its last checkpoint) by
 /// copying to a new file and renaming it, which also shuts out a process of an earlier start that still has the old one
 /// open. A line cut short by a crash is dropped as well.
+///
+/// While the disk is full, lines are kept in memory for some seconds: what fills it may be a save that is about to
+/// fail.
 class RunFiles {
  public:
   /// @param owner       rank 0's, else null
@@ -43,8 +48,17 @@ class RunFiles {
   void sync_logs() const;
 
  private:
-  void append(const Descriptor& file, const std::string& name, const nlohmann::json& record);
-  Descriptor metrics_{-1}, events_{-1};
+  struct Log {
+    std::string name;
+    Descriptor file{-1};
+    std::string left;  // what could not be written yet
+  };
+  void append(Log& log, const nlohmann::json& record);
+  void write_left(Log& log, bool at_once);
+
+  Log metrics_, events_;
+  std::atomic<bool> is_behind_{false};
+  std::optional<std::chrono::steady_clock::time_point> full_since_;
   TensorBoard tensorboard_;
   bool ended_ = false;
   FailureHistory history_;

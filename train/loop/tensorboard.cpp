@@ -60,6 +60,7 @@ TensorBoard::TensorBoard(const models::RunOwner& owner) {
     file_.end();
   }
   owner.give(fresh, path_);
+  file_.has_moved(path_);
 }
 
 void TensorBoard::metrics(const json& record) {
