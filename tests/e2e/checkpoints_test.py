@@ -69,9 +69,6 @@ class Checkpoints(Case):
             self.assertGreater(event["write_ms"], 0)
             self.assertGreater(event["stall_ms"], 0)
         logged = {record["step"]: record for record in records(folder)}
-        # Steps were logged between request and report of a save.
-        requested, durable = events[0]["time"], events[1]["time"]
-        self.assertTrue([step for step, record in logged.items() if requested < record["time"] < durable])
         self.assertAlmostEqual(sum(record["checkpoint_write_ms"] for record in logged.values()),
                                sum(event["write_ms"] for event in events[1:-1:2]), delta=0.01)
 
