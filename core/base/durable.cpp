@@ -6,10 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <random>
 
 #include "core/base/error.h"
 #include "core/base/fault_points.h"
+#include "core/base/hash.h"
 #include "core/base/log.h"
 
 namespace trireme {
@@ -163,6 +166,12 @@ bool exchange_names(const fs::path& a, const fs::path& b, const char* object) {
 void move_over(const fs::path& from, const fs::path& to, const char* object) {
   if (const int reason = with_points(object, "rename", [&] { return ::rename(from.c_str(), to.c_str()); }))
     fail_move(from, to, reason);
+}
+
+std::string unique_token() {
+  std::random_device device;
+  const std::array<unsigned, 8> words{device(), device(), device(), device(), device(), device(), device(), device()};
+  return xxh3_128_hex(words.data(), sizeof words);
 }
 
 void remove_or_warn(const fs::path& path) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "core/base/descriptor.h"
@@ -60,6 +61,9 @@ bool move_new(const fs::path& from, const fs::path& to, const char* object);
 
 /// Two names change places at once. @returns false where the file system cannot
 bool exchange_names(const fs::path& a, const fs::path& b, const char* object);
+
+/// 32 hex digits that no other process draws: for names and marks.
+std::string unique_token();
 
 /// A file, or a folder with all in it; what cannot go is named in a warning. For what nobody looks for any more.
 void remove_or_warn(const fs::path& path);

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "core/base/descriptor.h"
+#include "core/base/durable.h"
 #include "core/base/error.h"
 
 namespace trireme {
@@ -48,30 +49,18 @@ std::string read_file(const fs::path& path, std::uint64_t limit) {
 }
 
 void write_file_atomically(const fs::path& path, std::string_view content) {
+  constexpr const char* kObject = "file";
   fs::path temporary = path;
   temporary += ".tmp-" + std::to_string(::getpid());
+  ::unlink(temporary.c_str());  // of a process that had our number and crashed
   try {
-    Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (file.get() < 0) fail("create", temporary, errno);
-    while (!content.empty()) {
-      const ssize_t put = ::write(file.get(), content.data(), content.size());
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) fail("write", path, errno);
-      content.remove_prefix(static_cast<std::size_t>(put));
-    }
-    if (::fsync(file.get()) != 0 || file.close() != 0) fail("write", path, errno);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail("rename a new file to", path, errno);
+    write_new_file(temporary, content, kObject);
+    move_over(temporary, path, kObject);
   } catch (...) {
     ::unlink(temporary.c_str());
     throw;
   }
-  sync_path(path.has_parent_path() ? path.parent_path() : fs::path("."));
-}
-
-void sync_path(const fs::path& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) fail("open", path, errno);
-  if (::fsync(file.get()) != 0) fail("sync", path, errno);
+  sync_folder(path.has_parent_path() ? path.parent_path() : fs::path("."), kObject);
 }
 
 }  // namespace trireme

@@ -15,9 +15,6 @@ std::string read_file(const fs::path& path, std::uint64_t limit = std::uint64_t{
 /// @throws Error kIo with the operation and the reason; then `path` is untouched.
 void write_file_atomically(const fs::path& path, std::string_view content);
 
-/// fsync of a file or of a folder (which makes renames in it durable). @throws Error kIo
-void sync_path(const fs::path& path);
-
 /// The reason of a failed system call, as text: "No space left on device".
 std::string system_reason(int error_number);
 

@@ -1,11 +1,10 @@
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <future>
 
+#include "core/base/durable.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/hash.h"
@@ -15,6 +14,8 @@
 
 namespace trireme::data {
 namespace {
+
+constexpr const char* kObject = "corpus";
 
 // "corpus/" and "corpus" are one place; a temporary beside it needs the second form.
 fs::path without_trailing_slash(const fs::path& path) {
@@ -114,14 +115,12 @@ struct CorpusWriter::Impl {
                   index.split(Split::kValidation).documents, " into validation)");
     write_file_atomically(temporary / "tokenizer.json", tokenizer_json);
     write_file_atomically(temporary / "index.json", index_to_json(index));
-    sync_path(temporary);
-    // Never over something that appeared meanwhile: plain rename would replace an empty directory.
-    if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, directory.c_str(), RENAME_NOREPLACE) != 0) {
-      if (errno != EINVAL || ::rename(temporary.c_str(), directory.c_str()) != 0)
-        throw Error(ErrorCode::kIo, "cannot rename the new corpus to ", directory.string(), ": ", system_reason(errno));
-    }
+    sync_folder(temporary, kObject);
+    // Never over something that appeared meanwhile.
+    if (!move_new(temporary, directory, kObject))
+      throw Error(ErrorCode::kIo, "cannot rename the new corpus to ", directory.string(), ": ", system_reason(EEXIST));
     temporary = directory;  // so that a failed sync takes it away again
-    sync_path(directory.has_parent_path() ? directory.parent_path() : fs::path("."));
+    sync_folder(directory.has_parent_path() ? directory.parent_path() : fs::path("."), kObject);
     open = false;
   }
 };

@@ -19,10 +19,6 @@ using testing::IsEmpty;
 using testing::Property;
 using testing::Throws;
 
-auto throws(ErrorCode code, const std::string& message) {
-  return Throws<Error>(AllOf(Property(&Error::code, code), Property(&Error::what, HasSubstr(message))));
-}
-
 void expect_whole(const Checkpoint& checkpoint, const std::vector<WholeTensor>& tensors) {
   ASSERT_EQ(checkpoint.tensors().size(), tensors.size());
   for (const WholeTensor& tensor : tensors) {

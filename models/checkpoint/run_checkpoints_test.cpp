@@ -16,10 +16,6 @@ using testing::IsEmpty;
 using testing::Property;
 using testing::Throws;
 
-auto throws(ErrorCode code, const std::string& message) {
-  return Throws<Error>(AllOf(Property(&Error::code, code), Property(&Error::what, HasSubstr(message))));
-}
-
 class RunCheckpoints : public testing::Test {
  protected:
   void save(std::int64_t step) { save_rows(checkpoint_path(run(), step), small_model(), 1); }

@@ -4,18 +4,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <vector>
 
 #include "core/base/durable.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
-#include "core/base/hash.h"
 #include "core/base/log.h"
 #include "models/checkpoint/run_checkpoints.h"
 #include "models/checkpoint/write_checkpoint.h"
@@ -51,12 +48,10 @@ std::vector<std::int64_t> generations(const fs::path& run) {
 }
 
 std::string mark_of_this_process(std::int64_t generation) {
-  std::random_device device;
-  const std::array<unsigned, 8> words{device(), device(), device(), device(), device(), device(), device(), device()};
   char host[256] = "";
   ::gethostname(host, sizeof host - 1);
   return json{{"generation", generation},
-              {"token", xxh3_128_hex(words.data(), sizeof words)},
+              {"token", unique_token()},
               {"host", host},
               {"process", ::getpid()},
               {"since", std::time(nullptr)}}
@@ -86,12 +81,6 @@ Descriptor open_log(const fs::path& path) {
   return log;
 }
 
-void make_if_missing(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directory(folder, error);
-  if (error) throw Error(ErrorCode::kIo, "cannot create ", folder.string(), ": ", error.message());
-}
-
 // What a start before was about to give a name back to, or to keep under another one.
 void rescue(const fs::path& run, const fs::path& folder) {
   std::vector<fs::path> entries;
@@ -118,8 +107,7 @@ std::int64_t RunOwner::newest(const fs::path& run) {
 
 RunOwner RunOwner::claim(const fs::path& run, std::int64_t seen) {
   fs::create_directories(run);
-  make_if_missing(run / kOwner);
-  make_if_missing(run / "checkpoints");
+  for (const char* folder : {kOwner, "checkpoints"}) make_new_folder(run / folder, kOwner);  // or it is there
   RunOwner owner(run, folder_of(run, seen + 1), seen + 1);
   const auto refuse = [&](std::int64_t now) {
     throw Error(ErrorCode::kTakenOver, "another start of ", run.string(), " has begun meanwhile, ",

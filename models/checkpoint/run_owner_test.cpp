@@ -16,16 +16,11 @@ namespace trireme::models {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Property;
-using testing::Throws;
 
-auto taken_over() {
-  return Throws<Error>(AllOf(Property(&Error::code, ErrorCode::kTakenOver), Property(&Error::what, HasSubstr("host"))));
-}
+auto taken_over() { return throws(ErrorCode::kTakenOver, "host"); }
 
 class RunOwnerTest : public testing::Test {
  protected:

@@ -1,4 +1,5 @@
 #pragma once
+#include <gmock/gmock.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/error.h"
 #include "core/comm/thread_communicator.h"
 #include "models/checkpoint/box.h"
 #include "models/checkpoint/checkpoint.h"
@@ -19,6 +21,11 @@
 
 /// What the tests of this folder share: a folder that goes away, tensors with known bytes, ways to cut them.
 namespace trireme::models {
+
+inline auto throws(ErrorCode code, const std::string& message) {
+  return testing::Throws<Error>(testing::AllOf(testing::Property(&Error::code, code),
+                                               testing::Property(&Error::what, testing::HasSubstr(message))));
+}
 
 class TemporaryFolder {
  public:

@@ -20,7 +20,7 @@ enum class Scope {
   kRest,  ///< what lies in no slice of a tensor, for who reads and checks those; in version 1 every byte
 };
 /// Files that are missing, not of their size, damaged anywhere (naming tensor and byte range), or not the checkpoint's,
-/// a line each. Every byte is read once.
+/// a line each. Every byte is read once; slices of version 1 twice.
 /// @param part  of `parts`: every so many-th file, from this one on; part 0 looks for strange files too
 std::vector<std::string> file_faults(const InputDirectory& directory, const Manifest& manifest,
                                      Scope scope = Scope::kAll, int part = 0, int parts = 1);

@@ -27,7 +27,8 @@ std::string WeightsHash::of_pieces(const std::string& name, StoredType type, con
                                    const Pieces& pieces) {
   const auto elements = volume(shape);
   if (!elements) throw Error(ErrorCode::kBug, "tensor ", name, " has the impossible shape ", extents_text(shape));
-  const std::uint64_t count = count_of_pieces(static_cast<std::uint64_t>(*elements) * bytes_per_element(type));
+  const std::uint64_t bytes = static_cast<std::uint64_t>(*elements) * bytes_per_element(type);
+  const std::uint64_t count = bytes / kPieceBytes + (bytes % kPieceBytes != 0);
   Sha256 hash;
   add_text(hash, name);
   add_text(hash, type_name(type));

@@ -41,9 +41,6 @@ class WeightsHash {
     std::uint64_t at_;
   };
 
-  static std::uint64_t count_of_pieces(std::uint64_t tensor_bytes) {
-    return tensor_bytes / kPieceBytes + (tensor_bytes % kPieceBytes != 0);
-  }
   /// What of_tensor gives. @throws Error kBug when a piece is missing
   static std::string of_pieces(const std::string& name, StoredType type, const std::vector<std::int64_t>& shape,
                                const Pieces& pieces);

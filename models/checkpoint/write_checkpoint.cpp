@@ -1,9 +1,7 @@
 #include "models/checkpoint/write_checkpoint.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
-#include <random>
 #include <set>
 #include <utility>
 
@@ -221,12 +219,6 @@ fs::path with_parent(const fs::path& path) {
   return directory.has_filename() ? directory : directory.parent_path();
 }
 
-std::string random_suffix() {
-  std::random_device device;
-  const std::array<unsigned, 4> words{device(), device(), device(), device()};
-  return xxh3_128_hex(words.data(), sizeof words).substr(0, 8);
-}
-
 // Does `work` on this rank and hands its result to all. When it throws on any rank, all ranks throw: of the lowest such
 // rank, so that they agree. Without this a rank whose disk is full would leave its peers in the next collective.
 std::vector<std::string> together(Communicator& world, const std::string& what,
@@ -307,7 +299,7 @@ Committed write_checkpoint(Communicator& world, const fs::path& path, const std:
     if (!first) return std::string();
     fs::create_directories(directory.parent_path());
     fs::path fresh = directory;
-    fresh += ".tmp-" + random_suffix();
+    fresh += ".tmp-" + unique_token().substr(0, 8);
     make_folder(fresh, "folder");
     return fresh.string();
   })[0];

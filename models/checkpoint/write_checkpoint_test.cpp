@@ -131,6 +131,28 @@ TEST(WriteCheckpoint, TakesARelativePathWithASlashAtItsEnd) {
   EXPECT_THAT(names_in(folder.path()), ElementsAre("step-00000050"));
 }
 
+TEST(WriteCheckpoint, AWriterWithMuchToWriteMakesSeveralFiles) {
+  const TemporaryFolder folder;
+  const fs::path staging = folder.path() / "staging", directory = folder.path() / "step-00000050";
+  fs::create_directory(staging);
+  const auto tensors = larger_model();
+  Share share;
+  for (const WholeTensor& tensor : tensors)
+    for (int part = 0; part < 4; ++part) share.add(tensor, part_of(tensor, 0, part, 4));
+  const std::string text = write_share(staging, 7, share.slices, {}, /*most_file_bytes=*/620'000);
+  commit_checkpoint(staging, directory, {text}, texts(tensors));
+  // Two parts of 300 kB; the other two with two of 10 kB; the rest.
+  EXPECT_THAT(names_in(directory),
+              ElementsAre("manifest.json", "rank-00007-1.h5", "rank-00007-2.h5", "rank-00007.h5", "tokenizer.json"));
+  EXPECT_THAT(verify_checkpoint(directory), IsEmpty());
+  const Checkpoint checkpoint = Checkpoint::open(directory);
+  for (const WholeTensor& tensor : tensors) {
+    std::vector<char> bytes(tensor.bytes.size());
+    checkpoint.read(tensor.name, bytes.data());
+    EXPECT_EQ(bytes, tensor.bytes);
+  }
+}
+
 TEST(WriteCheckpoint, RefusesSlicesThatDoNotTile) {
   const TemporaryFolder folder;
   const fs::path directory = folder.path() / "step-00000050";

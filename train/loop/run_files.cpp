@@ -135,19 +135,15 @@ void RunFiles::write_left(Log& log, bool at_once) {
     }
     const int reason = errno;
     const bool is_full = reason == ENOSPC || reason == EDQUOT;
-    if (is_full && !full_since_) {
+    if (is_full && !is_behind_.exchange(true)) {
       full_since_ = Clock::now();
       log_warning("cannot write " + log.name + ": " + system_reason(reason) + "; its lines are kept for " +
                   std::to_string(kPatience.count()) + " s");
     }
-    is_behind_ = true;
-    if (is_full && !at_once && Clock::now() - *full_since_ < kPatience) return;
+    if (is_full && !at_once && Clock::now() - full_since_ < kPatience) return;
     throw Error(ErrorCode::kIo, "cannot write ", log.name, ": ", system_reason(reason));
   }
-  if (metrics_.left.empty() && events_.left.empty()) {
-    is_behind_ = false;
-    full_since_.reset();
-  }
+  if (metrics_.left.empty() && events_.left.empty()) is_behind_ = false;
 }
 
 void RunFiles::metrics(const StepRecord& r) {

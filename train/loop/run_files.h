@@ -57,8 +57,8 @@ class RunFiles {
   void write_left(Log& log, bool at_once);
 
   Log metrics_, events_;
-  std::atomic<bool> is_behind_{false};
-  std::optional<std::chrono::steady_clock::time_point> full_since_;
+  std::atomic<bool> is_behind_{false};                // the disk is full, and something is left
+  std::chrono::steady_clock::time_point full_since_;  // then
   TensorBoard tensorboard_;
   bool ended_ = false;
   FailureHistory history_;

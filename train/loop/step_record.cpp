@@ -58,7 +58,7 @@ StepRecord record_from_json(const json& record) {
   record.at(names::kStep).get_to(r.step);
   record.at(names::kSamplesHash).get_to(r.samples_hash);
   for (const Metric& metric : kMetrics)
-    if (metric.name != std::string_view("checkpoint_write_ms") || record.contains(metric.name))  // older ones lack it
+    if (metric.is_in_all || record.contains(metric.name))
       std::visit([&](const auto member) { record.at(metric.name).get_to(r.*member); }, metric.member);
   return r;
 }

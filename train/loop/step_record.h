@@ -39,6 +39,7 @@ struct Metric {
   const char* name;
   const char* tag;
   std::variant<double StepRecord::*, std::int64_t StepRecord::*> member;
+  bool is_in_all = true;  ///< false: records of older versions lack it
 };
 
 /// Every number of a record but its step. The log, TensorBoard's files and the reader of both walk this list.
@@ -52,7 +53,7 @@ inline constexpr std::array kMetrics = {
     Metric{"step_ms", "speed/step_ms", &StepRecord::step_ms},
     Metric{"data_wait_ms", "speed/data_wait_ms", &StepRecord::data_wait_ms},
     Metric{"checkpoint_stall_ms", "speed/checkpoint_stall_ms", &StepRecord::checkpoint_stall_ms},
-    Metric{"checkpoint_write_ms", "speed/checkpoint_write_ms", &StepRecord::checkpoint_write_ms},
+    Metric{"checkpoint_write_ms", "speed/checkpoint_write_ms", &StepRecord::checkpoint_write_ms, false},
     Metric{"memory_bytes", "memory/resident_bytes", &StepRecord::memory_bytes},
 };
 

@@ -1,7 +1,6 @@
 #include "train/recovery/state_loading.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "core/base/error.h"
@@ -18,29 +17,20 @@ StateLoading::StateLoading(StatePlan plan)
     }
 }
 
-// All of it, whichever ranks have it.
 void StateLoading::expect_model(const models::Checkpoint& checkpoint) const {
-  std::set<std::string> due;
-  for (const StateSlice& slice : slices_) due.insert(plan_.name(slice));
-  const auto& entries = plan_.parameters().entries();
-  std::size_t rows = 0, tensors = 0;
-  for (const StateSlice& slice : slices_) rows = std::max(rows, slice.row + 1);
-  for (const FlatParameters::Entry& entry : entries) tensors += entry.tied_begin < 0;
-  for (const models::Checkpoint::Tensor& tensor : checkpoint.tensors()) due.erase(tensor.name);
-  if (!due.empty())
-    throw Error(ErrorCode::kBadInput, checkpoint.directory().string(), " holds another model: it has no tensor ",
-                *due.begin());
-  if (checkpoint.tensors().size() != rows * tensors)
-    throw Error(ErrorCode::kBadInput, checkpoint.directory().string(),
-                " holds another model: ", checkpoint.tensors().size(), " tensors, ", rows * tensors, " are due");
+  const auto refuse = [&](const auto&... why) {
+    throw Error(ErrorCode::kBadInput, checkpoint.directory().string(), " holds another model: ", why...);
+  };
+  const std::vector<models::Checkpoint::Tensor>& tensors = checkpoint.tensors();
   for (const StateSlice& slice : slices_) {
     if (slice.begin > 0) continue;
     const std::string name = plan_.name(slice);
-    const auto tensor = std::ranges::lower_bound(checkpoint.tensors(), name, {}, &models::Checkpoint::Tensor::name);
+    const auto tensor = std::ranges::lower_bound(tensors, name, {}, &models::Checkpoint::Tensor::name);
+    if (tensor == tensors.end() || tensor->name != name) refuse("it has no tensor ", name);
     if (tensor->shape != plan_.entry(slice).parameter->shape || tensor->type != stored_type(plan_.parameters()))
-      throw Error(ErrorCode::kBadInput, checkpoint.directory().string(), " holds another model: tensor ", name,
-                  " has another shape or type");
+      refuse("tensor ", name, " has another shape or type");
   }
+  if (tensors.size() != plan_.tensors()) refuse(tensors.size(), " tensors, ", plan_.tensors(), " are due");
 }
 
 // Whether all of a slice lies in this rank's own rows, in one piece.

@@ -123,6 +123,11 @@ std::byte* StatePlan::own(std::size_t row, std::int64_t begin) const {
   return rows_[row].place(stretch) + (begin - stretch.begin) * item_;
 }
 
+std::size_t StatePlan::tensors() const {
+  const auto own = std::ranges::count_if(parameters_.entries(), [](const auto& entry) { return entry.tied_begin < 0; });
+  return static_cast<std::size_t>(own) * rows_.size();
+}
+
 std::string StatePlan::name(const StateSlice& slice) const {
   return rows_[slice.row].prefix + entry(slice).parameter->name;
 }

@@ -80,6 +80,8 @@ class StatePlan {
   const FlatParameters& parameters() const { return parameters_; }
   const FlatParameters::Entry& entry(const StateSlice& slice) const { return parameters_.entries()[slice.entry]; }
   std::int64_t item() const { return item_; }
+  /// Tensors of all stages.
+  std::size_t tensors() const;
 
  private:
   const Mesh& mesh_;
