@@ -1,6 +1,7 @@
 #include "models/checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <memory>
 
@@ -9,6 +10,7 @@
 #include "models/checkpoint/box.h"
 #include "models/checkpoint/input_file.h"
 #include "models/checkpoint/manifest.h"
+#include "models/checkpoint/read_ahead.h"
 #include "models/checkpoint/verify.h"
 
 namespace trireme::models {
@@ -107,15 +109,56 @@ void Checkpoint::read(const std::string& name, const std::vector<std::int64_t>& 
 }
 
 struct Checkpoint::Reader::State {
+  using Files = std::map<std::string, std::unique_ptr<InputFile>>;
   explicit State(const Impl& of) : impl(of) {}
-  const InputFile& file(const std::string& name) {
+
+  const InputFile& file(Files& files, const std::string& name, InputFile::PageCache page_cache) {
     std::unique_ptr<InputFile>& file = files[name];
-    if (!file) file = std::make_unique<InputFile>(impl.directory, name);
+    if (!file) file = std::make_unique<InputFile>(impl.directory, name, page_cache);
     return *file;
   }
+
+  void expect(const Manifest::Slice& slice) {
+    if (slice.bytes == 0 || (!expected.empty() && expected.back() == &slice)) return;  // another part of it
+    if (!ahead) ahead = std::make_unique<ReadAhead>();
+    ahead->expect(file(past_cache, slice.file, InputFile::PageCache::kPassedBy), slice.file_offset, slice.bytes);
+    expected.push_back(&slice);
+  }
+
+  // Reads a slice and checks it.
+  void fetch(const std::string& tensor, const Manifest::Slice& slice, char* out) {
+    std::string found;
+    if (std::ranges::find(expected, &slice) != expected.end()) {
+      Xxh3Stream hash;
+      bool is_it = false;
+      while (!is_it) {
+        is_it = expected.front() == &slice;
+        expected.pop_front();
+        ahead->take([&](const char* bytes, std::size_t size) {
+          if (!is_it) return;  // passed over
+          // In parts that stay in the second-level cache from one to the other.
+          for (std::size_t part = 0; part < size; part += kPartBytes) {
+            const std::size_t count = std::min(kPartBytes, size - part);
+            hash.update(bytes + part, count);
+            out = std::copy_n(bytes + part, count, out);
+          }
+        });
+      }
+      found = hash.hex128();
+    } else {
+      file(files, slice.file, InputFile::PageCache::kUsed).read(slice.file_offset, out, slice.bytes);
+      found = xxh3_128_hex(out, slice.bytes);
+    }
+    if (const std::string fault = slice_fault(tensor, slice, found); !fault.empty())
+      throw Error(ErrorCode::kCorrupt, (impl.directory.path() / "").string(), fault);
+  }
+
+  static constexpr std::size_t kPartBytes = std::size_t{256} << 10;
   const Impl& impl;
-  std::map<std::string, std::unique_ptr<InputFile>> files;
-  const Manifest::Slice* held = nullptr;  // in `buffer`, checked
+  Files files, past_cache;
+  std::deque<const Manifest::Slice*> expected;  // of which `ahead` knows
+  std::unique_ptr<ReadAhead> ahead;             // ends before its files
+  const Manifest::Slice* held = nullptr;        // in `buffer`, checked
   std::vector<char> buffer;
 };
 
@@ -125,7 +168,7 @@ Checkpoint::Reader::~Reader() = default;
 void Checkpoint::Reader::expect(const std::string& name, const std::vector<std::int64_t>& offset,
                                 const std::vector<std::int64_t>& size) {
   for (const Manifest::Slice& slice : state_->impl.find(name).slices)
-    if (intersection(slice.box, {offset, size})) state_->file(slice.file).expect(slice.file_offset, slice.bytes);
+    if (intersection(slice.box, {offset, size})) state_->expect(slice);
 }
 
 void Checkpoint::Reader::read(const std::string& name, const std::vector<std::int64_t>& offset,
@@ -150,9 +193,7 @@ void Checkpoint::Reader::read(const std::string& name, const std::vector<std::in
         state_->buffer.resize(slice.bytes);
         bytes = state_->buffer.data();
       }
-      state_->file(slice.file).read(slice.file_offset, bytes, slice.bytes);
-      if (const std::string fault = slice_fault(name, slice, xxh3_128_hex(bytes, slice.bytes)); !fault.empty())
-        throw Error(ErrorCode::kCorrupt, (impl.directory.path() / "").string(), fault);
+      state_->fetch(name, slice, bytes);
     }
     if (direct) continue;
     state_->held = &slice;

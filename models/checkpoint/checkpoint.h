@@ -54,7 +54,7 @@ class Checkpoint {
     /// As Checkpoint::read.
     void read(const std::string& name, const std::vector<std::int64_t>& offset, const std::vector<std::int64_t>& size,
               void* out);
-    /// Tells the system what will be read next.
+    /// Says what will be read, in that order: it is read ahead, past the page cache (ReadAhead). For what is read once.
     void expect(const std::string& name, const std::vector<std::int64_t>& offset,
                 const std::vector<std::int64_t>& size);
 

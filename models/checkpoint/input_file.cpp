@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "core/base/durable.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 
@@ -19,43 +20,48 @@ namespace {
               operation, " ", path, ": ", system_reason(error_number));
 }
 
+int open_input(const InputDirectory& directory, const std::string& name, int flags) {
+  // O_NONBLOCK: a pipe of that name must be refused, not waited for.
+  return ::openat(directory.descriptor(), name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags);
+}
+
 }  // namespace
 
 InputDirectory::InputDirectory(std::filesystem::path path)
     : path_(std::move(path)), descriptor_(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-  if (descriptor_ < 0) fail("open", path_.string(), errno);
+  if (descriptor() < 0) fail("open", path_.string(), errno);
 }
 
-InputDirectory::~InputDirectory() { ::close(descriptor_); }
-
-InputFile::InputFile(const InputDirectory& directory, const std::string& name)
+InputFile::InputFile(const InputDirectory& directory, const std::string& name, PageCache page_cache)
     : path_((directory.path() / name).string()),
-      // O_NONBLOCK: a pipe of that name must be refused below, not waited for.
-      descriptor_(::openat(directory.descriptor(), name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
-  if (descriptor_ < 0) fail("open", path_, errno);
+      page_cache_(page_cache),
+      file_(open_input(directory, name, page_cache == PageCache::kPassedBy ? O_DIRECT : 0)) {
+  if (file_.get() < 0 && errno == EINVAL) file_ = Descriptor(open_input(directory, name, 0));
+  if (file_.get() < 0) fail("open", path_, errno);
   struct stat status{};
-  const bool known = ::fstat(descriptor_, &status) == 0;
-  const int reason = errno;
-  if (!known || !S_ISREG(status.st_mode)) {
-    ::close(descriptor_);
-    if (!known) fail("read", path_, reason);
-    throw Error(ErrorCode::kCorrupt, path_, " is not a regular file");
-  }
+  if (::fstat(file_.get(), &status) != 0) fail("read", path_, errno);
+  if (!S_ISREG(status.st_mode)) throw Error(ErrorCode::kCorrupt, path_, " is not a regular file");
   size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
-InputFile::~InputFile() { ::close(descriptor_); }
-
 void InputFile::read(std::uint64_t offset, void* out, std::size_t bytes) const {
   auto* to = static_cast<char*>(out);
+  bool past_cache = page_cache_ == PageCache::kPassedBy;
   while (bytes > 0) {
-    const ssize_t got = ::pread(descriptor_, to, bytes, static_cast<off_t>(offset));
+    const std::size_t whole = (bytes + kDirectAlignment - 1) / kDirectAlignment * kDirectAlignment;
+    const ssize_t got = ::pread(file_.get(), to, past_cache ? whole : bytes, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
+    // A file system that cannot after all, or a part that is none of pages: from here on as any other file.
+    if (got < 0 && errno == EINVAL && past_cache && ::fcntl(file_.get(), F_SETFL, 0) == 0) {
+      past_cache = false;
+      continue;
+    }
     if (got < 0) fail("read", path_, errno);
     if (got == 0) throw Error(ErrorCode::kCorrupt, path_, " ends at byte ", offset, ", ", bytes, " bytes early");
-    to += got;
-    offset += static_cast<std::uint64_t>(got);
-    bytes -= static_cast<std::size_t>(got);
+    const std::size_t put = std::min(bytes, static_cast<std::size_t>(got));
+    to += put;
+    offset += put;
+    bytes -= put;
   }
 }
 
@@ -69,10 +75,6 @@ void InputFile::update(Xxh3Stream& hash, std::uint64_t offset, std::uint64_t byt
     offset += count;
     bytes -= count;
   }
-}
-
-void InputFile::expect(std::uint64_t offset, std::uint64_t bytes) const {
-  (void)::posix_fadvise(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(bytes), POSIX_FADV_WILLNEED);
 }
 
 }  // namespace trireme::models

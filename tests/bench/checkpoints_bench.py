@@ -34,7 +34,7 @@ def rate_of(said):
 
 class Checkpoints(Group):
     about = ("saves of the 12M shape every 50 steps on 2 ranks: time that training stands still over the time that it takes, tokens/s of all steps, and resident memory of all ranks above a "
-             "run that does not save; and bytes a second of checkpoints of 1.6 GB (a model of 0.5 GB of weights in fp32, 2 ranks)")
+             "run that does not save; and memory and bytes a second of checkpoints of 1.6 GB (a model of 0.5 GB of weights in fp32, 2 ranks)")
     peer = ("training time; the same run without saves; the size of a checkpoint; dd with 4 MiB blocks on the same disk, writing with conv=fsync: behind the run, and beside the same training; and "
             "reading what is not in the page cache, one dd alone and one for each rank")
     cases = ("12M-fp32", "12M-bf16", "writing", "reading")
@@ -74,10 +74,11 @@ class Checkpoints(Group):
     def writing(self, options):
         keys, steps = self.large_keys(options), 6
         folder = WORK / "runs" / "checkpoints-large"
-        beside, last = [], []
+        beside, last, above, sizes = [], [], [], []
 
         def save():
-            self.train(options, keys | {"steps": steps, "checkpoint.every-steps": steps // 2}, folder.name)
+            records, _ = self.train(options, keys | {"steps": steps, "checkpoint.every-steps": steps // 2}, folder.name)
+            above.append(max(record["memory_bytes"] for record in records) / 2**20)
             first, second = [event["bytes"] / event["write_ms"] * 1000 / 1e6 for event in self.events(folder.name, "checkpoint-durable")]
             beside.append(first)
             last.append(second)
@@ -91,9 +92,12 @@ class Checkpoints(Group):
         for _ in range(options.runs):
             save()
             size = self.events(folder.name, "checkpoint-durable")[0]["bytes"]
+            sizes.append(size / 2**20)
             alone.append(write(size))
             among.append(self.beside_training(options, keys, folder, lambda: write(size)))
-        return {"figures": [figure("the last save, MB/s", last, alone, Better.HIGHER, 0.7), figure("a save beside training, MB/s", beside, among, Better.HIGHER, 0.7)]}
+            above[-1] -= max(record["memory_bytes"] for record in training.lines_of(folder / "run/metrics.jsonl")) / 2**20
+        return {"figures": [figure("the last save, MB/s", last, alone, Better.HIGHER, 0.7), figure("a save beside training, MB/s", beside, among, Better.HIGHER, 0.7),
+                            figure("memory above training beside the state, MiB", above, sizes, Better.LOWER, 1.0)]}
 
     def beside_training(self, options, keys, folder, measure):
         fresh_folder(folder)

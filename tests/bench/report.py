@@ -23,6 +23,10 @@ def number(value):
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}"
 
 
+def times(ratio):
+    return f"{ratio:.2f}" if abs(ratio) >= 0.1 else f"{ratio:.2g}"
+
+
 def spread(side):
     return f"{number(side['median'])} ({number(side['min'])} to {number(side['max'])})"
 
@@ -32,7 +36,7 @@ def table(group, results):
     lines = [f"{group.about[0].upper()}{group.about[1:]}.", f"Peer: {group.peer}.", "",
              "| case | figure | Trireme | peer | Trireme / peer | target | |", "| --- | --- | --- | --- | --- | --- | --- |"]
     for case, entry in group.figures(results):
-        ratio = f"{entry['ratio']:.2f} ({entry['ratio_min']:.2f} to {entry['ratio_max']:.2f})"
+        ratio = f"{times(entry['ratio'])} ({times(entry['ratio_min'])} to {times(entry['ratio_max'])})"
         verdict = {True: "met", False: "**missed**", None: ""}[entry.get("met")]
         lines.append(f"| {case} | {entry['figure']} | {spread(entry['ours'])} | {spread(entry['peer'])} | {ratio} | {entry.get('target', 'none')} | {verdict} |")
     notes = list(group.notes(results))
@@ -70,5 +74,5 @@ def write_page(name, group, results):
 
 
 def missed(group, results):
-    return [f"{case}: {entry['figure']} is {entry['ratio']:.2f} of the peer's; target: {entry['target']}"
+    return [f"{case}: {entry['figure']} is {times(entry['ratio'])} of the peer's; target: {entry['target']}"
             for case, entry in group.figures(results) if entry.get("met") is False]

@@ -61,21 +61,17 @@ std::vector<StatePlan::Part> StateLoading::takers(const StateSlice& slice) const
 void StateLoading::read(const models::Checkpoint& checkpoint) {
   expect_model(checkpoint);
   if (bytes_ > 0 && !read_) read_ = HostMemory(static_cast<std::size_t>(bytes_));
-  const int me = plan_.mesh().world().rank();
   models::Checkpoint::Reader reader(checkpoint);
-  for (std::size_t i = 0; i < slices_.size(); ++i) {
-    const StateSlice& slice = slices_[i];
-    if (slice.rank != me) continue;
-    // The disk works on the next one while this one is checked.
-    const auto next =
-        std::ranges::find(slices_.begin() + static_cast<std::ptrdiff_t>(i) + 1, slices_.end(), me, &StateSlice::rank);
-    if (next != slices_.end()) {
-      const StatePlan::Extent extent = plan_.extent(*next);
-      reader.expect(plan_.name(*next), extent.offset, extent.size);
-    }
-    const StatePlan::Extent extent = plan_.extent(slice);
-    reader.read(plan_.name(slice), extent.offset, extent.size, place(i));
-  }
+  const auto each_of_mine = [&](const auto& use) {
+    for (std::size_t i = 0; i < slices_.size(); ++i)
+      if (slices_[i].rank == plan_.mesh().world().rank()) use(i, plan_.name(slices_[i]), plan_.extent(slices_[i]));
+  };
+  each_of_mine([&](std::size_t, const std::string& name, const StatePlan::Extent& extent) {
+    reader.expect(name, extent.offset, extent.size);
+  });
+  each_of_mine([&](std::size_t i, const std::string& name, const StatePlan::Extent& extent) {
+    reader.read(name, extent.offset, extent.size, place(i));
+  });
 }
 
 void StateLoading::spread() {

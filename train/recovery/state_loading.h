@@ -3,14 +3,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/base/host_memory.h"
 #include "models/checkpoint/checkpoint.h"
-#include "train/recovery/host_memory.h"
 #include "train/recovery/state_plan.h"
 
 namespace trireme::train {
 
 /// Reads a run's state back: each rank its share (StatePlan), so that a job reads every byte once whatever its layout,
-/// and then hands on what others keep. Beside the state a rank holds what it reads for others alone.
+/// and then hands on what others keep. Beside the state a rank holds what it reads for others alone, and 16 MiB.
 class StateLoading {
  public:
   explicit StateLoading(StatePlan plan);

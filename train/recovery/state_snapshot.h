@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/base/host_memory.h"
 #include "models/checkpoint/write_checkpoint.h"
-#include "train/recovery/host_memory.h"
 #include "train/recovery/state_plan.h"
 
 namespace trireme::train {

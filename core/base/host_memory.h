@@ -2,10 +2,10 @@
 #include <cstddef>
 #include <memory>
 
-namespace trireme::train {
+namespace trireme {
 
-/// Memory for copies of state: aligned so that it can be written past the page cache, in large pages where there are,
-/// since all of it is touched at once. Not of tensors' memory, which would be kept for other tensors.
+/// Memory for what goes to disks or comes from them: aligned so that it can pass the page cache by, in large pages
+/// where there are, since all of it is touched at once. Not of tensors' memory, which would be kept for other tensors.
 class HostMemory {
  public:
   HostMemory() = default;
@@ -23,4 +23,4 @@ class HostMemory {
   std::unique_ptr<std::byte[], Free> memory_;
 };
 
-}  // namespace trireme::train
+}  // namespace trireme
