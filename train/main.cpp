@@ -12,6 +12,7 @@
 #include "core/comm/job.h"
 #include "core/config/command.h"
 #include "models/checkpoint/run_checkpoints.h"
+#include "models/checkpoint/run_owner.h"
 #include "models/kernels/block_cache.h"
 #include "train/check/self_check.h"
 #include "train/config/train_config.h"
@@ -130,7 +131,7 @@ void print(const Communicator& world, const std::string& text) {
 int run(Communicator& world, const TrainOptions& options, const Assignments& flags) {
   if (options.resume != "auto" && options.resume != "never" && !is_step(options.resume))
     throw Error(ErrorCode::kUsage, "--resume must be auto, never or a step, got '", options.resume, "'");
-  TrainingStart start{options.resume, parse_duration(options.time_limit)};
+  TrainingStart start{options.resume, parse_duration(options.time_limit), models::RunOwner::newest(options.run)};
   if (options.time_limit != "none" && !(start.time_limit > 0))
     throw Error(ErrorCode::kUsage,
                 "--time-limit must be none or a duration above 0 such as 90, 90s, 45m or 1h30m, got '",

@@ -18,17 +18,13 @@
 namespace trireme {
 namespace {
 
-// ESTALE: what shared file systems say of a folder that another node has moved away.
-ErrorCode code_of(int reason) {
-  return reason == ENOENT || reason == ENOTDIR || reason == ESTALE ? ErrorCode::kNotFound : ErrorCode::kIo;
-}
-
 [[noreturn]] void fail(const char* call, const fs::path& path, int reason) {
-  throw Error(code_of(reason), "cannot ", call, " ", path.string(), ": ", system_reason(reason));
+  throw Error(path_error_code(reason), "cannot ", call, " ", path.string(), ": ", system_reason(reason));
 }
 
 [[noreturn]] void fail_move(const fs::path& from, const fs::path& to, int reason) {
-  throw Error(code_of(reason), "cannot rename ", from.string(), " to ", to.string(), ": ", system_reason(reason));
+  throw Error(path_error_code(reason), "cannot rename ", from.string(), " to ", to.string(), ": ",
+              system_reason(reason));
 }
 
 // A call of the system between its two points: its errno, or 0.

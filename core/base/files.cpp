@@ -15,13 +15,18 @@ namespace trireme {
 namespace {
 
 [[noreturn]] void fail(const char* operation, const fs::path& path, int error_number) {
-  throw Error(error_number == ENOENT || error_number == ESTALE ? ErrorCode::kNotFound : ErrorCode::kIo, "cannot ",
-              operation, " ", path.string(), ": ", system_reason(error_number));
+  throw Error(path_error_code(error_number), "cannot ", operation, " ", path.string(), ": ",
+              system_reason(error_number));
 }
 
 }  // namespace
 
 std::string system_reason(int error_number) { return std::generic_category().message(error_number); }
+
+ErrorCode path_error_code(int error_number) {
+  const bool is_gone = error_number == ENOENT || error_number == ENOTDIR || error_number == ESTALE;
+  return is_gone ? ErrorCode::kNotFound : ErrorCode::kIo;
+}
 
 std::string read_file(const fs::path& path, std::uint64_t limit) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

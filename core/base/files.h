@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/error.h"
+
 namespace trireme {
 
 namespace fs = std::filesystem;
@@ -17,5 +19,8 @@ void write_file_atomically(const fs::path& path, std::string_view content);
 
 /// The reason of a failed system call, as text: "No space left on device".
 std::string system_reason(int error_number);
+/// kNotFound where the path, or what it was, is gone (ESTALE: another node of a shared file system took it away); else
+/// kIo.
+ErrorCode path_error_code(int error_number);
 
 }  // namespace trireme

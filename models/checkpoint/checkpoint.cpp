@@ -32,11 +32,14 @@ Manifest read_manifest(const InputDirectory& directory) {
   return Manifest::parse(text, where);
 }
 
+std::string slice_text(const std::string& tensor, const Manifest::Slice& slice) {
+  return slice.file + ": tensor " + tensor + ", bytes " + std::to_string(slice.file_offset) + " to " +
+         std::to_string(slice.file_offset + slice.bytes);
+}
+
 std::string slice_fault(const std::string& tensor, const Manifest::Slice& slice, const std::string& found) {
   if (found == slice.xxh3_128) return "";
-  return slice.file + ": tensor " + tensor + ", bytes " + std::to_string(slice.file_offset) + " to " +
-         std::to_string(slice.file_offset + slice.bytes) + ": damaged, the checksum is " + found + ", " +
-         slice.xxh3_128 + " is due";
+  return slice_text(tensor, slice) + ": damaged, the checksum is " + found + ", " + slice.xxh3_128 + " is due";
 }
 
 struct Checkpoint::Impl {
@@ -127,30 +130,33 @@ struct Checkpoint::Reader::State {
 
   // Reads a slice and checks it.
   void fetch(const std::string& tensor, const Manifest::Slice& slice, char* out) {
-    std::string found;
-    if (std::ranges::find(expected, &slice) != expected.end()) {
-      Xxh3Stream hash;
-      bool is_it = false;
-      while (!is_it) {
-        is_it = expected.front() == &slice;
-        expected.pop_front();
-        ahead->take([&](const char* bytes, std::size_t size) {
-          if (!is_it) return;  // passed over
-          // In parts that stay in the second-level cache from one to the other.
-          for (std::size_t part = 0; part < size; part += kPartBytes) {
-            const std::size_t count = std::min(kPartBytes, size - part);
-            hash.update(bytes + part, count);
-            out = std::copy_n(bytes + part, count, out);
-          }
-        });
-      }
-      found = hash.hex128();
-    } else {
-      file(files, slice.file, InputFile::PageCache::kUsed).read(slice.file_offset, out, slice.bytes);
-      found = xxh3_128_hex(out, slice.bytes);
+    std::string fault;
+    try {
+      fault = slice_fault(tensor, slice, hash_of_read(slice, out));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kCorrupt) throw;
+      fault = slice_text(tensor, slice) + ": " + error.what();
     }
-    if (const std::string fault = slice_fault(tensor, slice, found); !fault.empty())
-      throw Error(ErrorCode::kCorrupt, (impl.directory.path() / "").string(), fault);
+    if (!fault.empty()) throw Error(ErrorCode::kCorrupt, (impl.directory.path() / "").string(), fault);
+  }
+
+  std::string hash_of_read(const Manifest::Slice& slice, char* out) {
+    if (std::ranges::find(expected, &slice) != expected.end()) {
+      for (; expected.front() != &slice; expected.pop_front()) ahead->pass_over();
+      expected.pop_front();
+      Xxh3Stream hash;
+      ahead->take([&](const char* bytes, std::size_t size) {
+        // In parts that stay in the second-level cache from one to the other.
+        for (std::size_t part = 0; part < size; part += kPartBytes) {
+          const std::size_t count = std::min(kPartBytes, size - part);
+          hash.update(bytes + part, count);
+          out = std::copy_n(bytes + part, count, out);
+        }
+      });
+      return hash.hex128();
+    }
+    file(files, slice.file, InputFile::PageCache::kUsed).read(slice.file_offset, out, slice.bytes);
+    return xxh3_128_hex(out, slice.bytes);
   }
 
   static constexpr std::size_t kPartBytes = std::size_t{256} << 10;

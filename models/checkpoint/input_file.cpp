@@ -15,9 +15,12 @@
 namespace trireme::models {
 namespace {
 
-[[noreturn]] void fail(const char* operation, const std::string& path, int error_number) {
-  throw Error(error_number == ENOENT || error_number == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo, "cannot ",
-              operation, " ", path, ": ", system_reason(error_number));
+ErrorCode code_of(int reason) {
+  return reason == EIO ? ErrorCode::kCorrupt : path_error_code(reason);  // what a disk does not give back is damaged
+}
+
+[[noreturn]] void fail(const char* operation, const std::string& path, int reason) {
+  throw Error(code_of(reason), "cannot ", operation, " ", path, ": ", system_reason(reason));
 }
 
 int open_input(const InputDirectory& directory, const std::string& name, int flags) {

@@ -35,7 +35,7 @@ class InputFile {
 
   std::uint64_t size() const { return size_; }
   /// Past the page cache `offset` and `out` are multiples of kDirectAlignment, and `out` has room for `bytes` rounded
-  /// up to it. @throws Error kCorrupt when the file ends before, kIo
+  /// up to it. @throws Error kCorrupt when the file ends before or the disk cannot give the bytes back, kIo
   void read(std::uint64_t offset, void* out, std::size_t bytes) const;
   /// Adds these bytes to a hash. @throws Error kCorrupt when the file ends before, kIo
   void update(Xxh3Stream& hash, std::uint64_t offset, std::uint64_t bytes) const;

@@ -1,13 +1,19 @@
 #include "models/checkpoint/read_ahead.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include "core/base/durable.h"
+#include "core/base/error.h"
 
 namespace trireme::models {
 
 ReadAhead::ReadAhead() : memory_(kChunks * kChunkBytes) {
-  for (std::thread& thread : threads_) thread = std::thread([this] { work(); });
+  for (std::thread& thread : threads_) try {
+      thread = std::thread([this] { work(); });
+    } catch (const std::system_error& error) {
+      if (&thread == &threads_.front()) throw Error(ErrorCode::kIo, "cannot start a thread: ", error.what());
+    }
 }
 
 ReadAhead::~ReadAhead() {
@@ -16,7 +22,8 @@ ReadAhead::~ReadAhead() {
     give_up_ = true;
   }
   changed_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  for (std::thread& thread : threads_)
+    if (thread.joinable()) thread.join();
 }
 
 // Of a chunk with this number.
@@ -35,7 +42,7 @@ void ReadAhead::expect(const InputFile& file, std::uint64_t offset, std::uint64_
   changed_.notify_all();
 }
 
-void ReadAhead::take(const std::function<void(const char*, std::size_t)>& use) {
+std::exception_ptr ReadAhead::next(const std::function<void(const char*, std::size_t)>& use) {
   std::exception_ptr error;
   for (bool is_last = false; !is_last;) {
     std::unique_lock lock(mutex_);
@@ -51,7 +58,7 @@ void ReadAhead::take(const std::function<void(const char*, std::size_t)>& use) {
     lock.unlock();
     changed_.notify_all();
   }
-  if (error) std::rethrow_exception(error);
+  return error;
 }
 
 void ReadAhead::work() {

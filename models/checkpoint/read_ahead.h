@@ -29,7 +29,13 @@ class ReadAhead {
   void expect(const InputFile& file, std::uint64_t offset, std::uint64_t bytes);
   /// Hands on what is wanted next, a part at a time, once it is there. @throws Error kCorrupt when the file ends
   /// before, kIo; then the rest of it has been passed over
-  void take(const std::function<void(const char* bytes, std::size_t size)>& use);
+  void take(const std::function<void(const char* bytes, std::size_t size)>& use) {
+    if (const std::exception_ptr error = next(use)) std::rethrow_exception(error);
+  }
+  /// Nobody wants what is wanted next.
+  void pass_over() {
+    (void)next([](const char*, std::size_t) {});
+  }
 
  private:
   static constexpr std::size_t kChunks = 4;
@@ -42,6 +48,7 @@ class ReadAhead {
     std::exception_ptr error;
   };
 
+  std::exception_ptr next(const std::function<void(const char*, std::size_t)>& use);
   char* place(std::uint64_t chunk);
   void work();
 

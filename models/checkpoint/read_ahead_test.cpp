@@ -77,6 +77,13 @@ TEST_F(ReadAheadTest, SaysWhatIsWrongOfAFileAndGoesOnWithTheNext) {
   EXPECT_EQ(taken(ahead), due(1, 10, 1000));
 }
 
+// The memory of this process at an address that is none.
+TEST_F(ReadAheadTest, ADiskThatGivesNothingBackIsDamage) {
+  const InputFile memory(InputDirectory("/proc/self"), "mem");
+  char byte = 0;
+  EXPECT_THAT([&] { memory.read(0, &byte, 1); }, throws(ErrorCode::kCorrupt, "/proc/self/mem: Input/output error"));
+}
+
 TEST_F(ReadAheadTest, EndsWhileItReads) {
   const InputFile& input = file("a", 16 << 20);
   for (int i = 0; i < 20; ++i) {

@@ -39,10 +39,16 @@ bool is_checkpoint(const fs::path& model) {
   return fs::exists(model / kManifestFile) || step_of(name.string());
 }
 
+bool is_damage(const Error& error) {
+  return error.code() == ErrorCode::kCorrupt || error.code() == ErrorCode::kNotFound;
+}
+
+// Nothing where it is damaged or gone. What cannot be opened for another reason may be the best one there is.
 std::optional<Checkpoint> opened(const fs::path& directory) {
   try {
     return Checkpoint::open(directory);
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (!is_damage(error)) throw;
     return std::nullopt;
   }
 }
@@ -160,26 +166,11 @@ std::vector<fs::path> checkpoint_directories(const fs::path& model) {
   return directories;
 }
 
-Checkpoint open_model(const fs::path& model, const std::string& step) {
-  std::vector<fs::path> directories = checkpoint_directories(model);
-  if (is_checkpoint(model)) {
-    if (step != "newest")
-      throw Error(ErrorCode::kUsage, "--step ", step, " chooses a checkpoint of a run; ", model.string(),
-                  " is one itself");
-    return Checkpoint::open(model);
-  }
-  std::reverse(directories.begin(), directories.end());
-  if (step == "best") {
-    directories.clear();
-    for (const EvaluatedStep& one : best_checkpoints(model)) directories.push_back(checkpoint_path(model, one.step));
-    if (directories.empty())
-      throw Error(ErrorCode::kNotFound, "no checkpoint of ", model.string(), " was saved in a step with an evaluation");
-  } else if (step != "newest") {
-    const fs::path wanted = checkpoint_path(model, step_number(step));
-    if (!fs::exists(wanted)) throw Error(ErrorCode::kNotFound, "no ", wanted.string());
-    return Checkpoint::open(wanted);
-  }
-  std::vector<std::string> faults;
+namespace {
+
+// The first sound one of these.
+std::optional<Checkpoint> first_sound(const fs::path& model, const std::vector<fs::path>& directories,
+                                      std::vector<std::string>& faults) {
   for (const fs::path& directory : directories) {
     const std::string name = directory.filename().string();
     try {
@@ -189,11 +180,47 @@ Checkpoint open_model(const fs::path& model, const std::string& step) {
           found.size() > 1 ? " (and " + std::to_string(found.size() - 1) + " more)" : std::string();
       faults.push_back(name + ": " + found.front() + more);
     } catch (const Error& error) {
+      if (!is_damage(error)) throw;
       faults.push_back(name + ": " + error.what());
     }
-    log_warning("passing over a checkpoint of " + model.string() + " that is not sound: " + faults.back());
+    if (fs::exists(directory))
+      log_warning("passing over a checkpoint of " + model.string() + " that is not sound: " + faults.back());
   }
-  throw Error(ErrorCode::kCorrupt, "no sound checkpoint in ", model.string(), ": ", join(faults, "; "));
+  return std::nullopt;
+}
+
+}  // namespace
+
+Checkpoint open_model(const fs::path& model, const std::string& step) {
+  checkpoint_directories(model);  // or there is none
+  if (is_checkpoint(model)) {
+    if (step != "newest")
+      throw Error(ErrorCode::kUsage, "--step ", step, " chooses a checkpoint of a run; ", model.string(),
+                  " is one itself");
+    return Checkpoint::open(model);
+  }
+  if (step != "newest" && step != "best") {
+    const fs::path wanted = checkpoint_path(model, step_number(step));
+    if (!fs::exists(wanted)) throw Error(ErrorCode::kNotFound, "no ", wanted.string());
+    return Checkpoint::open(wanted);
+  }
+  constexpr int kAttempts = 20;
+  for (int attempt = 1;; ++attempt) {
+    const std::vector<std::int64_t> steps = checkpoint_steps(model);
+    std::vector<fs::path> directories;
+    if (step == "best") {
+      for (const EvaluatedStep& one : best_checkpoints(model)) directories.push_back(checkpoint_path(model, one.step));
+    } else {
+      for (auto one = steps.rbegin(); one != steps.rend(); ++one) directories.push_back(checkpoint_path(model, *one));
+    }
+    std::vector<std::string> faults;
+    if (auto sound = first_sound(model, directories, faults)) return std::move(*sound);
+    // A run that trains may have removed what was being looked at, and has newer ones then.
+    if (attempt < kAttempts && checkpoint_steps(model) != steps) continue;
+    if (directories.empty())
+      throw Error(ErrorCode::kNotFound, "no checkpoint of ", model.string(), " was saved in a step with an evaluation");
+    throw Error(ErrorCode::kCorrupt, "no sound checkpoint in ", model.string(), ": ", join(faults, "; "));
+  }
 }
 
 }  // namespace trireme::models

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <thread>
+
 #include "core/base/error.h"
 #include "models/checkpoint/test_checkpoint.h"
 
@@ -139,6 +142,47 @@ TEST_F(RunCheckpoints, PruneDoesNotCountDamagedOnes) {
   cut(30, "manifest.json");
   prune_checkpoints(owner(), {1});
   EXPECT_THAT(checkpoint_steps(run()), ElementsAre(20, 30));
+}
+
+// It may be the best one there is.
+TEST_F(RunCheckpoints, PruneRemovesNothingWhileOneCannotBeOpenedForAnotherReasonThanDamage) {
+  save(10, 2.0);
+  save(20, 3.0);
+  save(30, 3.0);
+  const fs::path manifest = checkpoint_path(run(), 10) / "manifest.json";
+  fs::rename(manifest, run() / "aside");
+  fs::create_symlink(manifest, manifest);
+  EXPECT_THAT([&] { prune_checkpoints(owner(), {1, 1}); }, throws(ErrorCode::kIo, "symbolic links"));
+  EXPECT_THAT(checkpoint_steps(run()), ElementsAre(10, 20, 30));
+  fs::rename(run() / "aside", manifest);
+  prune_checkpoints(owner(), {1, 1});
+  EXPECT_THAT(checkpoint_steps(run()), ElementsAre(10, 30));
+}
+
+TEST_F(RunCheckpoints, OneIsOpenedWhileTheRunSavesAndPrunes) {
+  save(1, 1.0);
+  owner();
+  std::atomic<bool> done{false};
+  std::thread trainer([&] {
+    for (std::int64_t step = 2; step <= 60; ++step) {
+      save(step, 1.0);
+      prune_checkpoints(owner(), {1});
+    }
+    done = true;
+  });
+  int opened = 0;
+  for (; !done; ++opened)
+    for (const char* step : {"newest", "best"}) {
+      std::string failed;
+      try {
+        open_model(run(), step);
+      } catch (const Error& error) {
+        failed = error.what();
+      }
+      EXPECT_EQ(failed, "");
+    }
+  trainer.join();
+  EXPECT_GT(opened, 0);
 }
 
 TEST_F(RunCheckpoints, DamagedOnesAreSetAsideAndNeitherCountedNorDeleted) {

@@ -75,10 +75,18 @@ std::string who(const fs::path& folder) {
 
 Descriptor open_log(const fs::path& path) {
   Descriptor log(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
-  if (log.get() < 0)
-    throw Error(errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo, "cannot open ", path.string(), ": ",
-                system_reason(errno));
+  if (log.get() < 0) throw Error(path_error_code(errno), "cannot open ", path.string(), ": ", system_reason(errno));
   return log;
+}
+
+// Makes a folder and those above it. Returns those that have a new name in them.
+std::vector<fs::path> make_all(const fs::path& path) {
+  fs::path missing = fs::absolute(path).lexically_normal();
+  if (!missing.has_filename()) missing = missing.parent_path();
+  std::vector<fs::path> changed;
+  for (; !fs::exists(missing); missing = missing.parent_path()) changed.push_back(missing.parent_path());
+  fs::create_directories(path);
+  return changed;
 }
 
 // What a start before was about to give a name back to, or to keep under another one.
@@ -106,7 +114,7 @@ std::int64_t RunOwner::newest(const fs::path& run) {
 }
 
 RunOwner RunOwner::claim(const fs::path& run, std::int64_t seen) {
-  fs::create_directories(run);
+  const std::vector<fs::path> parents = make_all(run);
   for (const char* folder : {kOwner, "checkpoints"}) make_new_folder(run / folder, kOwner);  // or it is there
   RunOwner owner(run, folder_of(run, seen + 1), seen + 1);
   const auto refuse = [&](std::int64_t now) {
@@ -126,7 +134,7 @@ RunOwner RunOwner::claim(const fs::path& run, std::int64_t seen) {
     sync_folder(owner.folder_, kOwner);
     sync_folder(run / kOwner, kOwner);
     sync_folder(run, kOwner);
-    sync_folder(fs::absolute(run).lexically_normal().parent_path(), kOwner);  // a new run's own name
+    for (const fs::path& parent : parents) sync_folder(parent, kOwner);
   });
   const fs::path before = folder_of(run, seen);
   if (seen > 0 && !fs::exists(before / kReleased)) owner.before_ = who(before);

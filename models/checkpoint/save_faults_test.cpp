@@ -120,6 +120,51 @@ TEST(SaveFaults, TheNamedPointsAreAllCallsOfASave) {
   }
 }
 
+// What a kill cannot show, since the system keeps what was written: a power failure takes all that was not synced. So a
+// checkpoint gets its name only behind the sync of each of its files and of the folder that names them, and counts as
+// durable only behind the sync of the folder that names it.
+TEST(SaveFaults, NothingGetsItsNameBeforeItIsOnTheDisk) {
+  for (const bool exchange : {true, false})
+    for (const std::int64_t step : {20, 10}) {  // a new name, and one that is taken
+      const TemporaryFolder folder;
+      const RunOwner owner = RunOwner::claim(folder.path());
+      save(owner, 10);
+      PlannedFault list;
+      if (!exchange) list.without_exchange();
+      FaultPoints::install(&list);
+      save(owner, step);
+      FaultPoints::install(nullptr);
+
+      std::map<std::string, bool> is_dirty;
+      int open = 0, named = 0;
+      bool are_names_synced = false, is_name_synced = false;
+      for (const auto& [object, call, when] : list.passed()) {
+        if (call == "rename" || call == "exchange") {
+          if (when == FaultPoints::When::kBefore) {
+            EXPECT_TRUE(are_names_synced && open == 0);
+          }
+          named += when == FaultPoints::When::kAfter;
+          is_name_synced = false;
+        }
+        if (when == FaultPoints::When::kBefore) continue;
+        if (object == "commit") {
+          if (call == "sync") (named > 0 ? is_name_synced : are_names_synced) = true;
+          continue;
+        }
+        if (call == "lay-out" || call == "create") open += object != "folder", are_names_synced = false;
+        if (call == "lay-out" || call == "write") is_dirty[object] = true;
+        if (call == "sync") is_dirty[object] = false;
+        if (call == "close") {
+          EXPECT_FALSE(is_dirty[object]) << object;
+          open -= 1;
+        }
+      }
+      EXPECT_EQ(is_dirty.size(), 3) << "rank files, tokenizer, manifest";
+      EXPECT_GE(named, 1);
+      EXPECT_TRUE(is_name_synced);
+    }
+}
+
 void kill_at_all_points(bool exchange) {
   const std::vector<PlannedFault::Passed> points = points_of_work(exchange);
   for (std::size_t point = 0; point < points.size(); ++point) {

@@ -47,10 +47,15 @@ void check_file(const InputDirectory& directory, const Manifest& manifest, const
     if (scope == Scope::kAll)
       for (const Region& region : all) {
         if (!region.slice) continue;
-        Xxh3Stream hash;
-        file.update(hash, region.begin, region.end - region.begin);
-        if (std::string fault = slice_fault(*region.tensor, *region.slice, hash.hex128()); !fault.empty())
-          faults.push_back(std::move(fault));
+        try {
+          Xxh3Stream hash;
+          file.update(hash, region.begin, region.end - region.begin);
+          if (std::string fault = slice_fault(*region.tensor, *region.slice, hash.hex128()); !fault.empty())
+            faults.push_back(std::move(fault));
+        } catch (const Error& error) {
+          if (error.code() != ErrorCode::kCorrupt) throw;
+          faults.push_back(slice_text(*region.tensor, *region.slice) + ": " + error.what());
+        }
       }
     if (twice && faults.size() > known) return;  // the checksum of the file says it once more
     Xxh3Stream rest;
@@ -60,6 +65,7 @@ void check_file(const InputDirectory& directory, const Manifest& manifest, const
       faults.push_back(name + ": damaged" + (slices.empty() ? "" : " " + rest_text(all)) + ", the checksum is " +
                        found + ", " + due.xxh3_128 + " is due");
   } catch (const Error& error) {
+    if (error.code() != ErrorCode::kCorrupt && error.code() != ErrorCode::kNotFound) throw;
     faults.push_back(name + ": " + error.what());
   }
 }
@@ -111,6 +117,7 @@ std::vector<std::string> check_files(const fs::path& checkpoint) {
     const InputDirectory files(checkpoint);
     return file_faults(files, read_manifest(files));
   } catch (const Error& error) {
+    if (error.code() != ErrorCode::kCorrupt && error.code() != ErrorCode::kNotFound) throw;
     return {error.what()};
   }
 }

@@ -10,6 +10,8 @@ namespace trireme::models {
 /// @throws Error kCorrupt; kBadInput for a version that is unknown; kIo
 Manifest read_manifest(const InputDirectory& directory);
 
+/// "rank-00000.h5: tensor weights/final_norm, bytes 4096 to 5120".
+std::string slice_text(const std::string& tensor, const Manifest::Slice& slice);
 /// What is wrong with a slice whose bytes have this checksum, naming file, tensor and byte range; empty when nothing
 /// is.
 std::string slice_fault(const std::string& tensor, const Manifest::Slice& slice, const std::string& found);

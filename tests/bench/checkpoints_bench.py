@@ -58,7 +58,7 @@ class Checkpoints(Group):
             seconds = sum(record["step_ms"] for record in records) / 1000
             if saves:
                 durable = self.events("checkpoints-12M", "checkpoint-durable")
-                stalled = sum(event["stall_ms"] for event in durable[:-1]) / 1000  # not the last one, behind which nothing is trained
+                stalled = sum(record["checkpoint_stall_ms"] for record in records) / 1000  # not the last one, behind which nothing is trained
                 stalls.append(stalled)
                 times.append(seconds + stalled)
                 sizes.append(durable[0]["bytes"] / 2**20)

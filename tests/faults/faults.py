@@ -45,7 +45,7 @@ def main(arguments):
             version = subprocess.run([trireme.TRAIN, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
             self.assertGreaterEqual(told.in_save, 0.3 * told.kills)
             write_row(f"| {datetime.date.today()} | {version.partition('(')[2].partition(')')[0]} | {options.seed} | {told.kills} | {told.in_save} | "
-                      f"{told.whole_jobs} | {told.single_ranks} | {told.runs} | {told.durable} | 0 | {told.seconds / 60:.0f} |")
+                      f"{told.whole_jobs} | {told.single_ranks} | {told.runs} | {told.durable} | {told.seconds / 60:.0f} |")
             print(told)
 
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(Checkpoints)

@@ -11,13 +11,14 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
+#include "core/base/log.h"
 
 namespace trireme::train {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "protobuf and TFRecord are little-endian");
 
-constexpr std::size_t kFlushAt = 1 << 20;
+constexpr std::size_t kFlushAt = 1 << 20, kGiveUpAt = 16 << 20;
 
 template <class Value>
 void append_raw(std::string& out, Value value) {
@@ -133,7 +134,15 @@ void EventFile::record(std::string_view event) {
   append_raw(pending_, masked_crc32c(length));
   pending_ += event;
   append_raw(pending_, masked_crc32c(event));
-  if (pending_.size() >= kFlushAt) flush();
+  if (pending_.size() < kFlushAt) return;
+  try {
+    flush();
+  } catch (const Error&) {
+    if (pending_.size() < kGiveUpAt) return;  // flush() says it
+    log_warning("nothing more is written to " + path_.string() + ", which takes nothing");
+    pending_.clear();
+    ::close(std::exchange(file_, -1));
+  }
 }
 
 void EventFile::flush() {

@@ -113,7 +113,7 @@ RunFiles::RunFiles(const models::RunOwner* owner, std::int64_t step, bool has_re
 void RunFiles::append(Log& log, const json& record) {
   if (log.file.get() < 0) return;
   log.left += record.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-  write_left(log, /*at_once=*/false);
+  for (Log* each : {&metrics_, &events_}) write_left(*each, /*at_once=*/false);  // what is left of the other one too
   // It is made of the logs at every start: no run ends for it.
   try {
     tensorboard_.flush();

@@ -1,11 +1,14 @@
 #include "train/loop/run_files.h"
 
 #include <gmock/gmock.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
@@ -178,6 +181,37 @@ TEST_F(RunFilesTest, StartsThatDidNotEndAreCountedAsLost) {
 }
 
 // Whoever still has the old logs open, and TensorBoard's file, writes to nowhere.
+// Where the disk is full for a moment, what one log has left is written with the next line of the other one.
+TEST_F(RunFilesTest, LinesThatAFullDiskLeftFollowWithAnyOther) {
+  const fs::path disk = run_ / "disk";
+  fs::create_directory(disk);
+  if (::mount("trireme-test", disk.c_str(), "tmpfs", 0, "size=256k") != 0) GTEST_SKIP() << "needs the right to mount";
+  const auto unmount = std::shared_ptr<void>(nullptr, [&](void*) { ::umount2(disk.c_str(), MNT_DETACH); });
+  const models::RunOwner owner = models::RunOwner::claim(disk / "run");
+  RunFiles files(&owner, 0);
+  {
+    std::ofstream fill(disk / "fill");
+    while (fill << std::string(4096, '.') << std::flush) continue;
+  }
+  std::int64_t step = 0;
+  const auto is_behind = [&] {
+    try {
+      files.sync_logs();
+      return false;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kIo);
+      return true;
+    }
+  };
+  while (!is_behind() && step < 1000) files.metrics(record(++step));
+  EXPECT_LT(step, 1000);
+  fs::remove(disk / "fill");
+  files.event("any", step);
+  EXPECT_FALSE(is_behind());
+  const std::string log = read_file(disk / "run" / "metrics.jsonl");
+  EXPECT_EQ(std::ranges::count(log, '\n'), step);
+}
+
 TEST_F(RunFilesTest, AnEarlierStartThatWakesUpChangesNoByteThatIsRead) {
   const auto everything = [&] {
     std::map<std::string, std::string> all;

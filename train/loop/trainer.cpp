@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
@@ -28,7 +27,7 @@
 #include "train/loop/peak.h"
 #include "train/loop/run_files.h"
 #include "train/loop/samples.h"
-#include "train/loop/save_clock.h"
+#include "train/loop/saves.h"
 #include "train/loop/step_trace.h"
 #include "train/loop/training_data.h"
 #include "train/optim/schedule.h"
@@ -47,15 +46,16 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 class Trainer {
  public:
-  Trainer(Communicator& world, const TrainConfig& config, std::filesystem::path run, std::optional<double> time_limit)
+  Trainer(Communicator& world, const TrainConfig& config, std::filesystem::path run, const TrainingStart& start)
       : world_(world),
         config_(config),
         run_(std::move(run)),
+        starts_before_(start.starts_before),
         data_(open_training_data(config)),
         augmentation_(augmentation_of(config, data_)),
         evaluations_(config, data_.tokenizer_hash(), world.rank() == 0),
         engine_(world, config, data_.vocabulary_size()),
-        deadline_(time_limit, checkpoint_bytes(engine_.parameters(), engine_.optimizer())) {
+        deadline_(start.time_limit, checkpoint_bytes(engine_.parameters(), engine_.optimizer())) {
     state_.corpus_hash = data_.content();
     state_.fingerprint = machine_fingerprint(at::get_num_threads());
     if (!evaluations_.empty())
@@ -80,14 +80,15 @@ class Trainer {
     folder.pop_back();
     try {
       if (owner) {
-        settle(*owner, point, retention());
+        settle(*owner, point, retention_of(config_.checkpoint));
         TrainConfig copy = config_;
         owner->put(run_ / "config.yaml", to_yaml(fields_of(copy)));
       }
       world_.barrier();
-      best_losses_.read(world_, run_);
-      Session session(*this, owner ? &*owner : nullptr, folder);
-      const TrainingResult result = this->train(session);
+      RunFiles files(owner ? &*owner : nullptr, state_.step, /*has_record=*/!state_.unfinished);
+      // Complete: a crash right behind the last checkpoint may have left the end out of the log.
+      const bool is_complete = state_.step == config_.steps && !state_.unfinished;
+      const TrainingResult result = is_complete ? end(files) : go_on(owner ? &*owner : nullptr, files, folder);
       if (owner) owner->release();
       return result;
     } catch (const Error& error) {
@@ -98,56 +99,61 @@ class Trainer {
   }
 
  private:
-  // What one start has, from where the run is its own.
+  // What one start has that trains, from where the run is its own.
   struct Session {
-    Session(Trainer& trainer, const models::RunOwner* run_owner, const std::filesystem::path& folder)
+    Session(Trainer& trainer, const models::RunOwner* run_owner, RunFiles& run_files,
+            const std::filesystem::path& folder, BestLosses losses)
         : owner(run_owner),
-          files(run_owner, trainer.state_.step, /*has_record=*/!trainer.state_.unfinished),
+          files(run_files),
+          console(trainer.is_first(), trainer.state_.step, trainer.config_.steps, trainer.peak_flops_),
           trace(trainer.engine_.mesh().world(), trainer.config_.log, trainer.run_, folder),
-          clock(trainer.config_.checkpoint, trainer.world_.size(), files.history()),
           saver(trainer.engine_.mesh(), trainer.engine_.parameters(), trainer.engine_.optimizer(),
                 trainer.config_.checkpoint, trainer.run_, run_owner, folder,
                 models::model_json(trainer.config_.model, trainer.data_.vocabulary_size()),
-                trainer.data_.tokenizer_json()) {}
+                trainer.data_.tokenizer_json()),
+          saves(trainer.world_, trainer.config_, saver, files, console, trainer.deadline_, std::move(losses),
+                trainer.newest_, /*is_current=*/!trainer.state_.unfinished) {}
 
     const models::RunOwner* const owner;  // on rank 0
-    RunFiles files;
-    std::optional<Console> console;
+    RunFiles& files;
+    Console console;
     StepTrace trace;
-    SaveClock clock;
     CheckpointSaver saver;  // its thread is done with all the above before they go
+    Saves saves;
   };
 
   bool is_first() const { return world_.rank() == 0; }
 
-  models::Retention retention() const {
-    return {config_.checkpoint.keep, config_.checkpoint.keep_best, config_.checkpoint.keep_every};
-  }
-
-  TrainingResult train(Session& session) {
-    if (state_.step == config_.steps && !state_.unfinished) {
-      // Complete. A crash right behind the last checkpoint may have left the end out of the log.
-      end(session);
-      return result(true);
-    }
+  TrainingResult go_on(const models::RunOwner* owner, RunFiles& files, const std::filesystem::path& folder) {
+    BestLosses losses;
+    losses.read(world_, run_);
     world_.barrier();
     peak_flops_ = measured_peak_flops(engine_.parameters().compute_type()) * world_.size();
-    Console& console = session.console.emplace(is_first(), state_.step, config_.steps, peak_flops_);
+    Session session(*this, owner, files, folder, std::move(losses));
     json details = {{"ranks", world_.size()}, {"threads", at::get_num_threads()}, {"fingerprint", state_.fingerprint}};
-    if (session.owner) details["generation"] = session.owner->generation();
+    if (owner) details["generation"] = owner->generation();
     if (state_.step > 0) details["restore_ms"] = restore_ms_;
-    session.files.event(state_.step == 0 ? names::kStart : names::kResumed, state_.step, details);
-    if (session.owner && session.owner->before())
-      console.line("the start before, " + *session.owner->before() +
-                   ", did not say that it ended: it can no longer change the run");
-    if (state_.step > 0) console.line("resumed at step " + std::to_string(state_.step));
-    return loop(session);
+    files.event(state_.step == 0 ? names::kStart : names::kResumed, state_.step, details);
+    if (owner && owner->before())
+      session.console.line("the start before, " + *owner->before() +
+                           ", did not say that it ended: it can no longer change the run");
+    if (state_.step > 0) session.console.line("resumed at step " + std::to_string(state_.step));
+    const std::int64_t stopped = loop(session);
+    newest_ = session.saves.newest();
+    if (session.trace.finish()) tell_of_trace(session);
+    if (!stopped) return end(files);
+    const bool by_signal = stopped & kSignal;
+    files.event(names::kStopped, state_.step, {{"reason", by_signal ? "signal" : "time-limit"}});
+    files.sync();
+    session.console.line((by_signal ? "stopping on request" : "stopping for the time limit") + std::string(": step ") +
+                         std::to_string(state_.step) + (state_.step > 0 ? " is saved" : " has nothing to save"));
+    return result(false);
   }
 
-  void end(Session& session) {
-    RunFiles& files = session.files;
+  TrainingResult end(RunFiles& files) {
     if (!files.has_ended()) files.event(names::kEnd, state_.step, json::parse(result(true).json));
     files.sync();
+    return result(true);
   }
 
   // Leaves state, weights and moments as after the step that the run goes on from.
@@ -162,6 +168,7 @@ class Trainer {
       engine_.parameters().publish();
     } else {
       state_ = fresh_state();
+      newest_ = {};
       engine_.initialise();
     }
     if (state_.step > config_.steps)
@@ -198,11 +205,11 @@ class Trainer {
     const std::string fingerprint = state_.fingerprint;
     state_ = std::move(state);
     state_.fingerprint = fingerprint;
-    weights_hash_ = checkpoint.weights_hash();
-    saved_step_ = durable_step_ = state_.step;
+    newest_ = {state_.step, checkpoint.weights_hash()};
   }
 
-  TrainingResult loop(Session& session) {
+  // Returns the StopReason for which it ended before the last step.
+  std::int64_t loop(Session& session) {
     const Share& share = engine_.share();
     data::LoaderPlan plan;
     plan.micro_batch = config_.data.micro_batch;
@@ -218,9 +225,7 @@ class Trainer {
     if (state_.unfinished) {
       // The evaluation of this step was stopped, and its checkpoint says so: it is saved again.
       const StepRecord record = *std::exchange(state_.unfinished, std::nullopt);
-      saved_step_ = durable_step_ = -1;
-      if (const std::int64_t reason = finish_step(record, /*save_due=*/true, kNone, session))
-        return stopped(reason, session);
+      if (const std::int64_t reason = finish_step(record, /*save_due=*/true, kNone, session)) return reason;
     }
     double rate_seconds = 0;
     std::int64_t rate_steps = 0, session_steps = 0;
@@ -229,8 +234,8 @@ class Trainer {
       const auto start = Clock::now();
       const StepOutcome outcome = step(loader, session);
       if (outcome.abandoned) {
-        if (state_.step > 0) save_and_wait(session);
-        return stopped(outcome.abandoned, session);
+        if (state_.step > 0) session.saves.save_and_wait(state_);
+        return outcome.abandoned;
       }
       const double seconds = seconds_since(start);
       deadline_.step_took(seconds);
@@ -246,14 +251,12 @@ class Trainer {
       record.mfu = record.tokens_per_second *
                    engine_.stages().whole().training_flops_per_token(config_.data.sequence_length) / peak_flops_;
       const bool by_steps = config_.checkpoint.every_steps > 0 && state_.step % config_.checkpoint.every_steps == 0;
-      if (const auto saved = session.saver.advance(outcome.save_phase)) take(*saved, session);
+      session.saves.advance(outcome.save_phase);
       if (const std::int64_t reason = finish_step(record, by_steps || outcome.save_due, outcome.stop, session))
-        return stopped(reason, session);
+        return reason;
       if (session.trace.after(state_.step)) tell_of_trace(session);
     }
-    if (session.trace.finish()) tell_of_trace(session);
-    end(session);
-    return result(true);
+    return kNone;
   }
 
   // Evaluates, logs and saves what is due after a step. Returns the StopReason for which the run ends here.
@@ -262,40 +265,26 @@ class Trainer {
     if (!evaluations_.empty() && (is_last || state_.step % config_.eval.every_steps == 0)) {
       if (const std::int64_t reason = evaluate(record, session)) {
         state_.unfinished = record;
-        saved_step_ = durable_step_ = -1;
-        save_and_wait(session);
+        session.saves.save_and_wait(state_);
         return reason;
       }
-      BestLosses losses = best_losses_;
-      if (session.saver.is_under_way() && saved_eval_loss_) losses.add(*saved_eval_loss_);
-      save_due = save_due || losses.would_keep(*state_.eval_loss, config_.checkpoint.keep_best);
+      save_due = save_due || session.saves.would_keep(*state_.eval_loss);
     }
     // The record goes first: a checkpoint must never be ahead of the log that leads to it.
     if (is_last || !record.eval.empty() || state_.step % config_.log.every_steps == 0) {
-      record.checkpoint_stall_ms = std::exchange(stall_ms_, 0);
-      record.checkpoint_write_ms = std::exchange(write_ms_, 0);
+      session.saves.put_times(record);
       session.files.metrics(record);
     }
-    session.console->step(record);
+    session.console.step(record);
     if (is_last || stop)
-      save_and_wait(session);
+      session.saves.save_and_wait(state_);
     else if (save_due)
-      save(session);
+      session.saves.save(state_);
     return is_last ? kNone : stop;
   }
 
   void tell_of_trace(Session& session) const {
-    session.console->line("trace: " + session.trace.folder().string() + ", for https://ui.perfetto.dev");
-  }
-
-  TrainingResult stopped(std::int64_t reason, Session& session) {
-    if (session.trace.finish()) tell_of_trace(session);
-    const bool by_signal = reason & kSignal;
-    session.files.event(names::kStopped, state_.step, {{"reason", by_signal ? "signal" : "time-limit"}});
-    session.files.sync();
-    session.console->line((by_signal ? "stopping on request" : "stopping for the time limit") + std::string(": step ") +
-                          std::to_string(state_.step) + (state_.step > 0 ? " is saved" : " has nothing to save"));
-    return result(false);
+    session.console.line("trace: " + session.trace.folder().string() + ", for https://ui.perfetto.dev");
   }
 
   // This rank's StopReason. The time limit is rank 0's to see: one clock decides.
@@ -322,16 +311,16 @@ class Trainer {
       return batch;
     };
     const auto give_up = [&] {
-      poll(session);
+      session.saves.poll();
       return (report.abandoned = report.abandoned ? report.abandoned : stop_reason()) != kNone;
     };
     std::vector<LeafReport> leaves = engine_.accumulate(state_.step, source, give_up);
     report.stop = stop_reason();
     if (is_first() && deadline_.passes_in_next_step(seconds_since(process_start_), seconds_since(begin)))
       report.stop |= kTimeLimit;
-    poll(session);
-    report.save_phase = static_cast<std::int64_t>(session.saver.phase());
-    report.save_due = !session.saver.is_under_way() && session.clock.is_due();
+    session.saves.poll();
+    report.save_phase = static_cast<std::int64_t>(session.saves.phase());
+    report.save_due = session.saves.is_due();
     if (session.owner && seconds_since(owner_checked_) >= 1) {
       owner_checked_ = Clock::now();
       session.owner->check();
@@ -380,7 +369,7 @@ class Trainer {
   std::int64_t evaluate(StepRecord& record, Session& session) {
     const TraceSpan span(kTraceCompute, "evaluation");
     EvaluationSets::Outcome outcome = evaluations_.run(engine_.stages(), engine_.optimizer(), [&] {
-      poll(session);
+      session.saves.poll();
       return stop_reason();
     });
     if (outcome.stopped) return outcome.stopped;
@@ -393,7 +382,7 @@ class Trainer {
                          {names::kEvalBitsPerByte, *state_.eval_bits_per_byte},
                          {names::kEval, to_json(record.eval)}});
     for (const SetLoss& set : record.eval)
-      session.console->line("step " + std::to_string(state_.step) + ": " + loss_text(set));
+      session.console.line("step " + std::to_string(state_.step) + ": " + loss_text(set));
     write_samples(session);
     return kNone;
   }
@@ -402,7 +391,7 @@ class Trainer {
     std::int64_t number = 0;
     // No rank's training depends on the texts, so each goes by its own clock.
     const auto stop = [&] {
-      poll(session);
+      session.saves.poll();
       return stop_requested() || deadline_.passed(seconds_since(process_start_));
     };
     for (const Sample& sample : samples_->draw(engine_.stages(), stop)) {
@@ -412,96 +401,8 @@ class Trainer {
                            {names::kText, sample.text},
                            {"tokens", sample.tokens},
                            {"finish_reason", sample.reason}});
-      session.console->line("  > " + one_line(sample.prompt + sample.text, 110));
+      session.console.line("  > " + one_line(sample.prompt + sample.text, 110));
     }
-  }
-
-  // Begins to save this step; training goes on meanwhile. Of a save that is still under way it waits for the end.
-  void save(Session& session) {
-    if (saved_step_ == state_.step) return;
-    const TraceSpan span(kTraceCheckpoint, "save");
-    const auto begin = Clock::now();
-    wait_for_save(session);
-    session.files.event(names::kCheckpointRequested, state_.step);
-    session.console->line("checkpoint-requested at step " + std::to_string(state_.step));
-    saved_step_ = state_.step;
-    saved_eval_loss_.reset();
-    if (state_.eval_step == state_.step && std::isfinite(*state_.eval_loss)) saved_eval_loss_ = state_.eval_loss;
-    session.clock.begins();
-    const auto outcome =
-        session.saver.start(state_.step, to_json(state_, config_), [&files = session.files] { files.sync_logs(); });
-    stall_ms_ += 1000 * seconds_since(begin);
-    if (!outcome) return;
-    if (is_first()) tell(*outcome, session);
-    take(*outcome, session);
-  }
-
-  // The last save of this start: tried again a few times, since nothing comes after it.
-  void save_and_wait(Session& session) {
-    constexpr int kAttempts = 3;
-    for (int attempt = 1;; ++attempt) {
-      save(session);
-      wait_for_save(session);
-      if (durable_step_ == state_.step) return;
-      if (attempt == kAttempts) break;
-      for (int tenth = 0; tenth < 10 * attempt; ++tenth) {
-        world_.check();
-        std::this_thread::sleep_for(std::chrono::milliseconds(100));
-      }
-    }
-    throw Error(ErrorCode::kIo, "cannot save step ", state_.step, ": ", save_failure_,
-                durable_step_ >= 0 ? "; the newest checkpoint is of step " + std::to_string(durable_step_)
-                                   : "; there is no checkpoint");
-  }
-
-  void wait_for_save(Session& session) {
-    if (!session.saver.is_under_way()) return;
-    if (const auto outcome = session.saver.finish()) tell(*outcome, session);
-    auto phase = session.saver.phase();
-    world_.broadcast(&phase, sizeof phase, 0, kControl);
-    if (const auto outcome = session.saver.advance(phase)) take(*outcome, session);
-  }
-
-  // Between other things: a checkpoint is to be durable as soon as it can be, not when a step ends.
-  void poll(Session& session) {
-    if (const auto outcome = session.saver.poll()) tell(*outcome, session);
-  }
-
-  // What came of a save, as rank 0 sees it first.
-  void tell(const CheckpointSaver::Outcome& outcome, Session& session) {
-    if (!outcome.failure.empty()) {
-      session.clock.failed();
-      session.files.event(names::kCheckpointFailed, outcome.step, {{"reason", outcome.failure}});
-      log_warning("cannot save step " + std::to_string(outcome.step) + ": " + outcome.failure +
-                  "; training goes on, and it is tried again");
-      return;
-    }
-    weights_hash_ = outcome.weights_hash;
-    json details = {{"weights_hash", outcome.weights_hash},
-                    {"bytes", outcome.bytes},
-                    {"stall_ms", outcome.stall_ms},
-                    {"write_ms", outcome.write_ms}};
-    if (saved_eval_loss_) {
-      details[names::kEvalLoss] = *saved_eval_loss_;
-      details["best"] = best_losses_.is_best(*saved_eval_loss_);
-    }
-    session.files.event(names::kCheckpointDurable, outcome.step, details);
-    session.console->line("checkpoint-durable at step " + std::to_string(outcome.step));
-  }
-
-  // What came of a save, when all ranks know it.
-  void take(const CheckpointSaver::Outcome& outcome, Session& session) {
-    write_ms_ += outcome.write_ms;
-    if (!outcome.failure.empty()) {
-      if (saved_step_ == outcome.step) saved_step_ = -1;
-      save_failure_ = outcome.failure;
-      return;
-    }
-    durable_step_ = outcome.step;
-    const double seconds = (outcome.stall_ms + outcome.write_ms) / 1000;
-    deadline_.save_took(seconds);
-    session.clock.took(outcome.stall_ms / 1000, seconds);
-    if (saved_eval_loss_) best_losses_.add(*saved_eval_loss_);
   }
 
   TrainingResult result(bool complete) const {
@@ -512,7 +413,7 @@ class Trainer {
                          {"loss", state_.loss},
                          {"eval_loss", optional(state_.eval_loss)},
                          {"eval_bits_per_byte", optional(state_.eval_bits_per_byte)},
-                         {"weights_hash", weights_hash_},
+                         {"weights_hash", newest_.weights_hash},
                          {"samples_hash", state_.samples_hash},
                          {"tokens_per_second", state_.tokens_per_second},
                          {"seconds_to_first_step", state_.seconds_to_first_step},
@@ -524,7 +425,7 @@ class Trainer {
   Communicator& world_;
   const TrainConfig config_;
   const std::filesystem::path run_;
-  const std::int64_t starts_before_ = models::RunOwner::newest(run_);  // when this one began
+  const std::int64_t starts_before_;  // when this one began
   data::TrainingStream data_;
   data::Augmentation augmentation_;
   const EvaluationSets evaluations_;
@@ -535,19 +436,16 @@ class Trainer {
   const Clock::time_point process_start_ =
       Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(process_seconds()));
   std::optional<StateLoading> loading_;  // while the run is restored
-  BestLosses best_losses_;
-  std::string weights_hash_, save_failure_;
+  DurableStep newest_;
   Clock::time_point owner_checked_ = Clock::now();
-  std::int64_t saved_step_ = -1, durable_step_ = -1;
-  std::optional<double> saved_eval_loss_;  // of the save that is under way
-  double peak_flops_ = 1, stall_ms_ = 0, write_ms_ = 0, restore_ms_ = 0;
+  double peak_flops_ = 1, restore_ms_ = 0;
 };
 
 }  // namespace
 
 TrainingResult train(Communicator& world, const TrainConfig& config, const std::filesystem::path& run,
                      const TrainingStart& start) {
-  return Trainer(world, config, run, start.time_limit).train(start.resume);
+  return Trainer(world, config, run, start).train(start.resume);
 }
 
 }  // namespace trireme::train

@@ -21,6 +21,9 @@ struct TrainingStart {
   std::string resume = "auto";
   /// Seconds from the start of the process in which this start is to save and end; see Deadline.
   std::optional<double> time_limit;
+  /// models::RunOwner::newest() of the run, before anything of it was read: a start that has begun since then ends this
+  /// one.
+  std::int64_t starts_before = 0;
 };
 
 /// Trains `config` in the directory `run` until its last step, until a stop is asked for or the time limit is near.

@@ -1,5 +1,8 @@
 #include "train/recovery/checkpoint_saver.h"
 
+#include <memory>
+#include <mutex>
+#include <system_error>
 #include <utility>
 
 #include "core/base/durable.h"
@@ -20,6 +23,10 @@ double ms_between(std::chrono::steady_clock::time_point begin, std::chrono::stea
 
 }  // namespace
 
+models::Retention retention_of(const CheckpointConfig& config) {
+  return {config.keep, config.keep_best, config.keep_every};
+}
+
 CheckpointSaver::CheckpointSaver(const Mesh& mesh, FlatParameters& parameters, AdamW& optimizer,
                                  const CheckpointConfig& config, fs::path run, const models::RunOwner* owner,
                                  fs::path folder, std::string model_json, std::string tokenizer_json)
@@ -36,22 +43,36 @@ CheckpointSaver::CheckpointSaver(const Mesh& mesh, FlatParameters& parameters, A
 CheckpointSaver::~CheckpointSaver() {
   give_up_ = true;
   if (thread_.joinable()) thread_.join();
+  if (is_under_way() && !is_first()) {
+    // The run ends by an error: until the process has ended, a message to rank 0 may still be made of it.
+    static std::mutex mutex;
+    static auto* const kept = new std::vector<std::shared_ptr<void>>;
+    const std::lock_guard lock(mutex);
+    kept->push_back(std::make_shared<std::vector<Share>>(std::move(shares_)));
+  }
 }
 
 void CheckpointSaver::run(std::function<void()> work) {
   if (thread_.joinable()) thread_.join();
   thread_phase_ = SavePhase::kBusy;
   error_.clear();
-  thread_ = std::thread([this, work = std::move(work)] {
-    try {
-      work();
-      thread_phase_ = SavePhase::kDone;
-    } catch (const std::exception& error) {
-      error_ = error.what();
-      if (error_.empty()) error_ = "an error without a message";
-      thread_phase_ = SavePhase::kFailed;
-    }
-  });
+  const auto failed = [this](const std::exception& error) {
+    error_ = error.what();
+    if (error_.empty()) error_ = "an error without a message";
+    thread_phase_ = SavePhase::kFailed;
+  };
+  try {
+    thread_ = std::thread([this, failed, work = std::move(work)] {
+      try {
+        work();
+        thread_phase_ = SavePhase::kDone;
+      } catch (const std::exception& error) {
+        failed(error);
+      }
+    });
+  } catch (const std::system_error& error) {  // as many threads as there may be
+    failed(error);
+  }
 }
 
 SavePhase CheckpointSaver::phase() const {
@@ -71,21 +92,26 @@ std::string CheckpointSaver::room_fault() const {
          bytes_text(static_cast<double>(space.available)) + " are free in " + run_.string();
 }
 
-// Rank 0 makes the folder that all write into. Returns why not.
+// Each rank takes its memory, rank 0 makes the folder that all write into. Returns why not.
 std::string CheckpointSaver::prepare(std::int64_t step) {
   ++saves_;
   staging_ = folder_ / ("save-" + std::to_string(saves_) + "-step-" + std::to_string(step));
   std::string fault;
-  if (owner_) {
-    fault = room_fault();
-    try {
-      if (fault.empty()) make_folder(staging_, "folder");
-    } catch (const Error& error) {
-      owner_->check();
-      fault = error.what();
-    }
+  try {
+    snapshot_.reserve();
+    if (owner_) fault = room_fault();
+    if (owner_ && fault.empty()) make_folder(staging_, "folder");
+  } catch (const Error& error) {
+    if (owner_) owner_->check();
+    fault = error.what();
   }
-  return mesh_.world().all_gather_text(fault)[0];
+  const std::vector<std::string> faults = mesh_.world().all_gather_text(fault);
+  for (std::size_t rank = 0; rank < faults.size(); ++rank) {
+    if (faults[rank].empty()) continue;
+    if (owner_) remove_or_warn(staging_);
+    return (rank > 0 ? "rank " + std::to_string(rank) + ": " : std::string()) + faults[rank];
+  }
+  return "";
 }
 
 std::optional<CheckpointSaver::Outcome> CheckpointSaver::start(std::int64_t step, std::string training_json,
@@ -138,7 +164,7 @@ void CheckpointSaver::commit(const std::vector<std::string>& shares) {
   // It is durable: what goes wrong from here on is no fault of the save.
   try {
     if (fs::exists(staging_)) remove_or_warn(staging_);  // what had the name before
-    models::prune_checkpoints(*owner_, {config_.keep, config_.keep_best, config_.keep_every});
+    models::prune_checkpoints(*owner_, retention_of(config_));
   } catch (const std::exception& error) {
     log_warning(std::string("older checkpoints stay: ") + error.what());
   }
@@ -185,10 +211,10 @@ std::optional<CheckpointSaver::Outcome> CheckpointSaver::poll() {
   if (stage_ == Stage::kCollecting && have_all_shares()) {
     std::vector<std::string> shares;
     for (std::size_t rank = 0; rank < shares_.size(); ++rank) {
-      const std::string& text = shares_[rank].text;
-      if (text[0] != '=')
-        return ended((shares_.size() > 1 ? "rank " + std::to_string(rank) + ": " : std::string()) + text.substr(1));
-      shares.push_back(text.substr(1));
+      const bool is_done = shares_[rank].text[0] == '=';
+      std::string text = std::move(shares_[rank].text).substr(1);
+      if (!is_done) return ended((shares_.size() > 1 ? "rank " + std::to_string(rank) + ": " : std::string()) + text);
+      shares.push_back(std::move(text));
     }
     stage_ = Stage::kCommitting;
     run([this, shares = std::move(shares)] { commit(shares); });

@@ -27,6 +27,8 @@ enum class SavePhase : std::int64_t {
   kBusy,
 };
 
+models::Retention retention_of(const CheckpointConfig& config);
+
 /// Saves a run while it trains.
 ///
 /// start() copies the state (StateSnapshot) and returns; a thread of each rank then writes that rank's share and syncs

@@ -32,8 +32,8 @@ Restored restore_together(Communicator& world, const std::filesystem::path& path
     else
       restore(checkpoint);
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kCorrupt && error.code() != ErrorCode::kNotFound && error.code() != ErrorCode::kIo)
-      throw;
+    // Not for a file that may not be opened, or too many that are: nothing is wrong with the checkpoint then.
+    if (error.code() != ErrorCode::kCorrupt && error.code() != ErrorCode::kNotFound) throw;
     mine = kDamaged + std::string(error.what());
   }
   // A rank whose disk shows damage that the others do not see takes them all back with it.

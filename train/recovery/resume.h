@@ -25,7 +25,7 @@ struct ResumePoint {
 ///
 /// @param resume     "auto", "never" or a step; see TrainingStart
 /// @param fall_back  false: damage is an error
-/// @param restore    reads it; may throw kCorrupt, kNotFound or kIo, and is then called with the one before
+/// @param restore    reads it; may throw kCorrupt or kNotFound, and is then called with the one before
 /// @throws Error     kUsage for a resume that cannot be, kCorrupt when every checkpoint is damaged
 ResumePoint restore_run(Communicator& world, const std::filesystem::path& run, const std::string& resume,
                         bool fall_back, const std::function<void(const models::Checkpoint&)>& restore);

@@ -147,10 +147,21 @@ TEST_F(Resume, WhatOneRankAloneSeesTakesAllBack) {
   run_on_threads(3, [&](Communicator& world) {
     steps[static_cast<std::size_t>(world.rank())] =
         restore_run(world, run(), "auto", true, [&](const Checkpoint& checkpoint) {
-          if (world.rank() == 2 && checkpoint.directory() == newest()) throw Error(ErrorCode::kIo, "a bad disk");
+          if (world.rank() == 2 && checkpoint.directory() == newest()) throw Error(ErrorCode::kCorrupt, "a bad disk");
         }).step;
   });
   EXPECT_THAT(steps, ElementsAre(10, 10, 10));
+}
+
+TEST_F(Resume, WhatIsNoDamageEndsAStart) {
+  EXPECT_THAT(
+      [&] {
+        run_on_threads(1, [&](Communicator& world) {
+          restore_run(world, run(), "auto", true,
+                      [&](const Checkpoint&) { throw Error(ErrorCode::kIo, "Too many open files"); });
+        });
+      },
+      Throws<Error>(Property(&Error::code, ErrorCode::kIo)));
 }
 
 TEST_F(Resume, DamageEndsAStartThatIsToldTo) {

@@ -79,22 +79,24 @@ void StateLoading::spread() {
   const int me = world.rank();
   const std::int64_t item = plan_.item();
   std::vector<std::unique_ptr<Transfer>> under_way;
-  // In the order of slices on both sides.
-  for (std::size_t i = 0; i < slices_.size(); ++i) {
-    const StateSlice& slice = slices_[i];
-    const std::int64_t begin = plan_.entry(slice).begin + slice.begin;
-    const std::byte* const whole = slice.rank == me ? place(i) : nullptr;
-    for (const StatePlan::Part& part : takers(slice)) {
-      const auto bytes = static_cast<std::size_t>(part.count * item);
-      if (slice.rank == me && part.rank != me)
-        under_way.push_back(world.start_send(whole + (part.begin - begin) * item, bytes, part.rank, kCheckpointParts));
-      else if (slice.rank != me && part.rank == me)
-        under_way.push_back(world.start_receive(plan_.own(slice.row, part.begin), bytes, slice.rank, kCheckpointParts));
-      else if (slice.rank == me && places_[i] >= 0)
-        std::copy_n(whole + (part.begin - begin) * item, bytes, plan_.own(slice.row, part.begin));
-    }
-  }
   try {
+    // In the order of slices on both sides.
+    for (std::size_t i = 0; i < slices_.size(); ++i) {
+      const StateSlice& slice = slices_[i];
+      const std::int64_t begin = plan_.entry(slice).begin + slice.begin;
+      const std::byte* const whole = slice.rank == me ? place(i) : nullptr;
+      for (const StatePlan::Part& part : takers(slice)) {
+        const auto bytes = static_cast<std::size_t>(part.count * item);
+        if (slice.rank == me && part.rank != me)
+          under_way.push_back(
+              world.start_send(whole + (part.begin - begin) * item, bytes, part.rank, kCheckpointParts));
+        else if (slice.rank != me && part.rank == me)
+          under_way.push_back(
+              world.start_receive(plan_.own(slice.row, part.begin), bytes, slice.rank, kCheckpointParts));
+        else if (slice.rank == me && places_[i] >= 0)
+          std::copy_n(whole + (part.begin - begin) * item, bytes, plan_.own(slice.row, part.begin));
+      }
+    }
     for (const auto& transfer : under_way) transfer->wait();
   } catch (...) {
     read_.abandon();  // until the process ends, messages may still be made of it

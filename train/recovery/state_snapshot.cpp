@@ -28,8 +28,12 @@ StateSnapshot::StateSnapshot(StatePlan plan, std::int64_t writers) : plan_(std::
   }
 }
 
-void StateSnapshot::take() {
+void StateSnapshot::reserve() {
   if (!copy_) copy_ = HostMemory(static_cast<std::size_t>(bytes_));
+}
+
+void StateSnapshot::take() {
+  reserve();
   for (std::size_t i = 0; i < slices_.size(); ++i) slices_[i].data = copy_.data() + incoming_[i].at;
   Communicator& world = plan_.mesh().world();
   const std::int64_t item = plan_.item();

@@ -24,6 +24,8 @@ class StateSnapshot {
   /// Memory of the copy, which stays from the first take() on.
   std::int64_t bytes() const { return bytes_; }
 
+  /// Takes the memory of the copy. @throws Error kOutOfMemory
+  void reserve();
   /// Copies the state as it is now; then it may change. Nobody may read the slices meanwhile. @throws Error kPeerLost
   void take();
 
