@@ -3,6 +3,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "core/base/durable.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/hash.h"
@@ -135,6 +136,23 @@ TEST(Files, AnAtomicWriteReplacesTheWholeFileOrNothing) {
   EXPECT_THAT([&] { read_file(folder / "a", 2); }, ThrowsMessage<Error>(HasSubstr("at most 2")));
   EXPECT_THROW(read_file(folder), Error);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1);
+  fs::remove_all(folder);
+}
+
+TEST(Durable, AMoveToANewNameNeverReplaces) {
+  const fs::path folder = fs::temp_directory_path() / ("trireme-durable-test-" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  const fs::path from = folder / "from", to = folder / "to";
+  write_new_file(from, "mine", "test");
+  write_new_file(to, "theirs", "test");
+  EXPECT_FALSE(move_new(from, to, "test"));
+  EXPECT_EQ(read_file(from), "mine");
+  EXPECT_EQ(read_file(to), "theirs");
+  EXPECT_THROW(write_new_file(to, "mine", "test"), Error);
+  fs::remove(to);
+  EXPECT_TRUE(move_new(from, to, "test"));
+  EXPECT_EQ(read_file(to), "mine");
+  EXPECT_FALSE(fs::exists(from));
   fs::remove_all(folder);
 }
 

@@ -19,10 +19,14 @@ void BestLosses::read(Communicator& world, const std::filesystem::path& run) {
 }
 
 bool BestLosses::would_keep(double loss, std::int64_t keep_best) const {
-  const auto better = std::ranges::upper_bound(losses_, loss) - losses_.begin();
+  const auto better =
+      std::ranges::upper_bound(losses_, loss) - losses_.begin() + (under_way_.has_value() && *under_way_ <= loss);
   return std::isfinite(loss) && better < keep_best;
 }
 
-void BestLosses::add(double loss) { losses_.insert(std::ranges::upper_bound(losses_, loss), loss); }
+void BestLosses::end(bool is_durable) {
+  if (is_durable && under_way_) losses_.insert(std::ranges::upper_bound(losses_, *under_way_), *under_way_);
+  under_way_.reset();
+}
 
 }  // namespace trireme::train

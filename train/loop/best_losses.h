@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "core/comm/communicator.h"
@@ -14,16 +15,19 @@ class BestLosses {
   /// Reads the run's checkpoints on rank 0 and tells all. Called by all ranks.
   void read(Communicator& world, const std::filesystem::path& run);
 
-  /// Whether a checkpoint with this loss would be kept for it.
+  /// Whether a checkpoint with this loss would be kept for it, once the one under way is durable.
   bool would_keep(double loss, std::int64_t keep_best) const;
 
   /// Whether none was lower so far.
   bool is_best(double loss) const { return losses_.empty() || loss <= losses_.front(); }
-  /// Notes a checkpoint's loss.
-  void add(double loss);
+  /// A save is under way. @param loss  of its step, if that was evaluated
+  void begin(std::optional<double> loss) { under_way_ = loss; }
+  const std::optional<double>& under_way() const { return under_way_; }
+  void end(bool is_durable);
 
  private:
   std::vector<double> losses_;  // lowest first
+  std::optional<double> under_way_;
 };
 
 }  // namespace trireme::train

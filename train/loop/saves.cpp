@@ -35,8 +35,8 @@ void Saves::save(const TrainingState& state) {
   files_.event(names::kCheckpointRequested, state.step);
   console_.line("checkpoint-requested at step " + std::to_string(state.step));
   saved_step_ = state.step;
-  loss_under_way_.reset();
-  if (state.eval_step == state.step && std::isfinite(*state.eval_loss)) loss_under_way_ = state.eval_loss;
+  const bool has_loss = state.eval_step == state.step && std::isfinite(*state.eval_loss);
+  losses_.begin(has_loss ? state.eval_loss : std::nullopt);
   clock_.begins();
   const auto outcome = saver_.start(state.step, to_json(state, config_), [&files = files_] { files.sync_logs(); });
   stall_ms_ += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
@@ -78,12 +78,6 @@ void Saves::advance(SavePhase told) {
   if (const auto outcome = saver_.advance(told)) take(*outcome);
 }
 
-bool Saves::would_keep(double loss) const {
-  BestLosses losses = losses_;
-  if (saver_.is_under_way() && loss_under_way_) losses.add(*loss_under_way_);
-  return losses.would_keep(loss, config_.checkpoint.keep_best);
-}
-
 void Saves::put_times(StepRecord& record) {
   record.checkpoint_stall_ms = std::exchange(stall_ms_, 0);
   record.checkpoint_write_ms = std::exchange(write_ms_, 0);
@@ -103,9 +97,9 @@ void Saves::tell(const CheckpointSaver::Outcome& outcome) {
                   {"bytes", outcome.bytes},
                   {"stall_ms", outcome.stall_ms},
                   {"write_ms", outcome.write_ms}};
-  if (loss_under_way_) {
-    details[names::kEvalLoss] = *loss_under_way_;
-    details["best"] = losses_.is_best(*loss_under_way_);
+  if (const std::optional<double>& loss = losses_.under_way()) {
+    details[names::kEvalLoss] = *loss;
+    details["best"] = losses_.is_best(*loss);
   }
   files_.event(names::kCheckpointDurable, outcome.step, details);
   console_.line("checkpoint-durable at step " + std::to_string(outcome.step));
@@ -114,6 +108,7 @@ void Saves::tell(const CheckpointSaver::Outcome& outcome) {
 // What came of a save, when all ranks know it.
 void Saves::take(const CheckpointSaver::Outcome& outcome) {
   write_ms_ += outcome.write_ms;
+  losses_.end(/*is_durable=*/outcome.failure.empty());
   if (!outcome.failure.empty()) {
     if (saved_step_ == outcome.step) saved_step_ = -1;
     failure_ = outcome.failure;
@@ -123,7 +118,6 @@ void Saves::take(const CheckpointSaver::Outcome& outcome) {
   const double seconds = (outcome.stall_ms + outcome.write_ms) / 1000;
   deadline_.save_took(seconds);
   clock_.took(outcome.stall_ms / 1000, seconds);
-  if (loss_under_way_) losses_.add(*loss_under_way_);
 }
 
 }  // namespace trireme::train

@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "core/comm/communicator.h"
@@ -48,7 +47,7 @@ class Saves {
   /// Whether a save is due by rank 0's clock.
   bool is_due() const { return !saver_.is_under_way() && clock_.is_due(); }
   /// Whether a checkpoint with this loss would be kept for it, once the one under way is durable.
-  bool would_keep(double loss) const;
+  bool would_keep(double loss) const { return losses_.would_keep(loss, config_.checkpoint.keep_best); }
 
   /// Puts what saves took since the last call into a record.
   void put_times(StepRecord& record);
@@ -68,9 +67,8 @@ class Saves {
   SaveClock clock_;
   BestLosses losses_;
   DurableStep newest_;
-  std::int64_t saved_step_;               // of which the state, as it is, is saved or being saved; -1: none
-  std::optional<double> loss_under_way_;  // of the save that is under way
-  std::string failure_;                   // of the one before
+  std::int64_t saved_step_;  // of which the state, as it is, is saved or being saved; -1: none
+  std::string failure_;      // of the one before
   double stall_ms_ = 0, write_ms_ = 0;
 };
 

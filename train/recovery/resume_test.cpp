@@ -153,6 +153,22 @@ TEST_F(Resume, WhatOneRankAloneSeesTakesAllBack) {
   EXPECT_THAT(steps, ElementsAre(10, 10, 10));
 }
 
+// As where another start saves the same step again while the ranks look, one behind the other.
+TEST_F(Resume, RanksThatSeeDifferentCheckpointsOfAStepGoOnFromNeither) {
+  const models::TemporaryFolder other;
+  for (const std::int64_t step : {10, 20}) {
+    const std::string training = R"({"step": )" + std::to_string(step) + R"(, "other": true})";
+    models::save_rows(checkpoint_path(other.path(), step), models::small_model(), 2, training);
+  }
+  EXPECT_THAT(
+      [&] {
+        run_on_threads(2, [&](Communicator& world) {
+          restore_run(world, world.rank() == 0 ? run() : other.path(), "auto", true, read_all);
+        });
+      },
+      Throws<Error>(AllOf(Property(&Error::code, ErrorCode::kIo), Property(&Error::what, HasSubstr("another start")))));
+}
+
 TEST_F(Resume, WhatIsNoDamageEndsAStart) {
   EXPECT_THAT(
       [&] {
