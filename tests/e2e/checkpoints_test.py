@@ -193,10 +193,15 @@ class Checkpoints(Case):
         refused = run([MODEL, "export-weights", self.straight, out])
         self.assertEqual((refused.status, len(refused.lines)), (2, 1), refused)
 
-    def test_checkpoints_of_version_1_are_read_verified_served_and_gone_on_from(self):
-        old = trireme.ROOT / "tests/compat/checkpoint-v1"
-        folder = self.new_run("compat")
-        shutil.copytree(old, folder)
+    def test_checkpoints_of_all_versions_are_read_verified_served_and_gone_on_from(self):
+        for version in (1, 2):
+            old = trireme.ROOT / f"tests/compat/checkpoint-v{version}"
+            with self.subTest(old.name):
+                self.assert_stays_readable(old)
+
+    def assert_stays_readable(self, old):
+        folder = self.new_run(old.name)
+        shutil.copytree(old / "run", folder / "run")
         [end] = self.events(folder / "run", "end")
         weights_hash = end["weights_hash"]
         verified = run([MODEL, "verify", folder / "run"])
@@ -205,7 +210,7 @@ class Checkpoints(Case):
         self.assertEqual(served.json["weights_hash"], weights_hash, served)
         exported = run([MODEL, "export-weights", folder / "run", folder / "weights", "--json"])
         self.assertEqual(exported.json["weights_hash"], weights_hash, exported)
-        damaged = self.new_run("compat-damaged")
+        damaged = self.new_run(f"{old.name}-damaged")
         for name in ("manifest.json", "rank-00000.h5", "rank-00001.h5", "tokenizer.json"):
             for share in (0.01, 0.3, 0.6, 0.99):
                 shutil.copytree(checkpoint(old / "run", 8), damaged)
@@ -214,7 +219,7 @@ class Checkpoints(Case):
                 self.assertEqual(result.status, 1, f"{name} {share}")
                 self.assertIn(name, result.stdout)
                 shutil.rmtree(damaged)
-        result = run([trireme.TRAIN, "--run", folder / "run", "--data.path", folder / "corpus", "--steps=12", "--json"])
+        result = run([trireme.TRAIN, "--run", folder / "run", "--data.path", trireme.ROOT / "tests/compat/corpus", "--steps=12", "--json"])
         self.assertEqual(result.status, 0, result)
         self.assertIn("resumed at step 8", result.stderr)
         self.assertEqual(result.json["step"], 12)
