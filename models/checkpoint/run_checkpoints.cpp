@@ -39,10 +39,6 @@ bool is_checkpoint(const fs::path& model) {
   return fs::exists(model / kManifestFile) || step_of(name.string());
 }
 
-bool is_damage(const Error& error) {
-  return error.code() == ErrorCode::kCorrupt || error.code() == ErrorCode::kNotFound;
-}
-
 // Nothing where it is damaged or gone. What cannot be opened for another reason may be the best one there is.
 std::optional<Checkpoint> opened(const fs::path& directory) {
   try {

@@ -97,15 +97,20 @@ void work(const RunOwner& owner, const std::function<void(std::int64_t)>& durabl
   prune_checkpoints(owner, {3});
 }
 
-std::vector<PlannedFault::Passed> points_of_work(bool exchange = true) {
+// What some work on a run that has step 10 passes.
+std::vector<PlannedFault::Passed> points_of(bool exchange, const std::function<void(const RunOwner&)>& task) {
   const TemporaryFolder folder;
   const RunOwner owner = RunOwner::claim(folder.path());
   save(owner, 10);
   PlannedFault list;
   if (!exchange) list.without_exchange();
   FaultPoints::install(&list);
-  work(owner, [](std::int64_t) {});
+  task(owner);
   return list.passed();
+}
+
+std::vector<PlannedFault::Passed> points_of_work(bool exchange = true) {
+  return points_of(exchange, [](const RunOwner& owner) { work(owner, [](std::int64_t) {}); });
 }
 
 TEST(SaveFaults, TheNamedPointsAreAllCallsOfASave) {
@@ -126,19 +131,10 @@ TEST(SaveFaults, TheNamedPointsAreAllCallsOfASave) {
 TEST(SaveFaults, NothingGetsItsNameBeforeItIsOnTheDisk) {
   for (const bool exchange : {true, false})
     for (const std::int64_t step : {20, 10}) {  // a new name, and one that is taken
-      const TemporaryFolder folder;
-      const RunOwner owner = RunOwner::claim(folder.path());
-      save(owner, 10);
-      PlannedFault list;
-      if (!exchange) list.without_exchange();
-      FaultPoints::install(&list);
-      save(owner, step);
-      FaultPoints::install(nullptr);
-
       std::map<std::string, bool> is_dirty;
       int open = 0, named = 0;
       bool are_names_synced = false, is_name_synced = false;
-      for (const auto& [object, call, when] : list.passed()) {
+      for (const auto& [object, call, when] : points_of(exchange, [&](const RunOwner& owner) { save(owner, step); })) {
         if (call == "rename" || call == "exchange") {
           if (when == FaultPoints::When::kBefore) {
             EXPECT_TRUE(are_names_synced && open == 0);

@@ -65,7 +65,7 @@ void check_file(const InputDirectory& directory, const Manifest& manifest, const
       faults.push_back(name + ": damaged" + (slices.empty() ? "" : " " + rest_text(all)) + ", the checksum is " +
                        found + ", " + due.xxh3_128 + " is due");
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kCorrupt && error.code() != ErrorCode::kNotFound) throw;
+    if (!is_damage(error)) throw;
     faults.push_back(name + ": " + error.what());
   }
 }
@@ -89,6 +89,10 @@ std::string hash_of_weights(const InputDirectory& directory, const Manifest& man
 }
 
 }  // namespace
+
+bool is_damage(const Error& error) {
+  return error.code() == ErrorCode::kCorrupt || error.code() == ErrorCode::kNotFound;
+}
 
 std::vector<std::string> file_faults(const InputDirectory& directory, const Manifest& manifest, Scope scope, int part,
                                      int parts) {
@@ -117,7 +121,7 @@ std::vector<std::string> check_files(const fs::path& checkpoint) {
     const InputDirectory files(checkpoint);
     return file_faults(files, read_manifest(files));
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kCorrupt && error.code() != ErrorCode::kNotFound) throw;
+    if (!is_damage(error)) throw;
     return {error.what()};
   }
 }

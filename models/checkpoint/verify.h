@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/error.h"
 #include "models/checkpoint/input_file.h"
 #include "models/checkpoint/manifest.h"
 
@@ -15,6 +16,9 @@ std::string slice_text(const std::string& tensor, const Manifest::Slice& slice);
 /// What is wrong with a slice whose bytes have this checksum, naming file, tensor and byte range; empty when nothing
 /// is.
 std::string slice_fault(const std::string& tensor, const Manifest::Slice& slice, const std::string& found);
+
+/// Whether an error of reading a checkpoint says that something is wrong with it, and not with how it was to be read.
+bool is_damage(const Error& error);
 
 /// What is to be read of the files of a checkpoint.
 enum class Scope {

@@ -80,6 +80,21 @@ TEST_F(EventFileTest, AnEventWithoutAValueIsNotWritten) {
   EXPECT_EQ(events().size(), 2u);
 }
 
+// Nor does it keep more than some MiB of what it could not write.
+TEST_F(EventFileTest, AFileThatTakesNothingEndsNoRun) {
+  EventFile file("/dev/full", 0);
+  file.begin(1, 0);
+  file.text("text", "short");
+  file.end();
+  EXPECT_THROW(file.flush(), Error);
+  for (int mebibyte = 0; mebibyte < 20; ++mebibyte) {
+    file.begin(1, 0);
+    file.text("text", std::string(1 << 20, 'x'));
+    EXPECT_NO_THROW(file.end());
+  }
+  EXPECT_NO_THROW(file.flush()) << "nothing is left";
+}
+
 TEST_F(EventFileTest, AFolderThatIsNotThereIsNamed) {
   EXPECT_THAT([&] { EventFile(path_ / "no" / "file", 0); }, ThrowsMessage<Error>(HasSubstr("no/file")));
 }

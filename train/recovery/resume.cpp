@@ -8,6 +8,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "models/checkpoint/verify.h"
 
 namespace trireme::train {
 namespace {
@@ -33,7 +34,7 @@ Restored restore_together(Communicator& world, const std::filesystem::path& path
       restore(checkpoint);
   } catch (const Error& error) {
     // Not for a file that may not be opened, or too many that are: nothing is wrong with the checkpoint then.
-    if (error.code() != ErrorCode::kCorrupt && error.code() != ErrorCode::kNotFound) throw;
+    if (!models::is_damage(error)) throw;
     mine = kDamaged + std::string(error.what());
   }
   // A rank whose disk shows damage that the others do not see takes them all back with it.
