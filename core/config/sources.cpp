@@ -140,7 +140,9 @@ Assignments read_environment(const FieldList& fields) {
     const std::size_t equals = text.find('=');
     if (!text.starts_with("TRIREME_") || equals == std::string_view::npos) continue;
     const std::string name(text.substr(0, equals));
-    if (name == "TRIREME_LOG" || name.starts_with("TRIREME_LAUNCH_") || name.starts_with("TRIREME_TEST_")) continue;
+    if (name == "TRIREME_LOG" || name.starts_with("TRIREME_LAUNCH_") || name.starts_with("TRIREME_TEST_") ||
+        name.starts_with("TRIREME_TUNE_"))
+      continue;
     const auto found = std::find(known.begin(), known.end(), name);
     if (found == known.end())
       throw Error(ErrorCode::kUsage, "unknown environment variable ", name, did_you_mean(name, known));

@@ -1,30 +1,13 @@
 """What is wrong is refused in one line that names it, with the right exit status, and nothing is left half-written."""
-import contextlib
 import os
 import shutil
 import subprocess
-import tempfile
-import pathlib
 
 import trireme
-from trireme import DATA, MODEL, SERVE, SMALL, TRAIN, Case, checkpoint, checkpoint_steps, flip_bit, flags, launched, run
+from trireme import DATA, MODEL, SERVE, SMALL, TRAIN, Case, checkpoint, checkpoint_steps, flip_bit, flags, launched, run, small_disk
 
 STEPS = {"steps": 6}
 FAILED, USAGE = 1, 2
-
-
-@contextlib.contextmanager
-def small_disk(kibibytes):
-    """A tmpfs of this size, or None where we may not mount one."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="trireme-disk."))
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kibibytes}k", "tmpfs", folder],
-                             capture_output=True, check=False).returncode == 0
-    try:
-        yield folder if mounted else None
-    finally:
-        if mounted:
-            subprocess.run(["umount", folder], check=True)
-        folder.rmdir()
 
 
 class BadInput(Case):

@@ -37,13 +37,18 @@ class Quickstart(unittest.TestCase):
             self.assertAlmostEqual(bits["interpolated bigrams"], 1.52, delta=0.05)
             self.assertAlmostEqual(bits["xz -9"], 1.69, delta=0.08)
 
-            said = first.stdout.split("6. What it says")[1].split("7. What to try next")[0]
+            said = first.stdout.split("6. What it says")[1].split("7. A sweep")[0]
             known = set(words((out / "text.txt").read_text()))
             spoken = words(said)
             share = sum(word in known for word in spoken) / len(spoken)
             print(f"{100 * share:.1f} % of {len(spoken)} words occur in the text")
             self.assertGreater(len(spoken), 60)
             self.assertGreater(share, 0.8)
+
+            table = first.stdout.split("7. A sweep")[1].split("8. What to try next")[0]
+            trials = table[table.rindex("trial  "):].splitlines()[1:]
+            self.assertEqual(sum("complete" in line for line in trials), 8, table)
+            self.assertEqual(len({tuple(line.split()[4:]) for line in trials if line}), 8, table)  # eight different ones
 
             again, again_seconds = quickstart("--seconds", 12, "--out", out)
             self.assertEqual(again.returncode, 0, again.stdout + again.stderr)

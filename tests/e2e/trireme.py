@@ -4,6 +4,7 @@ Each test file is a program of its own, python's unittest; ctest sets TRIREME_BI
     TRIREME_BIN=build/dev/bin .venv/bin/python tests/e2e/layouts_test.py [-k NAME]
 Limits in seconds are for machines that are busy; they are no measurements.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -20,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("TRIREME_BIN", ROOT / "build/dev/bin")).resolve()
 LAUNCHER = ROOT / "scripts/launch/mpi"
 
-DATA, TRAIN, MODEL, SERVE = (str(BIN / f"trireme-{name}") for name in ("data", "train", "model", "serve"))
+DATA, TRAIN, MODEL, TUNE, SERVE = (str(BIN / f"trireme-{name}") for name in ("data", "train", "model", "tune", "serve"))
 
 # What every layout and every resume has to repeat to the bit.
 REPEATED = ("step", "tokens", "loss", "grad_norm", "learning_rate", "samples_hash", "eval_loss")
@@ -289,6 +290,20 @@ def flip_bit(path, bit):
         byte = file.read(1)[0]
         file.seek(bit // 8)
         file.write(bytes([byte ^ 1 << bit % 8]))
+
+
+@contextlib.contextmanager
+def small_disk(kibibytes):
+    """A tmpfs of this size, or None where we may not mount one."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="trireme-disk."))
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kibibytes}k", "tmpfs", folder],
+                             capture_output=True, check=False).returncode == 0
+    try:
+        yield folder if mounted else None
+    finally:
+        if mounted:
+            subprocess.run(["umount", folder], check=True)
+        folder.rmdir()
 
 
 def main():

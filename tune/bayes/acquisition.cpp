@@ -1,0 +1,164 @@
+#include "tune/bayes/acquisition.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "core/base/random.h"
+#include "tune/bayes/expected_improvement.h"
+
+namespace trireme::tune {
+namespace {
+
+constexpr Eigen::Index kAnswers = 16;  // of what is left open
+constexpr double kExactNoise = 1e-4;   // of the signal: below it values count as exact
+constexpr double kLeastVariance = 1e-18;
+// Of labels 1 and -1, standardised: how unsure of a label even a point in the midst of its like is.
+constexpr double kLabelVariance = 0.02;
+// Labels jump at the border of a region, which looks like a short length scale; with one, a few failed trials would say
+// nothing of the rest of their region.
+constexpr double kShortestLength = 0.4;
+
+KernelInputs joined(const KernelInputs& a, const KernelInputs& b) {
+  KernelInputs both{Eigen::MatrixXd(a.size() + b.size(), a.x.cols()),
+                    Eigen::ArrayXXd(a.size() + b.size(), a.active.cols())};
+  both.x << a.x, b.x;
+  if (a.active.cols() > 0) both.active << a.active, b.active;
+  return both;
+}
+
+// Equally likely answers: a column each, of values at the process's own points and then at `pending`.
+Eigen::MatrixXd draw_answers(const GaussianProcess& process, const KernelInputs& pending, bool exact,
+                             std::uint64_t seed) {
+  const Eigen::Index known = process.size(), all = known + pending.size();
+  const KernelInputs open = exact ? pending : joined(process.inputs(), pending);
+  double jitter = 0;
+  const Eigen::MatrixXd factor =
+      cholesky_factor(process.covariance(open), process.parameters().signal, jitter).triangularView<Eigen::Lower>();
+  std::vector<float> normals(static_cast<std::size_t>(open.size() * kAnswers));
+  RandomStream(seed, "tune/bayes/answers").fill_normal(normals.data(), 0, normals.size(), 1);
+  const Eigen::MatrixXd draws = Eigen::Map<Eigen::MatrixXf>(normals.data(), open.size(), kAnswers).cast<double>();
+  Eigen::MatrixXd answers(all, kAnswers);
+  if (exact) answers.topRows(known).colwise() = process.targets();
+  answers.bottomRows(open.size()) = (factor * draws).colwise() + process.predict(open).mean;
+  return answers;
+}
+
+GaussianProcess process_of(const Surrogate& surrogate, const KernelInputs& pending, bool exact) {
+  const GaussianProcess& process = surrogate.process;
+  if (exact && pending.size() == 0) return process;
+  GaussianProcessParameters parameters = process.parameters();
+  // Answers are values of the function itself; some noise keeps the factor well conditioned.
+  parameters.noise = std::min(parameters.noise, 1e-6 * parameters.signal);
+  Eigen::VectorXd targets = Eigen::VectorXd::Constant(process.size() + pending.size(), parameters.mean);
+  return GaussianProcess(process.kernel(), joined(process.inputs(), pending), std::move(targets),
+                         std::move(parameters));
+}
+
+bool is_exact(const Surrogate& surrogate) {
+  const GaussianProcessParameters& parameters = surrogate.process.parameters();
+  return parameters.noise <= kExactNoise * parameters.signal;
+}
+
+// log of the mean of exp, and the shares of its terms.
+double log_mean_exp(const Eigen::VectorXd& logs, Eigen::VectorXd& shares) {
+  const double most = logs.maxCoeff();
+  shares = (logs.array() - most).exp();
+  const double sum = shares.sum();
+  shares /= sum;
+  return most + std::log(sum / static_cast<double>(logs.size()));
+}
+
+}  // namespace
+
+Scenarios::Scenarios(const Surrogate& surrogate, const KernelInputs& pending, std::uint64_t seed)
+    : process_(process_of(surrogate, pending, is_exact(surrogate))) {
+  const bool exact = is_exact(surrogate);
+  if (exact && pending.size() == 0) {
+    weights_ = process_.weights();
+    best_ = Eigen::VectorXd::Constant(1, process_.predict(process_.inputs()).mean.minCoeff());
+    return;
+  }
+  const Eigen::MatrixXd answers = draw_answers(surrogate.process, pending, exact, seed);
+  weights_ = process_.weights_of(answers);
+  best_ = answers.colwise().minCoeff().transpose();
+}
+
+Eigen::VectorXd LogImprovement::values(const KernelInputs& points) const {
+  const GaussianProcess::Cross cross = scenarios_.process().cross(points);
+  const Eigen::MatrixXd means =
+      (scenarios_.weights().transpose() * cross.covariance).array() + scenarios_.process().parameters().mean;
+  Eigen::VectorXd values(points.size()), logs(scenarios_.count()), shares;
+  for (Eigen::Index i = 0; i < points.size(); ++i) {
+    const double deviation = std::sqrt(std::max(cross.variance[i], kLeastVariance));
+    for (Eigen::Index s = 0; s < scenarios_.count(); ++s)
+      logs[s] = log_expected_improvement(scenarios_.best()[s] - margin_, means(s, i), deviation).value;
+    values[i] = log_mean_exp(logs, shares);
+  }
+  return values;
+}
+
+double LogImprovement::value(const KernelInputs& point, Eigen::VectorXd& slope) const {
+  const GaussianProcess::CrossSlopes cross = scenarios_.process().cross_slopes(point);
+  const Eigen::VectorXd means =
+      (scenarios_.weights().transpose() * cross.covariance).array() + scenarios_.process().parameters().mean;
+  const double deviation = std::sqrt(std::max(cross.variance, kLeastVariance));
+  Eigen::VectorXd logs(scenarios_.count()), by_mean(scenarios_.count()), by_deviation(scenarios_.count()), shares;
+  for (Eigen::Index s = 0; s < scenarios_.count(); ++s) {
+    const auto improvement = log_expected_improvement(scenarios_.best()[s] - margin_, means[s], deviation);
+    logs[s] = improvement.value;
+    by_mean[s] = improvement.by_mean;
+    by_deviation[s] = improvement.by_deviation;
+  }
+  const double value = log_mean_exp(logs, shares);
+  slope = cross.covariance_slope.transpose() * (scenarios_.weights() * shares.cwiseProduct(by_mean)) +
+          cross.variance_slope * (shares.dot(by_deviation) / (2 * deviation));
+  return value;
+}
+
+LogFeasibility::LogFeasibility(const Kernel& kernel, const KernelInputs& points, const Eigen::VectorXd& feasible)
+    : surrogate_(fit_surrogate(kernel, points, -feasible, {.transform = false, .shortest_length = kShortestLength})) {}
+
+// Labels are minus feasibility (a surrogate knows values to be minimised), standardised: 0 of the original lies at
+// transform.apply(0).
+Eigen::VectorXd LogFeasibility::values(const KernelInputs& points) const {
+  const auto prediction = surrogate_.process.predict(points);
+  const double middle = surrogate_.transform.apply(0), noise = surrogate_.process.parameters().noise;
+  Eigen::VectorXd values(points.size());
+  for (Eigen::Index i = 0; i < points.size(); ++i)
+    values[i] =
+        log_normal_cdf((middle - prediction.mean[i]) / std::sqrt(prediction.variance[i] + noise + kLabelVariance))
+            .value;
+  return values;
+}
+
+double LogFeasibility::value(const KernelInputs& point, Eigen::VectorXd& slope) const {
+  const GaussianProcess& process = surrogate_.process;
+  const auto cross = process.cross_slopes(point);
+  const double mean = cross.covariance.dot(process.weights()) + process.parameters().mean;
+  const double width = std::sqrt(cross.variance + process.parameters().noise + kLabelVariance);
+  const double z = (surrogate_.transform.apply(0) - mean) / width;
+  const auto log = log_normal_cdf(z);
+  slope = log.slope * (-(cross.covariance_slope.transpose() * process.weights()) / width -
+                       cross.variance_slope * (z / (2 * width * width)));
+  return log.value;
+}
+
+Eigen::VectorXd SumAcquisition::values(const KernelInputs& points) const {
+  Eigen::VectorXd sum = Eigen::VectorXd::Zero(points.size());
+  for (const auto& part : parts_) sum += part->values(points);
+  return sum;
+}
+
+double SumAcquisition::value(const KernelInputs& point, Eigen::VectorXd& slope) const {
+  double sum = 0;
+  Eigen::VectorXd own;
+  slope = Eigen::VectorXd::Zero(point.x.cols());
+  for (const auto& part : parts_) {
+    sum += part->value(point, own);
+    slope += own;
+  }
+  return sum;
+}
+
+}  // namespace trireme::tune

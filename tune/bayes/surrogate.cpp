@@ -1,0 +1,197 @@
+#include "tune/bayes/surrogate.h"
+
+#include <Eigen/Cholesky>
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "tune/bayes/minimize.h"
+
+namespace trireme::tune {
+namespace {
+
+// Where hyperparameters stand in one row of numbers.
+struct Layout {
+  Eigen::Index dimensions, groups;
+  Eigen::Index share() const { return dimensions; }
+  Eigen::Index additive() const { return share() + groups; }
+  Eigen::Index noise() const { return additive() + 1; }
+  Eigen::Index delta() const { return noise() + 1; }
+  Eigen::Index a() const { return delta() + 1; }
+  Eigen::Index b() const { return a() + dimensions; }
+  Eigen::Index size() const { return b() + dimensions; }
+};
+
+// Normal priors of the hyperparameters, and the bounds within which they are searched. Those with equal bounds are
+// fixed.
+struct Priors {
+  explicit Priors(Eigen::Index size) : mean(size), deviation(size), low(size), high(size) {}
+  void set(Eigen::Index at, double its_mean, double its_deviation, double its_low, double its_high) {
+    mean[at] = its_mean;
+    deviation[at] = its_deviation;
+    low[at] = its_low;
+    high[at] = its_high;
+  }
+  void fix(Eigen::Index at, double value) { set(at, value, 1, value, value); }
+  Eigen::VectorXd mean, deviation, low, high;
+};
+
+// Widths that cover what tests of many functions came to, and no narrower: none of them was tuned finely.
+Priors priors_of(const Layout& layout, const SurrogateOptions& options) {
+  Priors priors(layout.size());
+  const double usual = std::log(0.7) + 0.5 * std::log(std::max<double>(1, static_cast<double>(layout.dimensions)));
+  for (Eigen::Index c = 0; c < layout.dimensions; ++c) {
+    priors.set(c, -usual, 1.2, std::log(1 / 100.0), -std::log(options.shortest_length));
+    for (const Eigen::Index warp : {layout.a() + c, layout.b() + c}) {
+      if (options.warp)
+        priors.set(warp, 0, 0.4, -1.4, 1.4);
+      else
+        priors.fix(warp, 0);
+    }
+  }
+  for (Eigen::Index g = 0; g < layout.groups; ++g) priors.set(layout.share() + g, 0, 1.5, -6, 6);
+  priors.set(layout.additive(), -1, 2, -6, 6);
+  priors.set(layout.noise(), std::log(1e-5), 3, std::log(1e-8), std::log(2.0));
+  if (options.transform)
+    priors.set(layout.delta(), 0, 2, std::log(1e-4), std::log(1e3));
+  else
+    priors.fix(layout.delta(), std::log(1e6));
+  return priors;
+}
+
+KernelParameters kernel_parameters(const Eigen::VectorXd& theta, const Layout& layout) {
+  return {.log_inverse_length = theta.head(layout.dimensions),
+          .log_a = theta.segment(layout.a(), layout.dimensions),
+          .log_b = theta.segment(layout.b(), layout.dimensions),
+          .share_logit = theta.segment(layout.share(), layout.groups),
+          .additive_logit = theta[layout.additive()]};
+}
+
+constexpr double kShape = 0.5, kRate = 0.5;  // of the inverse gamma prior of the signal's variance
+
+// What is not searched: the mean that explains targets best, given row sums of the inverse covariance, and the signal's
+// variance, whose posterior is an inverse gamma distribution; `fit` is the quadratic form of what the mean leaves.
+double solved_mean(const Eigen::VectorXd& row_sums, const Eigen::VectorXd& targets) {
+  return row_sums.dot(targets) / row_sums.sum();
+}
+double signal_shape(Eigen::Index n) { return 0.5 * static_cast<double>(n) + kShape; }
+double signal_rate(double fit) { return 0.5 * fit + kRate; }
+
+Surrogate surrogate_of(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values,
+                       const Eigen::VectorXd& theta, const Layout& layout, double objective) {
+  OutputTransform transform(values, theta[layout.delta()]);
+  GaussianProcessParameters parameters{kernel_parameters(theta, layout), 1, std::exp(theta[layout.noise()]), 0};
+  // With mean 0 its weights of a column of ones are the row sums of the inverse covariance.
+  const GaussianProcess unit(kernel, inputs, transform.results(), parameters);
+  const Eigen::VectorXd ones = Eigen::VectorXd::Ones(inputs.size());
+  parameters.mean = solved_mean(unit.weights_of(ones).col(0), transform.results());
+  const Eigen::VectorXd rest = transform.results().array() - parameters.mean;
+  parameters.signal = signal_rate(rest.dot(unit.weights_of(rest).col(0))) / signal_shape(inputs.size());
+  parameters.noise = parameters.signal * unit.parameters().noise;
+  GaussianProcess process(kernel, inputs, transform.results(), std::move(parameters));
+  return {std::move(transform), std::move(process), objective};
+}
+
+class Fit {
+ public:
+  Fit(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values, const SurrogateOptions& options)
+      : values_(values),
+        pairs_(kernel, inputs),
+        layout_{kernel.dimensions(), kernel.groups()},
+        priors_(priors_of(layout_, options)),
+        search_{.most_iterations = options.most_iterations, .gradient_tolerance = 1e-3, .value_tolerance = 1e-5} {}
+
+  const Layout& layout() const { return layout_; }
+  const Priors& priors() const { return priors_; }
+
+  Minimum from(const Eigen::VectorXd& start) {
+    return minimize([&](const auto& theta, auto& gradient) { return evaluate(theta, gradient); }, start, priors_.low,
+                    priors_.high, search_);
+  }
+
+ private:
+  // Minus the log posterior density and its gradient.
+  double evaluate(const Eigen::VectorXd& theta, Eigen::VectorXd& gradient) {
+    const Eigen::Index n = values_.size();
+    const double noise = std::exp(theta[layout_.noise()]);
+    Eigen::MatrixXd factor;
+    pairs_.evaluate(kernel_parameters(theta, layout_), factor);
+    factor.diagonal().array() += noise;
+    const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> factored(factor);
+    if (factored.info() != Eigen::Success) return std::numeric_limits<double>::infinity();
+    Eigen::MatrixXd root = Eigen::MatrixXd::Identity(n, n);
+    factor.triangularView<Eigen::Lower>().solveInPlace(root);
+    Eigen::MatrixXd inverse = Eigen::MatrixXd::Zero(n, n);
+    inverse.selfadjointView<Eigen::Lower>().rankUpdate(root.transpose());
+    inverse.triangularView<Eigen::StrictlyUpper>() = inverse.transpose();
+
+    const OutputTransform transform(values_, theta[layout_.delta()]);
+    const Eigen::VectorXd row_sums = inverse.rowwise().sum();
+    const Eigen::VectorXd rest = transform.results().array() - solved_mean(row_sums, transform.results());
+    const Eigen::VectorXd weights = inverse * rest;
+    const double shape = signal_shape(n), rate = signal_rate(rest.dot(weights)), signal = rate / shape;
+
+    const Eigen::VectorXd z = (theta - priors_.mean).cwiseQuotient(priors_.deviation);
+    const Eigen::MatrixXd by_covariance = 0.5 * (inverse - weights * weights.transpose() / signal);
+    const KernelParameters by_kernel = pairs_.gradient(by_covariance);
+    gradient = z.cwiseQuotient(priors_.deviation);
+    gradient.head(layout_.dimensions) += by_kernel.log_inverse_length;
+    gradient.segment(layout_.share(), layout_.groups) += by_kernel.share_logit;
+    gradient.segment(layout_.a(), layout_.dimensions) += by_kernel.log_a;
+    gradient.segment(layout_.b(), layout_.dimensions) += by_kernel.log_b;
+    gradient[layout_.additive()] += by_kernel.additive_logit;
+    gradient[layout_.noise()] += noise * by_covariance.trace();
+    gradient[layout_.delta()] += weights.dot(transform.slopes()) / signal - transform.log_jacobian_slope();
+    return factor.diagonal().array().log().sum() + shape * std::log(rate) - transform.log_jacobian() +
+           0.5 * z.squaredNorm();
+  }
+
+  const Eigen::VectorXd& values_;
+  KernelPairs pairs_;
+  Layout layout_;
+  Priors priors_;
+  MinimizeOptions search_;
+};
+
+// Every so many-th point in order of value, so that all heights are there; the best one among them.
+std::vector<Eigen::Index> spread_choice(const Eigen::VectorXd& values, Eigen::Index most) {
+  std::vector<Eigen::Index> order(static_cast<std::size_t>(values.size()));
+  std::iota(order.begin(), order.end(), Eigen::Index{0});
+  if (values.size() <= most) return order;
+  std::stable_sort(order.begin(), order.end(), [&](Eigen::Index a, Eigen::Index b) { return values[a] < values[b]; });
+  std::vector<Eigen::Index> chosen;
+  for (Eigen::Index i = 0; i < most; ++i) chosen.push_back(order[static_cast<std::size_t>(i * values.size() / most)]);
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
+}  // namespace
+
+Surrogate fit_surrogate(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values,
+                        const SurrogateOptions& options) {
+  const std::vector<Eigen::Index> chosen = spread_choice(values, options.most_points);
+  const KernelInputs some{inputs.x(chosen, Eigen::all), inputs.active(chosen, Eigen::all)};
+  const Eigen::VectorXd some_values = values(chosen);
+  SurrogateOptions plain = options;
+  plain.warp = false;
+  Fit fit(kernel, some, some_values, plain);
+  const Layout& layout = fit.layout();
+  // The density often has a peak for each explanation of the same values: a smooth function, or a rough one with noise.
+  Eigen::VectorXd rough = fit.priors().mean;
+  rough.head(layout.dimensions).array() += 1;
+  rough[layout.noise()] = std::log(1e-2);
+  Minimum best = fit.from(fit.priors().mean);
+  if (Minimum other = fit.from(rough); other.value < best.value) best = std::move(other);
+  if (options.warp) {
+    Eigen::VectorXd start = best.x;
+    start.tail(2 * layout.dimensions).setConstant(1e-3);  // at 0 a warp is none, and has no gradient
+    // It has to be likelier by a nat: more parameters explain a little more by chance.
+    Minimum warped = Fit(kernel, some, some_values, options).from(start);
+    if (warped.value < best.value - 1) best = std::move(warped);
+  }
+  return surrogate_of(kernel, inputs, values, best.x, layout, best.value);
+}
+
+}  // namespace trireme::tune

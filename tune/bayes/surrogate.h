@@ -1,0 +1,35 @@
+#pragma once
+#include "tune/bayes/gaussian_process.h"
+#include "tune/bayes/output_transform.h"
+
+namespace trireme::tune {
+
+/// How a surrogate is fitted.
+struct SurrogateOptions {
+  bool transform = true;  ///< learn how soon large values count by their logarithm; else they are only standardised
+  bool warp = false;      ///< learn input warps as well, and keep them where they explain clearly more
+  double shortest_length = 0.01;  ///< bound of the length scales, as a share of a dimension's range
+  int most_iterations = 40;       ///< of each search for hyperparameters
+  Eigen::Index most_points =
+      200;  ///< hyperparameters are searched on so many points of all heights; the process has all
+};
+
+/// A Gaussian process with its transform of values: what a search believes of a function.
+struct Surrogate {
+  OutputTransform transform;
+  GaussianProcess process;  ///< of transformed values
+  double objective;         ///< minus the logarithm of the hyperparameters' posterior density, but for a constant
+};
+
+/// The likeliest hyperparameters for these observations, given priors: length scales, noise, shares, warps, the
+/// transform's delta. The mean is solved for, and the signal's variance integrated out under an inverse gamma prior, so
+/// neither has to be searched.
+///
+/// Sources: Rasmussen and Williams 2006, section 5.4.1 and equation 5.9 (the gradient); Hvarfner et al. 2024, "Vanilla
+/// Bayesian optimization performs great in high dimensions", arXiv:2402.02229, for length scales that grow with the
+/// root of the number of dimensions.
+/// @param values  finite, at least one
+Surrogate fit_surrogate(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values,
+                        const SurrogateOptions& options);
+
+}  // namespace trireme::tune

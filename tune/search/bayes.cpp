@@ -1,0 +1,174 @@
+#include "tune/search/bayes.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/base/error.h"
+#include "tune/search/ranking.h"
+#include "tune/search/trial_random.h"
+
+namespace trireme::tune {
+namespace {
+
+constexpr const char* kStream = "tune/bayes";
+constexpr std::uint64_t kInitialAttempts = 1000;
+constexpr std::int64_t kMostBranches = 10;  // of a parent that get their share
+// Of all trials, that each of up to three branches gets at least: where it looks worst for want of trials in its own
+// dimensions, no acquisition would look again.
+constexpr double kBranchShare = 0.2;
+constexpr std::size_t kMostPoints = 1000;  // that a process takes
+// What an improvement must come to, as a share of the distance from the best value to the middle one.
+constexpr double kMargins[] = {1e-4, 1e-3, 1e-2};
+
+std::int64_t initial_trials(const Kernel& kernel) { return 1 + std::max<std::int64_t>(4, kernel.dimensions()); }
+
+// Of many trials, those that count: the better half of what is taken, and the latest of the rest.
+std::vector<const Observation*> done_trials(const History& history) {
+  std::vector<const Observation*> done;
+  for (const Observation& trial : history)
+    if (trial.outcome == Outcome::kDone) done.push_back(&trial);
+  if (done.size() <= kMostPoints) return done;
+  const auto middle = done.begin() + kMostPoints / 2;
+  std::nth_element(done.begin(), middle, done.end(), [](const Observation* a, const Observation* b) {
+    return std::pair(a->values[0], a->trial) < std::pair(b->values[0], b->trial);
+  });
+  std::sort(middle, done.end(), [](const Observation* a, const Observation* b) { return a->trial > b->trial; });
+  done.resize(kMostPoints);
+  std::sort(done.begin(), done.end(), [](const Observation* a, const Observation* b) { return a->trial < b->trial; });
+  return done;
+}
+
+// Whether a point has been tried. Positions come back from stored parameters with the rounding of exp and log.
+bool is_among(const History& history, const Point& point) {
+  constexpr double kRounding = 1e-9;
+  const auto same = [](double a, double b) { return std::isnan(a) ? std::isnan(b) : std::abs(a - b) <= kRounding; };
+  return std::any_of(history.begin(), history.end(), [&](const Observation& each) {
+    return std::equal(point.begin(), point.end(), each.point.begin(), each.point.end(), same);
+  });
+}
+
+double middle_of(Eigen::VectorXd values) {
+  const auto middle = values.begin() + values.size() / 2;
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+}  // namespace
+
+Bayes::Bayes(const MethodContext& context)
+    : space_(context.space),
+      seed_(context.seed),
+      kernel_(context.space),
+      search_(space_, kernel_),
+      sobol_(space_.size(), context.seed),
+      untried_(space_) {
+  for (std::size_t i = 0; i < space_.size(); ++i)
+    for (const auto& [parent, condition] : space_.gates(i)) {
+      const std::int64_t levels = space_[parent].levels();
+      if (!space_.gates(parent).empty() || levels < 2 || levels > kMostBranches) continue;
+      if (std::find(parents_.begin(), parents_.end(), parent) == parents_.end()) parents_.push_back(parent);
+    }
+}
+
+std::optional<Suggestion> Bayes::initial(const History& history, std::int64_t trial) const {
+  const Point middle = space_.snap(Point(space_.size(), 0.5));
+  if (space_.is_feasible(middle) && !is_among(history, middle)) return Suggestion{middle, ""};
+  // Point 0 of the sequence and its like belong to trials; those that constraints or earlier trials forbid are replaced
+  // by others far down the sequence.
+  for (std::uint64_t attempt = 0; attempt < kInitialAttempts; ++attempt) {
+    const Point point = space_.draw(sobol_.point(static_cast<std::uint64_t>(trial) + (attempt << 20)));
+    if (space_.is_feasible(point) && untried_.contains(point)) return Suggestion{point, ""};
+  }
+  const RandomStream random(seed_, kStream);
+  const auto uniform = [&](std::uint64_t attempt, std::size_t dimension) {
+    return random.uniform(static_cast<std::uint64_t>(trial), attempt * space_.size() + dimension);
+  };
+  if (!untried_.distinct()) return Suggestion{space_.draw_feasible(uniform), ""};
+  const auto point = untried_.pick(uniform(0, 0));
+  return point ? std::optional(Suggestion{*point, ""}) : std::nullopt;
+}
+
+std::unique_ptr<Acquisition> Bayes::acquisition(const History& history, std::int64_t trial) const {
+  std::vector<Point> points, pending, judged;
+  std::vector<double> values, labels;
+  for (const Observation* done : done_trials(history)) {
+    points.push_back(done->point);
+    values.push_back(done->values[0]);
+  }
+  for (const Observation& each : history) {
+    if (each.outcome == Outcome::kPending) pending.push_back(each.point);
+    if (each.outcome != Outcome::kFailed && each.outcome != Outcome::kInfeasible) continue;
+    judged.push_back(each.point);
+    labels.push_back(-1);
+  }
+  const Eigen::VectorXd y = Eigen::Map<Eigen::VectorXd>(values.data(), static_cast<Eigen::Index>(values.size()));
+  const Surrogate surrogate = fit_surrogate(kernel_, kernel_.inputs(points), y, {});
+  const double best = y.minCoeff(), spread = middle_of(y) - best;
+  const double share = kMargins[static_cast<std::size_t>(trial) % std::size(kMargins)];
+  const double margin = surrogate.transform.apply(best) - surrogate.transform.apply(best - share * spread);
+  auto improvement = std::make_unique<LogImprovement>(
+      Scenarios(surrogate, kernel_.inputs(pending), seed_ ^ static_cast<std::uint64_t>(trial)), margin);
+  if (judged.empty()) return improvement;
+
+  judged.insert(judged.end(), points.begin(), points.end());
+  labels.resize(judged.size(), 1);
+  std::vector<std::unique_ptr<Acquisition>> parts;
+  parts.push_back(std::move(improvement));
+  parts.push_back(std::make_unique<LogFeasibility>(
+      kernel_, kernel_.inputs(judged),
+      Eigen::Map<Eigen::VectorXd>(labels.data(), static_cast<Eigen::Index>(labels.size()))));
+  return std::make_unique<SumAcquisition>(std::move(parts));
+}
+
+std::optional<Bayes::Branch> Bayes::neglected_branch(const History& history) const {
+  std::optional<Branch> neglected;
+  double fewest = kBranchShare;
+  for (const std::size_t parent : parents_) {
+    const auto levels = static_cast<std::size_t>(space_[parent].levels());
+    std::vector<double> counts(levels, 0);
+    for (const Observation& each : history)
+      counts[static_cast<std::size_t>(space_[parent].level_of(each.point[parent]))] += 1;
+    // Of many branches, all together get no more than of three.
+    const double fair = std::min(1.0, 3.0 / static_cast<double>(levels)) * static_cast<double>(history.size());
+    for (std::size_t level = 0; level < levels; ++level) {
+      if (counts[level] >= fewest * fair) continue;
+      fewest = counts[level] / fair;
+      neglected = {parent, static_cast<std::int64_t>(level)};
+    }
+  }
+  return neglected;
+}
+
+std::optional<Suggestion> Bayes::suggest(const History& history, std::int64_t trial) {
+  untried_.see(history);
+  const auto done = std::count_if(history.begin(), history.end(),
+                                  [](const Observation& each) { return each.outcome == Outcome::kDone; });
+  if (done < initial_trials(kernel_) || kernel_.dimensions() == 0) return initial(history, trial);
+
+  std::vector<Point> good;
+  for (const std::size_t i : best_first(history)) {
+    if (history[i].outcome != Outcome::kDone || good.size() == 5) break;
+    good.push_back(history[i].point);
+  }
+  // No point twice: in a discrete space that is a waste, and elsewhere it takes the same number to come up again.
+  const auto allowed = [&](const Point& point) { return !is_among(history, point); };
+  TrialRandom random(RandomStream(seed_, kStream), trial, 1);
+  const auto promise = acquisition(history, trial);
+  if (const auto branch = neglected_branch(history)) {
+    const auto within = [&](const Point& point) {
+      return allowed(point) && space_[branch->dimension].level_of(point[branch->dimension]) == branch->level;
+    };
+    if (const auto found = search_.find(*promise, good, within, random)) return Suggestion{found->point, ""};
+  }
+  const auto found = search_.find(*promise, good, allowed, random);
+  return found ? std::optional(Suggestion{found->point, ""}) : initial(history, trial);
+}
+
+std::unique_ptr<Method> make_bayes(const MethodContext& context) {
+  if (context.objectives > 1)
+    throw Error(ErrorCode::kUsage, "bayes searches for one objective so far, got ", context.objectives,
+                "; tpe and evolution take several");
+  return std::make_unique<Bayes>(context);
+}
+
+}  // namespace trireme::tune

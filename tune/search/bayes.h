@@ -1,0 +1,48 @@
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "tune/bayes/acquisition_search.h"
+#include "tune/search/method.h"
+#include "tune/search/sobol.h"
+#include "tune/search/untried.h"
+
+namespace trireme::tune {
+
+/// Bayesian optimisation: a Gaussian process is fitted to all values, and the next trial is where it promises the most.
+///
+/// The first trial of its own is the middle of all ranges, since whoever wrote them put them around what they believe
+/// in; then come a few of a Sobol sequence, and from then on the process decides, with trials that are running taken
+/// for what it expects of them, and those that failed for what not to repeat. How much must be gained to count turns
+/// through three sizes, so that some trials polish what is best and others look where little is known; and each branch
+/// of a conditional space gets its share of trials. Nothing has to be chosen.
+///
+/// Sources: Jones et al. 1998, "Efficient global optimization of expensive black-box functions"; the parts name theirs.
+class Bayes final : public Method {
+ public:
+  explicit Bayes(const MethodContext& context);
+  std::optional<Suggestion> suggest(const History& history, std::int64_t trial) override;
+
+ private:
+  /// One of the values of a dimension that others depend on.
+  struct Branch {
+    std::size_t dimension;
+    std::int64_t level;
+  };
+  std::optional<Suggestion> initial(const History& history, std::int64_t trial) const;
+  std::optional<Branch> neglected_branch(const History& history) const;
+  std::unique_ptr<Acquisition> acquisition(const History& history, std::int64_t trial) const;
+
+  const Space& space_;
+  std::uint64_t seed_;
+  Kernel kernel_;
+  AcquisitionSearch search_;
+  Sobol sobol_;
+  Untried untried_;
+  std::vector<std::size_t> parents_;  // dimensions with branches, themselves always there
+};
+
+/// @throws Error kUsage: more than one objective
+std::unique_ptr<Method> make_bayes(const MethodContext& context);
+
+}  // namespace trireme::tune

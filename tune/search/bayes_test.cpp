@@ -1,0 +1,159 @@
+#include "tune/search/bayes.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "tune/bayes/kernel_testing.h"
+
+namespace trireme::tune {
+namespace {
+
+using namespace testing;
+
+// The best value after so many trials, `at_once` of them running at a time.
+double best_after(const Space& space, const std::function<double(const Point&)>& function, std::int64_t trials,
+                  std::uint64_t seed, std::int64_t at_once = 1) {
+  const auto method = make_bayes({space, seed, 1});
+  History history;
+  double best = 1e300;
+  for (std::int64_t trial = 0; trial < trials; ++trial) {
+    const auto suggestion = method->suggest(history, trial);
+    history.push_back({trial, suggestion->point, Outcome::kPending, {}, suggestion->note});
+    if (trial + 1 < at_once) continue;
+    Observation& oldest = history[static_cast<std::size_t>(trial + 1 - at_once)];
+    const double value = function(oldest.point);
+    oldest.outcome = std::isfinite(value) ? Outcome::kDone : Outcome::kFailed;
+    if (std::isfinite(value)) oldest.values = {value}, best = std::min(best, value);
+  }
+  return best;
+}
+
+double bowl(const Point& point) {
+  double sum = 0;
+  for (std::size_t i = 0; i < point.size(); ++i) sum += std::pow(point[i] - 0.2 - 0.1 * static_cast<double>(i), 2);
+  return sum;
+}
+
+TEST(Bayes, FindsTheBottomOfABowlInFewTrials) {
+  for (std::uint64_t seed = 0; seed < 3; ++seed) EXPECT_LT(best_after(cube(4), bowl, 30, seed), 1e-3) << seed;
+}
+
+TEST(Bayes, FindsItWithManyTrialsRunningAtATime) {
+  for (std::uint64_t seed = 0; seed < 3; ++seed) EXPECT_LT(best_after(cube(3), bowl, 50, seed, 8), 1e-3) << seed;
+}
+
+TEST(Bayes, BeginsInTheMiddle) {
+  const Space space = branches();
+  const auto suggestion = make_bayes({space, 1, 1})->suggest({}, 0);
+  EXPECT_EQ(space.key(suggestion->point), space.key(space.snap(Point(space.size(), 0.5))));
+}
+
+TEST(Bayes, KnowsItsPointsAgainFromTheParametersThatAStudyKeeps) {
+  Dimension rate = real("rate", 1e-3, 3e-2);
+  rate.scale = Dimension::Scale::kLog;
+  const Space space({rate, real("x", -7, 11)});
+  const auto method = make_bayes({space, 2, 1});
+  History history;
+  std::set<std::string> seen;
+  for (std::int64_t trial = 0; trial < 8; ++trial) {
+    const Parameters parameters = space.parameters(method->suggest(history, trial)->point);
+    EXPECT_TRUE(seen.insert(value_text(parameters[0].value) + " " + value_text(parameters[1].value)).second) << trial;
+    history.push_back({trial, space.point(parameters), Outcome::kDone, {1.0 + static_cast<double>(trial % 3)}, ""});
+  }
+}
+
+TEST(Bayes, LearnsWhereTrialsFail) {
+  // Every trial in half of the space crashes, and the bottom lies on the border of that half.
+  const Space space = cube(4);
+  const auto value_at = [](const Point& x) { return bowl(x) + 0.05 * std::sin(20 * x[1]) * std::sin(20 * x[2]); };
+  const auto method = make_bayes({space, 3, 1});
+  History history;
+  int failed = 0;
+  double best = 1e300;
+  for (std::int64_t trial = 0; trial < 50; ++trial) {
+    const Point point = method->suggest(history, trial)->point;
+    if (point[3] > 0.5) {
+      history.push_back({trial, point, Outcome::kFailed, {}, ""});
+      failed += trial >= 10;
+    } else {
+      history.push_back({trial, point, Outcome::kDone, {value_at(point)}, ""});
+      best = std::min(best, value_at(point));
+    }
+  }
+  EXPECT_LT(best, 0);
+  EXPECT_LE(failed, 22);  // the border itself has to be found; without what failed trials teach it is 35 of 40
+}
+
+TEST(Bayes, FindsTheBestBranch) {
+  const Space space = branches();
+  const auto function = [&](const Point& x) {
+    const std::int64_t branch = space[1].level_of(x[1]);
+    const double own = branch == 0   ? 0.3 + std::pow(x[2] - 0.5, 2)
+                       : branch == 1 ? 4 * std::pow(x[3] - 0.8, 2) + 4 * std::pow(x[4] - 0.2, 2)
+                                     : 0.4;
+    return own + std::pow(x[0] - 0.6, 2);
+  };
+  for (std::uint64_t seed = 0; seed < 3; ++seed) EXPECT_LT(best_after(space, function, 45, seed), 0.05) << seed;
+}
+
+TEST(Bayes, ProposesNoPointTwiceAndEndsWithTheSpace) {
+  const Space space({integer("n", 1, 4), choice("c", {"x", "y", "z"})});
+  const auto method = make_bayes({space, 5, 1});
+  History history;
+  std::set<std::string> seen;
+  for (std::int64_t trial = 0; trial < 12; ++trial) {
+    const auto suggestion = method->suggest(history, trial);
+    ASSERT_TRUE(suggestion);
+    EXPECT_TRUE(seen.insert(space.key(suggestion->point)).second);
+    history.push_back({trial, suggestion->point, Outcome::kDone, {suggestion->point[0]}, ""});
+  }
+  EXPECT_FALSE(method->suggest(history, 12));
+}
+
+TEST(Bayes, TrialsThatRunTogetherAreDifferent) {
+  const Space space = cube(3);
+  const auto method = make_bayes({space, 6, 1});
+  History history;
+  for (std::int64_t trial = 0; trial < 10; ++trial) {
+    const Point point = method->suggest(history, trial)->point;
+    history.push_back({trial, point, Outcome::kDone, {bowl(point)}, ""});
+  }
+  for (std::int64_t trial = 10; trial < 26; ++trial)
+    history.push_back({trial, method->suggest(history, trial)->point, Outcome::kPending, {}, ""});
+  for (std::size_t i = 10; i < 26; ++i)
+    for (std::size_t j = 10; j < i; ++j) {
+      double distance = 0;
+      for (std::size_t d = 0; d < 3; ++d) distance += std::pow(history[i].point[d] - history[j].point[d], 2);
+      EXPECT_GT(std::sqrt(distance), 1e-3) << i << " " << j;
+    }
+}
+
+TEST(Bayes, HardHistoriesNeverFail) {
+  const Space space = branches();
+  const auto method = make_bayes({space, 7, 1});
+  for (const double odd : {0.0, 1e30, -1e308, 1e-300}) {
+    History history;
+    for (std::int64_t trial = 0; trial < 25; ++trial) {
+      const Point point = method->suggest(history, trial)->point;
+      history.push_back({trial, point, Outcome::kDone, {trial % 7 == 3 ? odd : 1.0}, ""});
+    }
+    EXPECT_TRUE(method->suggest(history, 25));
+  }
+}
+
+TEST(Bayes, TakesAThousandTrialsAndMore) {
+  const Space space = cube(4);
+  History history;
+  const auto points = random_points(space, 1200, 8);
+  for (std::size_t i = 0; i < points.size(); ++i)
+    history.push_back({static_cast<std::int64_t>(i), points[i], Outcome::kDone, {bowl(points[i])}, ""});
+  const auto suggestion = make_bayes({space, 8, 1})->suggest(history, 1200);
+  ASSERT_TRUE(suggestion);
+  EXPECT_LT(bowl(suggestion->point), 0.02);
+}
+
+}  // namespace
+}  // namespace trireme::tune
