@@ -14,8 +14,10 @@ from layouts_bench import Layouts, Memory
 from measure import ROOT, BenchError, Neighbours, default_cores, machine, revision, say, versions
 from tokenizer_bench import Tokenizer
 from train_bench import Start, Train
+from tune_bench import Tune
 
-GROUPS = {"train": Train(), "start": Start(), "tokenizer": Tokenizer(), "curves": Curves(), "layouts": Layouts(), "memory": Memory(), "checkpoints": Checkpoints()}
+GROUPS = {"train": Train(), "start": Start(), "tokenizer": Tokenizer(), "curves": Curves(), "layouts": Layouts(), "memory": Memory(), "checkpoints": Checkpoints(),
+          "tune": Tune()}
 
 
 def parse(arguments):
@@ -35,7 +37,12 @@ def parse(arguments):
     parser.add_argument("--json", action="store_true", help="the results as one JSON object on stdout, instead of tables")
     parser.add_argument("--cores", default=",".join(map(str, default_cores())), metavar="A,B", help="two cores to tie all processes to [%(default)s]")
     parser.add_argument("--bin", type=pathlib.Path, metavar="DIR", help="programs to use, instead of building them into build/dev")
+    for group in GROUPS.values():
+        group.add_flags(parser)
     options = parser.parse_args(arguments)
+    for name, group in GROUPS.items():
+        if (flags := group.use_flags(options)) and options.group != name:
+            parser.error(f"{flags[0]} needs the group {name}")
     try:
         options.cores = [int(core) for core in options.cores.split(",")]
     except ValueError:
@@ -59,13 +66,14 @@ def measure(name, options, command):
     """The results that count: those measured now, and with them the older ones of the group's other cases."""
     group = GROUPS[name]
     results = {} if options.quick else report.load(name)
-    for case in options.only or group.cases:
+    for case in group.wanted(options):
         say(f"{name} {case}")
         measured = {"date": datetime.date.today().isoformat(), "revision": revision(options.programs), "command": command, "cores": options.cores,
                     "machine": machine(), "versions": versions()}
-        Neighbours.worst = 0.0
+        Neighbours.worst = None
         results[case] = group.measure(case, options) | {"measured": measured}
-        results[case]["neighbours"] = round(Neighbours.worst, 4)
+        if Neighbours.worst is not None:
+            results[case]["neighbours"] = round(Neighbours.worst, 4)
         if not options.quick:
             report.store(name, results, group.cases)
             report.write_page(name, group, report.load(name))
@@ -83,13 +91,15 @@ def main(arguments):
             if results := report.load(name):
                 report.write_page(name, group, results)
         return 0
+    if options.group and (status := GROUPS[options.group].instead(options)) is not None:
+        return status
     # The table names the command that repeats it, without what is only about this machine.
-    shown = [word for word in ("scripts/bench", options.group, *(f"--only {case}" for case in options.only or ()),
+    shown = [word for word in ("scripts/bench", options.group, f"--drawn {options.drawn}" if options.drawn is not None else "", *(f"--only {case}" for case in options.only or ()),
                                f"--runs {options.runs}" if options.runs != 3 else "") if word]
     done, missed = {}, []
     for name in [options.group] if options.group else ("train", "start", "tokenizer"):
         results = measure(name, options, " ".join(shown))
-        done[name] = {case: results[case] for case in options.only or GROUPS[name].cases}
+        done[name] = {case: results[case] for case in GROUPS[name].wanted(options)}
         missed += report.missed(GROUPS[name], results if GROUPS[name].joint else done[name])
         if not options.json:
             print("\n".join([f"# {name}", *report.table(GROUPS[name], done[name])]))

@@ -1,6 +1,9 @@
 """The benchmarks' own arithmetic and page; nothing here measures. .venv/bin/python tests/bench/bench_test.py"""
 import io
+import json
+import math
 import os
+import random
 import subprocess
 import sys
 import unittest
@@ -9,6 +12,10 @@ from contextlib import redirect_stderr
 import bench
 import report
 import training
+import tune_bench
+import tune_functions
+import tune_peer
+import tune_runs
 from measure import Better, BenchError, Group, Neighbours, figure, in_turns, pinned
 
 SPIN = "import time; end = time.process_time() + 0.5\nwhile time.process_time() < end: pass"
@@ -40,7 +47,7 @@ class NeighboursTakeCores(unittest.TestCase):
 
     def share(self, command):
         """What is said of others while a child of ours and this other program run."""
-        Neighbours.worst = 0.0
+        Neighbours.worst = None
         other = subprocess.Popen(pinned(self.cores, command))
         with redirect_stderr(io.StringIO()) as said, Neighbours(self.cores):
             subprocess.run(pinned(self.cores, [sys.executable, "-c", SPIN]), check=True)
@@ -73,6 +80,109 @@ class Training(unittest.TestCase):
             self.assertEqual(keys["model.width"] % (2 * keys["model.heads"]), 0, shape)
 
 
+def regrets_of(ours, **peers):
+    """One function's regrets, a seed a tuner, of peers that are named and of others that are far off."""
+    return {"trireme bayes": [ours]} | {peer: [peers.get(peer.replace("-", "_"), 100.0)] for peer in tune_bench.PEERS}
+
+
+class TuneVerdict(unittest.TestCase):
+    def test_what_lies_below_a_thousandth_of_random_search_is_equal(self):
+        medians, floor = tune_bench.floored({"random": [1000, 3000, 2000], "ax": [0, 1, 2.1], "grid": [3, 3, 3]})
+        self.assertEqual((floor, medians), (2, {"random": 2000, "ax": 2, "grid": 3}))
+
+    def test_equal_ones_share_their_places(self):
+        self.assertEqual(tune_bench.ranks({"a": 5, "b": 1, "c": 5, "d": 7}), {"a": 2.5, "b": 1, "c": 2.5, "d": 4})
+
+    def test_quartiles_lie_between_neighbours(self):
+        self.assertEqual(tune_bench.quartiles([4, 1, 3, 2]), (1.75, 2.5, 3.25))
+        self.assertEqual(tune_bench.quartiles([7]), (7, 7, 7))
+
+    def test_a_function_is_judged_against_its_own_best_peer(self):
+        entry = tune_bench.regret_figure(regrets_of(3.0, ax=1.5, optuna_gp=2.0))
+        self.assertEqual((entry["figure"], entry["ratio"], entry["met"]), ("regret; peer: ax", 2.0, True))
+        self.assertFalse(tune_bench.regret_figure(regrets_of(3.1, ax=1.5))["met"])
+
+    def test_a_regret_of_nothing_divides_nothing(self):
+        self.assertEqual(tune_bench.regret_figure(regrets_of(0.0, ax=0.0))["ratio"], 1)
+        self.assertEqual(tune_bench.regret_figure(regrets_of(0.2, ax=0.0))["ratio"], 2)  # a thousandth of 100 is 0.1
+        self.assertEqual(tune_bench.regret_figure({tuner: [0.0] for tuner in regrets_of(0)})["ratio"], 1)
+
+    def test_three_of_four_functions_and_the_best_mean_rank_are_asked_for(self):
+        good, poor = regrets_of(1.0, ax=2.0, grid=3.0), regrets_of(2.0, ax=1.0, grid=3.0)
+        reached, rank = tune_bench.verdict(dict(zip("abcd", (good, good, good, poor))))
+        self.assertEqual((reached["ratio"], reached["met"], rank["figure"], rank["met"]), (0.75, True, "mean rank; peer: ax", True))
+        reached, rank = tune_bench.verdict(dict(zip("abcd", (good, poor, poor, poor))))
+        self.assertEqual((reached["met"], rank["met"]), (False, False))
+
+    def test_the_incumbent_is_what_was_observed_lowest(self):
+        observed, values = [5.0] * 9 + [1.0, 2.0], [5.0] * 9 + [3.0, 2.0]
+        self.assertEqual(tune_runs.regrets(values, observed, 0.5), [2.5, 2.5])
+
+    def test_runs_are_a_line_each_and_read_back(self):
+        runs = {"ax 1": {"branin 00": {"10": {"regret": [2.0]}, "2": {"regret": [1.0]}}}}
+        self.assertEqual(json.loads(tune_runs.as_text(runs)), runs)
+        self.assertEqual(sum("regret" in line for line in tune_runs.as_text(runs).splitlines()), 2)
+
+    def test_a_set_is_judged_once_all_of_it_is_there(self):
+        results = {name: {"regrets": regrets_of(1.0)} for name in tune_functions.FIXED}
+        group = tune_bench.Tune()
+        self.assertIn("all 8 fixed", [case for case, _ in group.figures(results)])
+        self.assertTrue(list(group.notes(results)))
+        del results["branin"]
+        self.assertNotIn("all 8 fixed", [case for case, _ in group.figures(results)])
+
+
+class TuneFunctions(unittest.TestCase):
+    functions = [*tune_functions.FIXED.values(), *tune_functions.drawn(3).values()]
+
+    def test_no_point_is_below_the_minimum_and_an_inactive_dimension_is_left_out(self):
+        draw = random.Random(1)
+        for function in self.functions:
+            for _ in range(200):
+                point = function.at([draw.random() for _ in function.dimensions])
+                self.assertGreaterEqual(function.value(point), function.minimum, function.name)
+                for dimension in function.dimensions:
+                    self.assertEqual(dimension.name in point, all(point.get(parent) == value for parent, value in dimension.when.items()), function.name)
+                    if dimension.name in point and not dimension.choices:
+                        self.assertTrue(dimension.min <= point[dimension.name] <= dimension.max, dimension)
+
+    def test_the_minimum_is_reached_where_a_base_has_it(self):
+        for name, base in tune_functions.BASES.items():
+            self.assertAlmostEqual(base.value(tune_functions.np.array(base.best, float)), base.minimum, delta=3e-4, msg=name)
+
+    def test_the_minimum_of_the_space_with_branches_is_reached(self):
+        function = tune_functions.FIXED["mixed-conditional"]
+        rate = function.dimensions[1]
+        width = function.dimensions[9].share(512)
+        point = {"model": "network", "rate": math.exp(math.log(rate.min) * (1 - (0.75 - 0.6 * width))), "sample": 0.91, "layers": 6, "width": 512,
+                 "activation": "leaky", "slope": 0.1}
+        self.assertAlmostEqual(function.value(point), 0, delta=1e-12)
+
+    def test_a_seed_draws_the_same_functions_and_another_seed_others(self):
+        again = [function.definition for function in tune_functions.drawn.__wrapped__(3).values()]
+        self.assertEqual(again, [function.definition for function in tune_functions.drawn(3).values()])
+        self.assertNotEqual(again, [function.definition for function in tune_functions.drawn(4).values()])
+        self.assertEqual(len(again), 10)
+
+    def test_noise_belongs_to_the_run_and_the_trial(self):
+        function = tune_functions.FIXED["noisy-hartmann-6"]
+        point = function.at([0.5] * 6)
+        told = [function.observed(point, seed, trial) for seed, trial in ((1, 1), (1, 1), (1, 2), (2, 1))]
+        self.assertEqual((told[0], len(set(told))), (told[1], 3))
+
+    def test_a_sweep_says_what_a_dimension_is(self):
+        text = tune_bench.sweep(tune_functions.FIXED["mixed-conditional"], "bayes")
+        for line in ("method: bayes", "  rate: {min: 1.0e-05, max: 1.0, log: true}", "  leaf: {min: 1, max: 64, log: true, when: {model: trees}}",
+                     "  slope: {min: 0.0, max: 0.5, when: {activation: leaky}}", "  model: {values: [linear, trees, network]}"):
+            self.assertIn(line, text.splitlines())
+
+    def test_points_that_need_no_answer_fill_every_space(self):
+        for function in self.functions:
+            for peer in (tune_peer.Random, tune_peer.Grid):
+                run = tune_peer.run(peer, function, 1)
+                self.assertEqual(len(run["values"]), function.evaluations, function.name)
+
+
 class Page(unittest.TestCase):
     def test_only_the_named_section_is_made_anew(self):
         section = "<!-- {0}: made by scripts/bench, not to be edited -->\n{1}<!-- {0}: end -->\n"
@@ -99,7 +209,8 @@ class Page(unittest.TestCase):
 
 class CommandLine(unittest.TestCase):
     def test_what_is_wrong_is_refused_with_status_2(self):
-        for words in (["nonsense"], ["train", "--only", "nonsense"], ["--only", "0.9M-fp32"], ["--runs", "0"], ["--cores", "0"], ["--cores", "a,b"]):
+        for words in (["nonsense"], ["train", "--only", "nonsense"], ["--only", "0.9M-fp32"], ["--runs", "0"], ["--cores", "0"], ["--cores", "a,b"],
+                      ["start", "--drawn", "7"], ["--peers-only"], ["tune", "--drawn", "x"]):
             with self.assertRaises(SystemExit) as ended, redirect_stderr(io.StringIO()):
                 bench.parse(words)
             self.assertEqual(ended.exception.code, 2, words)

@@ -40,7 +40,7 @@ def pinned(cores, command):
 class Neighbours:
     """What other programs took of the cores while a job ran: they slow both sides, and not by the same share."""
     allowed = 0.03
-    worst = 0.0  # since it was last set to zero
+    worst = None  # since it was last set to None, which it is until something was measured
 
     def __init__(self, cores):
         self.cores = cores
@@ -50,7 +50,7 @@ class Neighbours:
 
     def __exit__(self, *error):
         share = (self.seconds_of_others() - self.others) / ((time.monotonic() - self.begin) * len(self.cores))
-        Neighbours.worst = max(Neighbours.worst, share)
+        Neighbours.worst = max(Neighbours.worst or 0.0, share)
         if share > self.allowed:
             say(f"warning: other programs took {100 * share:.0f} % of cores {', '.join(map(str, self.cores))} during this run")
 
@@ -130,6 +130,21 @@ class Group:
     about = peer = ""
     cases = ()
     joint = False  # whether figures are made of several cases, so that a new one counts together with the known ones
+
+    def add_flags(self, parser):
+        """Flags of this group alone."""
+
+    def use_flags(self, options):
+        """Names of those flags that are given; bench.py refuses them beside another group."""
+        return []
+
+    def wanted(self, options):
+        """The cases that this call measures."""
+        return options.only or self.cases
+
+    def instead(self, options):
+        """What a flag of this group asks for in place of measuring: its exit status, or None."""
+        return None
 
     def measure(self, case, options):
         raise NotImplementedError

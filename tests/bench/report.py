@@ -44,8 +44,8 @@ def table(group, results):
     lines.append("")
     for conditions, cases in by_conditions(results).items():
         lines.append(f"- {', '.join(cases)}: {conditions}")
-        if all("neighbours" in results[case] for case in cases):
-            lines[-1] += f"; other programs took at most {100 * max(results[case]['neighbours'] for case in cases):.0f} % of these cores"
+        if shares := [results[case]["neighbours"] for case in cases if "neighbours" in results[case]]:
+            lines[-1] += f"; other programs took at most {100 * max(shares):.0f} % of these cores"
     return lines
 
 
