@@ -228,7 +228,8 @@ void multiply_into(const at::Tensor& out, const at::Tensor& left, const at::Tens
                    const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& addend) {
   const at::ScalarType type = left.scalar_type();
   if (!has_matrix_kernels(type) || out.numel() == 0 || left.size(1) == 0) {
-    at::Tensor sum = at::matmul(left, right);
+    // In the result's type: what is added up in float32 must not have been rounded to bfloat16 before.
+    at::Tensor sum = at::matmul(left.to(out.scalar_type()), right.to(out.scalar_type()));
     if (bias) sum.add_(*bias);
     if (addend) sum = sum.to(out.scalar_type()).add_(*addend);
     out.copy_(sum);
