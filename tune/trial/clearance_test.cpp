@@ -35,6 +35,7 @@ void clear(Clearance& clearance) {
 
 TEST(Mark, FindsATrialsProcessesOfThisAttemptAndThoseBefore) {
   const auto third = start("exec sleep 60", mark(17, 3));
+  wait_for_marked(mark(17, 3), 1);
   EXPECT_THAT(find_marked(mark(17, 3)), ElementsAre(third->pid()));
   EXPECT_THAT(find_marked(mark(17, 10)), ElementsAre(third->pid()));
   EXPECT_THAT(find_marked(mark(17, 2)), IsEmpty());
@@ -55,6 +56,7 @@ TEST(Mark, ASweepWithinATrialKeepsTheOuterOne) {
   ::setenv(Mark::kVariable, mark(5, 1).text().c_str(), 1);
   const auto command = start("exec sleep 60", mark(6, 2));
   ::unsetenv(Mark::kVariable);
+  wait_for_marked(mark(6, 2), 1);  // between sh and sleep it has no environment for a moment
   EXPECT_THAT(find_marked(mark(5, 1)), ElementsAre(command->pid()));
   EXPECT_THAT(find_marked(mark(6, 2)), ElementsAre(command->pid()));
 }
