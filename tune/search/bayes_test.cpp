@@ -84,7 +84,7 @@ TEST(Bayes, LearnsWhereTrialsFail) {
     }
   }
   EXPECT_LT(best, 0);
-  EXPECT_LE(failed, 22);  // the border itself has to be found; without what failed trials teach it is 35 of 40
+  EXPECT_LE(failed, 22);  // the border itself has to be found, which takes failures
 }
 
 TEST(Bayes, FindsTheBestBranch) {
