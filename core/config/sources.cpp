@@ -1,26 +1,21 @@
 #include "core/config/sources.h"
 
 #include <unistd.h>
-#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/text.h"
+#include "core/config/yaml.h"
 
 namespace trireme {
 namespace {
 
 constexpr int kDepthLimit = 8;
-
-std::string place(const std::string& origin, const YAML::Mark& mark) {
-  return origin + " line " + std::to_string(mark.line + 1) + " column " + std::to_string(mark.column + 1);
-}
 
 bool is_group(const FieldList& fields, const std::string& key) {
   return std::any_of(fields.begin(), fields.end(), [&](const FieldRef& f) { return f.key.starts_with(key + "."); });
@@ -28,12 +23,13 @@ bool is_group(const FieldList& fields, const std::string& key) {
 
 void collect(const YAML::Node& node, const std::string& prefix, const std::string& origin, const FieldList& fields,
              int depth, std::vector<std::string>& seen, Assignments& out) {
-  if (depth > kDepthLimit) throw Error(ErrorCode::kUsage, "groups nested too deep (", place(origin, node.Mark()), ")");
+  if (depth > kDepthLimit)
+    throw Error(ErrorCode::kUsage, "groups nested too deep (", yaml_place(origin, node.Mark()), ")");
   if (!node.IsMap())
     throw Error(ErrorCode::kUsage, prefix.empty() ? "the file" : prefix.substr(0, prefix.size() - 1),
-                " must be a mapping of keys (", place(origin, node.Mark()), ")");
+                " must be a mapping of keys (", yaml_place(origin, node.Mark()), ")");
   for (const auto& entry : node) {
-    const std::string where = place(origin, entry.first.Mark());
+    const std::string where = yaml_place(origin, entry.first.Mark());
     if (!entry.first.IsScalar()) throw Error(ErrorCode::kUsage, "a key must be a plain word (", where, ")");
     const std::string key = prefix + entry.first.Scalar();
     if (std::find(seen.begin(), seen.end(), key) != seen.end())
@@ -72,33 +68,6 @@ void collect(const YAML::Node& node, const std::string& prefix, const std::strin
   }
 }
 
-// Reads past a document and keeps nothing of it.
-struct PassOver final : YAML::EventHandler {
-  void OnDocumentStart(const YAML::Mark& mark) override { begin = mark; }
-  void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
-  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
-  void OnSequenceEnd() override {}
-  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
-  void OnMapEnd() override {}
-
-  YAML::Mark begin;
-};
-
-// One document and nothing behind it. Not YAML::LoadAll: yaml-cpp 0.7 takes what cannot begin a document for an empty
-// one, stays where it is, and so finds documents until memory is used up.
-YAML::Node load_one(const std::string& text, const std::string& origin) {
-  std::istringstream stream(text);
-  YAML::Parser parser(stream);
-  PassOver document;
-  if (parser.HandleNextDocument(document) && parser.HandleNextDocument(document))
-    throw Error(ErrorCode::kUsage, "a second YAML document, or what is none, begins at ", place(origin, document.begin),
-                "; one document is allowed");
-  return YAML::Load(text);
-}
-
 // JSON's form, which YAML shares. Not YAML::Emitter's: that one writes some characters of UTF-8 (U+FFFF) as U+FFFD.
 std::string quoted(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -116,12 +85,12 @@ std::string environment_name(const std::string& key) {
 Assignments parse_yaml(const std::string& text, const std::string& origin, const FieldList& fields) {
   Assignments out;
   try {
-    const YAML::Node document = load_one(text, origin);
+    const YAML::Node document = load_yaml(text, origin);
     if (document.IsNull()) return out;  // an empty file sets nothing
     std::vector<std::string> seen;
     collect(document, "", origin, fields, 0, seen, out);
   } catch (const YAML::Exception& error) {
-    throw Error(ErrorCode::kUsage, "not YAML: ", error.msg, " (", place(origin, error.mark), ")");
+    throw Error(ErrorCode::kUsage, "not YAML: ", error.msg, " (", yaml_place(origin, error.mark), ")");
   }
   return out;
 }

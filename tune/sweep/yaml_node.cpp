@@ -1,16 +1,14 @@
 #include "tune/sweep/yaml_node.h"
 
-#include <yaml-cpp/eventhandler.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <set>
-#include <sstream>
 
 #include "core/base/text.h"
+#include "core/config/yaml.h"
 
 namespace trireme::tune {
 namespace {
@@ -18,40 +16,6 @@ namespace {
 // Aliases make a small file a huge one: what is visited is counted.
 constexpr int kMostNodes = 50000;
 constexpr std::size_t kShown = 60;  // characters of a value in a message
-
-std::string place(const std::string& origin, const YAML::Mark& mark) {
-  return origin + " line " + std::to_string(mark.line + 1) + " column " + std::to_string(mark.column + 1);
-}
-
-// Reads past a document and keeps nothing of it.
-struct PassOver final : YAML::EventHandler {
-  void OnDocumentStart(const YAML::Mark& mark) override { begin = mark; }
-  void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
-  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
-  void OnSequenceEnd() override {}
-  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
-  void OnMapEnd() override {}
-
-  YAML::Mark begin;
-};
-
-// One document and nothing behind it; not YAML::LoadAll, for the reason that core/config/sources.cpp gives.
-YAML::Node load_one(const std::string& text, const std::string& origin) {
-  try {
-    std::istringstream stream(text);
-    YAML::Parser parser(stream);
-    PassOver document;
-    if (parser.HandleNextDocument(document) && parser.HandleNextDocument(document))
-      throw Error(ErrorCode::kUsage, "a second YAML document, or what is none, begins at ",
-                  place(origin, document.begin), "; one document is allowed");
-    return YAML::Load(text);
-  } catch (const YAML::Exception& error) {
-    throw Error(ErrorCode::kUsage, "not YAML: ", error.msg, " (", place(origin, error.mark), ")");
-  }
-}
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -115,15 +79,15 @@ YamlNode::YamlNode(YAML::Node node, std::string path, std::string where, std::sh
     : node_(std::move(node)), path_(std::move(path)), where_(std::move(where)), document_(std::move(document)) {}
 
 YamlNode YamlNode::parse(std::string_view text, const std::string& origin) {
-  const YAML::Node node = load_one(std::string(text), origin);
+  const YAML::Node node = load_yaml(std::string(text), origin);
   auto document = std::make_shared<Document>(Document{origin});
-  return {node, "", place(origin, node.Mark().is_null() ? YAML::Mark() : node.Mark()), document};
+  return {node, "", yaml_place(origin, node.Mark().is_null() ? YAML::Mark() : node.Mark()), document};
 }
 
 YamlNode YamlNode::named(std::string path) const { return {node_, std::move(path), where_, document_}; }
 
 YamlNode YamlNode::child(const YAML::Node& node, std::string path, const YAML::Node& at) const {
-  YamlNode made(node, std::move(path), place(document_->origin, at.Mark()), document_);
+  YamlNode made(node, std::move(path), yaml_place(document_->origin, at.Mark()), document_);
   if (++document_->visited > kMostNodes) made.fail(": the file is too large, with more than ", kMostNodes, " nodes");
   return made;
 }
