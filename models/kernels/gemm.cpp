@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "models/kernels/avx512.h"
+#include "models/kernels/blocks.h"
 
 namespace trireme::models {
 namespace {
@@ -228,10 +229,11 @@ void multiply_into(const at::Tensor& out, const at::Tensor& left, const at::Tens
                    const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& addend) {
   const at::ScalarType type = left.scalar_type();
   if (!has_matrix_kernels(type) || out.numel() == 0 || left.size(1) == 0) {
-    // In the result's type: what is added up in float32 must not have been rounded to bfloat16 before.
-    at::Tensor sum = at::matmul(left.to(out.scalar_type()), right.to(out.scalar_type()));
+    // bfloat16 in float32, as the kernels do: rounded once, at the end. LibTorch itself multiplies bfloat16 element by
+    // element on processors without AVX-512.
+    at::Tensor sum = at::matmul(left.to(math_type(left)), right.to(math_type(right)));
     if (bias) sum.add_(*bias);
-    if (addend) sum = sum.to(out.scalar_type()).add_(*addend);
+    if (addend) sum.add_(*addend);
     out.copy_(sum);
     return;
   }

@@ -12,6 +12,7 @@
 
 #include "core/base/error.h"
 #include "models/kernels/attention.h"
+#include "models/kernels/blocks.h"
 #include "models/kernels/gemm.h"
 #include "models/kernels/kept.h"
 #include "models/kernels/put_off.h"
@@ -116,9 +117,10 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
         auto [out, logsumexp] = fused_attention(q_bthd, k_bthd, v_bthd);
         return variable_list{out, logsumexp};
       }
+      const at::Tensor q = widened(q_bthd), k = widened(k_bthd), v = widened(v_bthd);
       auto [out, logsumexp] = at::_scaled_dot_product_flash_attention_for_cpu(
-          swapped(q_bthd), for_each_head(k_bthd, q_bthd), for_each_head(v_bthd, q_bthd), 0.0, /*is_causal=*/true);
-      return variable_list{swapped(out), logsumexp};
+          swapped(q), for_each_head(k, q), for_each_head(v, q), 0.0, /*is_causal=*/true);
+      return variable_list{swapped(out).to(q_bthd.scalar_type()), logsumexp};
     });
   }
 
@@ -131,25 +133,31 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
 
   static variable_list backward(AutogradContext* context, const variable_list& outer) {
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor &q = saved[0], &k = saved[1], &v = saved[2], &out = saved[3], &logsumexp = saved[4];
-    if (has_fused_attention(q)) {
+    const at::Tensor &out = saved[3], &logsumexp = saved[4];
+    if (has_fused_attention(saved[0])) {
+      const at::Tensor &q = saved[0], &k = saved[1], &v = saved[2];
       at::Tensor dq = at::empty(q.sizes(), q.options()), dk = at::empty(k.sizes(), k.options()),
                  dv = at::empty(v.sizes(), v.options());
       const at::Tensor gradient = outer[0].stride(-1) == 1 ? outer[0] : outer[0].contiguous();
       fused_attention_backward(gradient, out, logsumexp, q, k, v, dq, dk, dv);
       return {dq, dk, dv};
     }
+    const at::Tensor q = widened(saved[0]), k = widened(saved[1]), v = widened(saved[2]);
     auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-        swapped(outer[0]), swapped(q), for_each_head(k, q), for_each_head(v, q), swapped(out), logsumexp, 0.0,
-        /*is_causal=*/true);
+        swapped(widened(outer[0])), swapped(q), for_each_head(k, q), for_each_head(v, q), swapped(widened(out)),
+        logsumexp, 0.0, /*is_causal=*/true);
     const auto over_groups = [&](const at::Tensor& gradient) {
       if (k.size(2) == q.size(2)) return swapped(gradient);
       return swapped(gradient.unflatten(1, {k.size(2), -1}).sum(2));
     };
-    return {swapped(dq), over_groups(dk), over_groups(dv)};
+    const at::ScalarType type = saved[0].scalar_type();
+    return {swapped(dq).to(type), over_groups(dk).to(type), over_groups(dv).to(type)};
   }
 
  private:
+  // Without kernels of our own, bfloat16 goes through float32: LibTorch multiplies it element by element on processors
+  // without AVX-512.
+  static at::Tensor widened(const at::Tensor& x) { return x.to(math_type(x)); }
   static at::Tensor swapped(const at::Tensor& x) { return x.transpose(1, 2); }
   // Keys or values, once for each query head: [B, H, T, D].
   static at::Tensor for_each_head(const at::Tensor& x_bthd, const at::Tensor& q_bthd) {
