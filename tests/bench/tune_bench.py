@@ -110,9 +110,9 @@ def search(programs, core, function, method, seed):
             raise BenchError(f"tune_probe ended with {program.wait()} on {function.name}, {method}, seed {seed}")
         return json.loads(line)
 
-    program.stdin.write(json.dumps({"sweep": sweep(function, method), "seed": seed}) + "\n")
     values, observed, seconds = [], [], []
     try:
+        answer({"sweep": sweep(function, method), "seed": seed})
         for number_of in range(function.evaluations):
             asked = answer({"ask": True})
             point = function.active(asked["params"])

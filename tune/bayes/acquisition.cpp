@@ -11,7 +11,6 @@ namespace trireme::tune {
 namespace {
 
 constexpr Eigen::Index kAnswers = 16;  // of what is left open
-constexpr double kExactNoise = 1e-4;   // of the signal: below it values count as exact
 constexpr double kLeastVariance = 1e-18;
 // Of labels 1 and -1, standardised: how unsure of a label even a point in the midst of its like is.
 constexpr double kLabelVariance = 0.02;
@@ -28,10 +27,10 @@ KernelInputs joined(const KernelInputs& a, const KernelInputs& b) {
 }
 
 // Equally likely answers: a column each, of values at the process's own points and then at `pending`.
-Eigen::MatrixXd draw_answers(const GaussianProcess& process, const KernelInputs& pending, bool exact,
-                             std::uint64_t seed) {
+Eigen::MatrixXd draw_answers(const Surrogate& surrogate, const KernelInputs& pending, std::uint64_t seed) {
+  const GaussianProcess& process = surrogate.process;
   const Eigen::Index known = process.size(), all = known + pending.size();
-  const KernelInputs open = exact ? pending : joined(process.inputs(), pending);
+  const KernelInputs open = surrogate.is_exact() ? pending : joined(process.inputs(), pending);
   double jitter = 0;
   const Eigen::MatrixXd factor =
       cholesky_factor(process.covariance(open), process.parameters().signal, jitter).triangularView<Eigen::Lower>();
@@ -39,14 +38,14 @@ Eigen::MatrixXd draw_answers(const GaussianProcess& process, const KernelInputs&
   RandomStream(seed, "tune/bayes/answers").fill_normal(normals.data(), 0, normals.size(), 1);
   const Eigen::MatrixXd draws = Eigen::Map<Eigen::MatrixXf>(normals.data(), open.size(), kAnswers).cast<double>();
   Eigen::MatrixXd answers(all, kAnswers);
-  if (exact) answers.topRows(known).colwise() = process.targets();
+  if (surrogate.is_exact()) answers.topRows(known).colwise() = process.targets();
   answers.bottomRows(open.size()) = (factor * draws).colwise() + process.predict(open).mean;
   return answers;
 }
 
-GaussianProcess process_of(const Surrogate& surrogate, const KernelInputs& pending, bool exact) {
+GaussianProcess process_of(const Surrogate& surrogate, const KernelInputs& pending) {
   const GaussianProcess& process = surrogate.process;
-  if (exact && pending.size() == 0) return process;
+  if (surrogate.is_exact() && pending.size() == 0) return process;
   GaussianProcessParameters parameters = process.parameters();
   // Answers are values of the function itself; some noise keeps the factor well conditioned.
   parameters.noise = std::min(parameters.noise, 1e-6 * parameters.signal);
@@ -55,12 +54,8 @@ GaussianProcess process_of(const Surrogate& surrogate, const KernelInputs& pendi
                          std::move(parameters));
 }
 
-bool is_exact(const Surrogate& surrogate) {
-  const GaussianProcessParameters& parameters = surrogate.process.parameters();
-  return parameters.noise <= kExactNoise * parameters.signal;
-}
+}  // namespace
 
-// log of the mean of exp, and the shares of its terms.
 double log_mean_exp(const Eigen::VectorXd& logs, Eigen::VectorXd& shares) {
   const double most = logs.maxCoeff();
   shares = (logs.array() - most).exp();
@@ -69,50 +64,80 @@ double log_mean_exp(const Eigen::VectorXd& logs, Eigen::VectorXd& shares) {
   return most + std::log(sum / static_cast<double>(logs.size()));
 }
 
-}  // namespace
-
 Scenarios::Scenarios(const Surrogate& surrogate, const KernelInputs& pending, std::uint64_t seed)
-    : process_(process_of(surrogate, pending, is_exact(surrogate))) {
-  const bool exact = is_exact(surrogate);
-  if (exact && pending.size() == 0) {
+    : process_(process_of(surrogate, pending)) {
+  if (surrogate.is_exact() && pending.size() == 0) {
     weights_ = process_.weights();
-    best_ = Eigen::VectorXd::Constant(1, process_.predict(process_.inputs()).mean.minCoeff());
+    answers_ = process_.predict(process_.inputs()).mean;
     return;
   }
-  const Eigen::MatrixXd answers = draw_answers(surrogate.process, pending, exact, seed);
-  weights_ = process_.weights_of(answers);
-  best_ = answers.colwise().minCoeff().transpose();
+  answers_ = draw_answers(surrogate, pending, seed);
+  weights_ = process_.weights_of(answers_);
+}
+
+Scenarios::Prediction Scenarios::predict(const KernelInputs& points) const {
+  const GaussianProcess::Cross cross = process_.cross(points);
+  return {(weights_.transpose() * cross.covariance).array() + process_.parameters().mean,
+          cross.variance.cwiseMax(kLeastVariance).cwiseSqrt()};
+}
+
+Scenarios::Slopes Scenarios::slopes(const KernelInputs& point) const {
+  const GaussianProcess::CrossSlopes cross = process_.cross_slopes(point);
+  const double deviation = std::sqrt(std::max(cross.variance, kLeastVariance));
+  return {(weights_.transpose() * cross.covariance).array() + process_.parameters().mean, deviation,
+          cross.covariance_slope.transpose() * weights_, cross.variance_slope / (2 * deviation)};
+}
+
+LogImprovement::LogImprovement(const Surrogate& surrogate, const KernelInputs& pending, double margin,
+                               std::uint64_t seed)
+    : scenarios_(surrogate, pending, seed), log_unit_(surrogate.transform.log_slope_below_best()) {
+  goals_ = scenarios_.answers().colwise().minCoeff().transpose().array() - margin * std::exp(-log_unit_);
 }
 
 Eigen::VectorXd LogImprovement::values(const KernelInputs& points) const {
-  const GaussianProcess::Cross cross = scenarios_.process().cross(points);
-  const Eigen::MatrixXd means =
-      (scenarios_.weights().transpose() * cross.covariance).array() + scenarios_.process().parameters().mean;
+  const Scenarios::Prediction prediction = scenarios_.predict(points);
   Eigen::VectorXd values(points.size()), logs(scenarios_.count()), shares;
   for (Eigen::Index i = 0; i < points.size(); ++i) {
-    const double deviation = std::sqrt(std::max(cross.variance[i], kLeastVariance));
     for (Eigen::Index s = 0; s < scenarios_.count(); ++s)
-      logs[s] = log_expected_improvement(scenarios_.best()[s] - margin_, means(s, i), deviation).value;
-    values[i] = log_mean_exp(logs, shares);
+      logs[s] = log_expected_improvement(goals_[s], prediction.means(s, i), prediction.deviations[i]).value;
+    values[i] = log_mean_exp(logs, shares) + log_unit_;
   }
   return values;
 }
 
 double LogImprovement::value(const KernelInputs& point, Eigen::VectorXd& slope) const {
-  const GaussianProcess::CrossSlopes cross = scenarios_.process().cross_slopes(point);
-  const Eigen::VectorXd means =
-      (scenarios_.weights().transpose() * cross.covariance).array() + scenarios_.process().parameters().mean;
-  const double deviation = std::sqrt(std::max(cross.variance, kLeastVariance));
+  const Scenarios::Slopes at = scenarios_.slopes(point);
   Eigen::VectorXd logs(scenarios_.count()), by_mean(scenarios_.count()), by_deviation(scenarios_.count()), shares;
   for (Eigen::Index s = 0; s < scenarios_.count(); ++s) {
-    const auto improvement = log_expected_improvement(scenarios_.best()[s] - margin_, means[s], deviation);
+    const auto improvement = log_expected_improvement(goals_[s], at.means[s], at.deviation);
     logs[s] = improvement.value;
     by_mean[s] = improvement.by_mean;
     by_deviation[s] = improvement.by_deviation;
   }
+  const double value = log_mean_exp(logs, shares) + log_unit_;
+  slope = at.mean_slopes * shares.cwiseProduct(by_mean) + at.deviation_slope * shares.dot(by_deviation);
+  return value;
+}
+
+Eigen::VectorXd LogMeanAcquisition::values(const KernelInputs& points) const {
+  Eigen::MatrixXd logs(static_cast<Eigen::Index>(parts_.size()), points.size());
+  for (std::size_t i = 0; i < parts_.size(); ++i)
+    logs.row(static_cast<Eigen::Index>(i)) = parts_[i]->values(points).transpose();
+  Eigen::VectorXd values(points.size()), shares;
+  for (Eigen::Index i = 0; i < points.size(); ++i) values[i] = log_mean_exp(logs.col(i), shares);
+  return values;
+}
+
+double LogMeanAcquisition::value(const KernelInputs& point, Eigen::VectorXd& slope) const {
+  const auto count = static_cast<Eigen::Index>(parts_.size());
+  Eigen::VectorXd logs(count), own, shares;
+  Eigen::MatrixXd slopes(point.x.cols(), count);
+  for (Eigen::Index i = 0; i < count; ++i) {
+    logs[i] = parts_[static_cast<std::size_t>(i)]->value(point, own);
+    slopes.col(i) = own;
+  }
   const double value = log_mean_exp(logs, shares);
-  slope = cross.covariance_slope.transpose() * (scenarios_.weights() * shares.cwiseProduct(by_mean)) +
-          cross.variance_slope * (shares.dot(by_deviation) / (2 * deviation));
+  slope = slopes * shares;
   return value;
 }
 

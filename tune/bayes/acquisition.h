@@ -19,8 +19,8 @@ class Acquisition {
 };
 
 /// What a surrogate leaves open, as some answers to it that are equally likely: values of trials that are still running
-/// (fantasies), and what the function is without noise at those that are done. Each answer has its own mean function
-/// and its own best value; the variance elsewhere is the same for all.
+/// (fantasies), and what the function is without noise at those that are done. Each answer has its own mean function;
+/// the variance elsewhere is the same for all.
 ///
 /// Sources: Snoek et al. 2012, "Practical Bayesian optimization of machine learning algorithms", arXiv:1206.2944,
 /// section 3.2 (fantasies); Letham et al. 2019, "Constrained Bayesian optimization with noisy experiments",
@@ -33,29 +33,57 @@ class Scenarios {
 
   const GaussianProcess& process() const { return process_; }
   const Eigen::MatrixXd& weights() const { return weights_; }  ///< [observations and pending, answers]
-  const Eigen::VectorXd& best() const { return best_; }        ///< of each answer: the least value
-  Eigen::Index count() const { return best_.size(); }
+  const Eigen::MatrixXd& answers() const { return answers_; }  ///< [observations and pending, answers]: the function
+  Eigen::Index count() const { return weights_.cols(); }
+
+  /// Of each answer at points, [answers, points], and standard deviations.
+  struct Prediction {
+    Eigen::MatrixXd means;
+    Eigen::VectorXd deviations;
+  };
+  Prediction predict(const KernelInputs& points) const;
+  /// The same at one point, [answers], with derivatives by its position: [dimensions, answers] and [dimensions].
+  struct Slopes {
+    Eigen::VectorXd means;
+    double deviation;
+    Eigen::MatrixXd mean_slopes;
+    Eigen::VectorXd deviation_slope;
+  };
+  Slopes slopes(const KernelInputs& point) const;
 
  private:
   GaussianProcess process_;
-  Eigen::MatrixXd weights_;
-  Eigen::VectorXd best_;
+  Eigen::MatrixXd weights_, answers_;
 };
 
-/// Logarithm of the expected improvement on the best value so far by at least `margin`, in units of the surrogate, mean
+/// Logarithm of the expected improvement on the best value so far by at least `margin`, in units of the values, mean
 /// over scenarios: log-EI where values are exact and nothing is pending, noisy log-EI else.
 ///
 /// The margin keeps a search from polishing: once a valley is known so well that it can hold no more than that, what is
 /// unknown elsewhere is worth more.
 class LogImprovement final : public Acquisition {
  public:
-  LogImprovement(Scenarios scenarios, double margin) : scenarios_(std::move(scenarios)), margin_(margin) {}
+  /// @param margin  in units of the values
+  LogImprovement(const Surrogate& surrogate, const KernelInputs& pending, double margin, std::uint64_t seed);
   Eigen::VectorXd values(const KernelInputs& points) const override;
   double value(const KernelInputs& point, Eigen::VectorXd& slope) const override;
 
  private:
   Scenarios scenarios_;
-  double margin_;
+  Eigen::VectorXd goals_;  // an answer: below it begins what counts
+  double log_unit_;        // of the surrogate, in units of the values
+};
+
+/// Logarithm of the mean of what others are the logarithms of: what surrogates with several hyperparameters believe
+/// together.
+class LogMeanAcquisition final : public Acquisition {
+ public:
+  explicit LogMeanAcquisition(std::vector<std::unique_ptr<Acquisition>> parts) : parts_(std::move(parts)) {}
+  Eigen::VectorXd values(const KernelInputs& points) const override;
+  double value(const KernelInputs& point, Eigen::VectorXd& slope) const override;
+
+ private:
+  std::vector<std::unique_ptr<Acquisition>> parts_;
 };
 
 /// Logarithm of the probability that a trial does not fail, from trials that did and did not: a Gaussian process of
@@ -73,6 +101,9 @@ class LogFeasibility final : public Acquisition {
  private:
   Surrogate surrogate_;
 };
+
+/// log of the mean of exp, which neither overflows nor vanishes, and the share that each has in the sum.
+double log_mean_exp(const Eigen::VectorXd& logs, Eigen::VectorXd& shares);
 
 /// The sum of others: a product of expectations and probabilities.
 class SumAcquisition final : public Acquisition {

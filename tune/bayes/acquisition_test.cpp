@@ -47,10 +47,10 @@ void expect_slopes(const Fitted& fitted, const Acquisition& acquisition) {
 TEST(LogImprovement, SlopesAreThoseOfFiniteDifferences) {
   const Fitted exact, noisy(0.2);
   const KernelInputs pending = exact.kernel.inputs(random_points(exact.space, 3, 9));
-  expect_slopes(exact, LogImprovement(Scenarios(*exact.surrogate, exact.none(), 1), 0.01));
-  expect_slopes(exact, LogImprovement(Scenarios(*exact.surrogate, pending, 1), 0));
-  expect_slopes(noisy, LogImprovement(Scenarios(*noisy.surrogate, noisy.none(), 1), 0));
-  expect_slopes(noisy, LogImprovement(Scenarios(*noisy.surrogate, pending, 1), 0.1));
+  expect_slopes(exact, LogImprovement(*exact.surrogate, exact.none(), 0.01, 1));
+  expect_slopes(exact, LogImprovement(*exact.surrogate, pending, 0, 1));
+  expect_slopes(noisy, LogImprovement(*noisy.surrogate, noisy.none(), 0, 1));
+  expect_slopes(noisy, LogImprovement(*noisy.surrogate, pending, 0.1, 1));
 }
 
 // E[max(0, min over observed and pending points of f - f(x))] from draws of all of these together.
@@ -74,14 +74,14 @@ double monte_carlo(const Fitted& fitted, const KernelInputs& others, const Point
         mean + factor * Eigen::Map<Eigen::VectorXf>(normals.data() + i * all.size(), all.size()).cast<double>();
     sum += std::max(0.0, f.head(others.size()).minCoeff() - f[others.size()]);
   }
-  return sum / draws;
+  return sum / draws * std::exp(fitted.surrogate->transform.log_slope_below_best());
 }
 
 TEST(LogImprovement, OfNoisyValuesIsThatOfMonteCarlo) {
   // 16 answers stand for all: the expectation is near, over several points nearer.
   const Fitted noisy(0.2);
   double ours = 0, theirs = 0;
-  const LogImprovement acquisition(Scenarios(*noisy.surrogate, noisy.none(), 1), 0);
+  const LogImprovement acquisition(*noisy.surrogate, noisy.none(), 0, 1);
   for (const Point& at : random_points(noisy.space, 30, 12)) {
     ours += std::exp(acquisition.values(noisy.kernel.inputs(at))[0]);
     theirs += monte_carlo(noisy, noisy.surrogate->process.inputs(), at);
@@ -95,7 +95,7 @@ TEST(LogImprovement, OfExactValuesWithPendingOnesIsThatOfMonteCarlo) {
   std::vector<Point> others = exact.points;
   others.insert(others.end(), pending.begin(), pending.end());
   double ours = 0, theirs = 0;
-  const LogImprovement acquisition(Scenarios(*exact.surrogate, exact.kernel.inputs(pending), 1), 0);
+  const LogImprovement acquisition(*exact.surrogate, exact.kernel.inputs(pending), 0, 1);
   for (const Point& at : random_points(exact.space, 30, 13)) {
     ours += std::exp(acquisition.values(exact.kernel.inputs(at))[0]);
     theirs += monte_carlo(exact, exact.kernel.inputs(others), at);
@@ -107,8 +107,8 @@ TEST(LogImprovement, PromisesLittleWhereATrialIsRunning) {
   const Fitted exact;
   const Point at = exact.space.snap({0.45, 0.5, kInactive, 0.4, 0.5});
   const KernelInputs here = exact.kernel.inputs(at);
-  const double without = LogImprovement(Scenarios(*exact.surrogate, exact.none(), 1), 0).values(here)[0];
-  const double with = LogImprovement(Scenarios(*exact.surrogate, here, 1), 0).values(here)[0];
+  const double without = LogImprovement(*exact.surrogate, exact.none(), 0, 1).values(here)[0];
+  const double with = LogImprovement(*exact.surrogate, here, 0, 1).values(here)[0];
   EXPECT_LT(with, without - 3);
 }
 
@@ -126,11 +126,23 @@ TEST(LogFeasibility, IsLowWhereTrialsFailedAndHasTheRightSlopes) {
   expect_slopes(any, LogFeasibility(any.kernel, any.kernel.inputs(any.points), -feasible));
 }
 
+TEST(LogMeanAcquisition, IsTheLogarithmOfTheMean) {
+  const Fitted any, other(0.1, 3);
+  std::vector<std::unique_ptr<Acquisition>> parts;
+  for (const Fitted* each : {&any, &other})
+    parts.push_back(std::make_unique<LogImprovement>(*each->surrogate, any.none(), 0.0, 1));
+  const KernelInputs asked = any.kernel.inputs(random_points(any.space, 5, 14));
+  const Eigen::ArrayXd mean = (parts[0]->values(asked).array().exp() + parts[1]->values(asked).array().exp()) / 2;
+  const LogMeanAcquisition acquisition(std::move(parts));
+  EXPECT_LT((acquisition.values(asked).array() - mean.log()).abs().maxCoeff(), 1e-12);
+  expect_slopes(any, acquisition);
+}
+
 TEST(SumAcquisition, IsTheSum) {
   const Fitted any;
   std::vector<std::unique_ptr<Acquisition>> parts;
   for (const double margin : {0.0, 0.1})
-    parts.push_back(std::make_unique<LogImprovement>(Scenarios(*any.surrogate, any.none(), 1), margin));
+    parts.push_back(std::make_unique<LogImprovement>(*any.surrogate, any.none(), margin, 1));
   const KernelInputs asked = any.kernel.inputs(random_points(any.space, 5, 14));
   const Eigen::VectorXd sum = parts[0]->values(asked) + parts[1]->values(asked);
   const SumAcquisition acquisition(std::move(parts));
@@ -140,7 +152,7 @@ TEST(SumAcquisition, IsTheSum) {
 
 TEST(AcquisitionSearch, FindsMoreThanManyDraws) {
   const Fitted fitted(0, 2);
-  const LogImprovement acquisition(Scenarios(*fitted.surrogate, fitted.none(), 1), 0);
+  const LogImprovement acquisition(*fitted.surrogate, fitted.none(), 0, 1);
   const AcquisitionSearch search(fitted.space, fitted.kernel);
   TrialRandom random(RandomStream(1, "test"), 1, 0);
   const auto found = search.find(acquisition, fitted.points, [](const Point&) { return true; }, random);
@@ -159,7 +171,7 @@ TEST(AcquisitionSearch, ObeysConstraintsAndWhatIsNotAllowed) {
   for (std::size_t i = 0; i < 15; ++i)
     values[static_cast<Eigen::Index>(i)] = -points[i][0] - points[i][1] - points[i][2];
   const Surrogate surrogate = fit_surrogate(kernel, kernel.inputs(points), values, {});
-  const LogImprovement acquisition(Scenarios(surrogate, kernel.inputs(std::vector<Point>{}), 1), 0);
+  const LogImprovement acquisition(surrogate, kernel.inputs(std::vector<Point>{}), 0, 1);
   const AcquisitionSearch search(space, kernel);
   const std::int64_t forbidden = 4;  // the level of n = 5, which is best
   for (std::int64_t trial = 0; trial < 5; ++trial) {

@@ -47,4 +47,8 @@ double OutputTransform::invert(double result) const {
   return best_ + spread_ * delta_ * (t >= 0 ? std::expm1(std::min(t, 700.0)) : t);
 }
 
+double OutputTransform::log_slope_below_best() const {
+  return std::log(spread_) + std::log(delta_) + std::log(deviation_);
+}
+
 }  // namespace trireme::tune

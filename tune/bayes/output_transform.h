@@ -23,6 +23,8 @@ class OutputTransform {
   const Eigen::VectorXd& slopes() const { return slopes_; }
   double apply(double value) const;
   double invert(double result) const;
+  /// Logarithm of the derivative of values by results, which below the best value is the same everywhere.
+  double log_slope_below_best() const;
 
  private:
   double best_, spread_, delta_, mean_, deviation_;

@@ -67,5 +67,16 @@ TEST(OutputTransform, BearsConstantsAndOutliersOfAnySize) {
   }
 }
 
+TEST(OutputTransform, BelowTheBestItIsLinear) {
+  Eigen::VectorXd values(5);
+  values << 3, 7, 4, 900, 5;
+  for (const double log_delta : {-5.0, 0.0, 6.0}) {
+    const OutputTransform transform(values, log_delta);
+    const double unit = std::exp(transform.log_slope_below_best());
+    for (const double below : {0.0, 0.1, 20.0})
+      EXPECT_NEAR((transform.apply(3) - transform.apply(3 - below)) * unit, below, 1e-9);
+  }
+}
+
 }  // namespace
 }  // namespace trireme::tune

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <vector>
 
+#include "tune/bayes/elliptical_slice.h"
 #include "tune/bayes/minimize.h"
 
 namespace trireme::tune {
@@ -41,9 +42,9 @@ struct Priors {
 // Widths that cover what tests of many functions came to, and no narrower: none of them was tuned finely.
 Priors priors_of(const Layout& layout, const SurrogateOptions& options) {
   Priors priors(layout.size());
-  const double usual = std::log(0.7) + 0.5 * std::log(std::max<double>(1, static_cast<double>(layout.dimensions)));
+  const double usual = std::log(0.35) + 0.5 * std::log(std::max<double>(1, static_cast<double>(layout.dimensions)));
   for (Eigen::Index c = 0; c < layout.dimensions; ++c) {
-    priors.set(c, -usual, 1.2, std::log(1 / 100.0), -std::log(options.shortest_length));
+    priors.set(c, -usual, 0.7, std::log(1 / 100.0), -std::log(options.shortest_length));
     for (const Eigen::Index warp : {layout.a() + c, layout.b() + c}) {
       if (options.warp)
         priors.set(warp, 0, 0.4, -1.4, 1.4);
@@ -52,7 +53,7 @@ Priors priors_of(const Layout& layout, const SurrogateOptions& options) {
     }
   }
   for (Eigen::Index g = 0; g < layout.groups; ++g) priors.set(layout.share() + g, 0, 1.5, -6, 6);
-  priors.set(layout.additive(), -1, 2, -6, 6);
+  priors.set(layout.additive(), -2, 2, -6, 6);
   priors.set(layout.noise(), std::log(1e-5), 3, std::log(1e-8), std::log(2.0));
   if (options.transform)
     priors.set(layout.delta(), 0, 2, std::log(1e-4), std::log(1e3));
@@ -80,7 +81,7 @@ double signal_shape(Eigen::Index n) { return 0.5 * static_cast<double>(n) + kSha
 double signal_rate(double fit) { return 0.5 * fit + kRate; }
 
 Surrogate surrogate_of(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values,
-                       const Eigen::VectorXd& theta, const Layout& layout, double objective) {
+                       const Eigen::VectorXd& theta, const Layout& layout) {
   OutputTransform transform(values, theta[layout.delta()]);
   GaussianProcessParameters parameters{kernel_parameters(theta, layout), 1, std::exp(theta[layout.noise()]), 0};
   // With mean 0 its weights of a column of ones are the row sums of the inverse covariance.
@@ -91,7 +92,7 @@ Surrogate surrogate_of(const Kernel& kernel, const KernelInputs& inputs, const E
   parameters.signal = signal_rate(rest.dot(unit.weights_of(rest).col(0))) / signal_shape(inputs.size());
   parameters.noise = parameters.signal * unit.parameters().noise;
   GaussianProcess process(kernel, inputs, transform.results(), std::move(parameters));
-  return {std::move(transform), std::move(process), objective};
+  return {std::move(transform), std::move(process)};
 }
 
 class Fit {
@@ -111,16 +112,52 @@ class Fit {
                     priors_.high, search_);
   }
 
+  // `count` draws of the posterior, by a chain that starts at a peak of it.
+  std::vector<Eigen::VectorXd> draws(const Eigen::VectorXd& start, int count, TrialRandom& random) {
+    constexpr int kSteps = 8;  // from one draw to the next
+    constexpr double kNone = -std::numeric_limits<double>::infinity();
+    const Eigen::VectorXd deviation = (priors_.low.array() < priors_.high.array()).select(priors_.deviation, 0);
+    const auto likelihood = [&](const Eigen::VectorXd& theta) {
+      const bool inside = (theta.array() >= priors_.low.array()).all() && (theta.array() <= priors_.high.array()).all();
+      Eigen::MatrixXd factor;
+      if (!inside || !factorise(theta, factor)) return kNone;
+      const OutputTransform transform(values_, theta[layout_.delta()]);
+      Eigen::MatrixXd halves(values_.size(), 2);
+      halves << Eigen::VectorXd::Ones(values_.size()), transform.results();
+      factor.triangularView<Eigen::Lower>().solveInPlace(halves);
+      const double mean = halves.col(0).dot(halves.col(1)) / halves.col(0).squaredNorm();
+      return -minus_log_likelihood(factor, (halves.col(1) - mean * halves.col(0)).squaredNorm(), transform);
+    };
+    SliceState state{start, likelihood(start)};
+    std::vector<Eigen::VectorXd> drawn;
+    for (int i = 0; i < count; ++i) {
+      for (int step = 0; step < kSteps; ++step)
+        state = elliptical_slice(likelihood, priors_.mean, deviation, state, random);
+      drawn.push_back(state.x);
+    }
+    return drawn;
+  }
+
  private:
+  // The Cholesky factor of the covariance over the signal's variance; false where rounding left none.
+  bool factorise(const Eigen::VectorXd& theta, Eigen::MatrixXd& factor) {
+    pairs_.evaluate(kernel_parameters(theta, layout_), factor);
+    factor.diagonal().array() += std::exp(theta[layout_.noise()]);
+    const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> factored(factor);
+    return factored.info() == Eigen::Success;
+  }
+
+  // But for a constant; `fit` is the quadratic form of what the mean leaves.
+  static double minus_log_likelihood(const Eigen::MatrixXd& factor, double fit, const OutputTransform& transform) {
+    return factor.diagonal().array().log().sum() + signal_shape(factor.rows()) * std::log(signal_rate(fit)) -
+           transform.log_jacobian();
+  }
+
   // Minus the log posterior density and its gradient.
   double evaluate(const Eigen::VectorXd& theta, Eigen::VectorXd& gradient) {
     const Eigen::Index n = values_.size();
-    const double noise = std::exp(theta[layout_.noise()]);
     Eigen::MatrixXd factor;
-    pairs_.evaluate(kernel_parameters(theta, layout_), factor);
-    factor.diagonal().array() += noise;
-    const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> factored(factor);
-    if (factored.info() != Eigen::Success) return std::numeric_limits<double>::infinity();
+    if (!factorise(theta, factor)) return std::numeric_limits<double>::infinity();
     Eigen::MatrixXd root = Eigen::MatrixXd::Identity(n, n);
     factor.triangularView<Eigen::Lower>().solveInPlace(root);
     Eigen::MatrixXd inverse = Eigen::MatrixXd::Zero(n, n);
@@ -131,7 +168,7 @@ class Fit {
     const Eigen::VectorXd row_sums = inverse.rowwise().sum();
     const Eigen::VectorXd rest = transform.results().array() - solved_mean(row_sums, transform.results());
     const Eigen::VectorXd weights = inverse * rest;
-    const double shape = signal_shape(n), rate = signal_rate(rest.dot(weights)), signal = rate / shape;
+    const double fit = rest.dot(weights), signal = signal_rate(fit) / signal_shape(n);
 
     const Eigen::VectorXd z = (theta - priors_.mean).cwiseQuotient(priors_.deviation);
     const Eigen::MatrixXd by_covariance = 0.5 * (inverse - weights * weights.transpose() / signal);
@@ -142,10 +179,9 @@ class Fit {
     gradient.segment(layout_.a(), layout_.dimensions) += by_kernel.log_a;
     gradient.segment(layout_.b(), layout_.dimensions) += by_kernel.log_b;
     gradient[layout_.additive()] += by_kernel.additive_logit;
-    gradient[layout_.noise()] += noise * by_covariance.trace();
+    gradient[layout_.noise()] += std::exp(theta[layout_.noise()]) * by_covariance.trace();
     gradient[layout_.delta()] += weights.dot(transform.slopes()) / signal - transform.log_jacobian_slope();
-    return factor.diagonal().array().log().sum() + shape * std::log(rate) - transform.log_jacobian() +
-           0.5 * z.squaredNorm();
+    return minus_log_likelihood(factor, fit, transform) + 0.5 * z.squaredNorm();
   }
 
   const Eigen::VectorXd& values_;
@@ -167,16 +203,22 @@ std::vector<Eigen::Index> spread_choice(const Eigen::VectorXd& values, Eigen::In
   return chosen;
 }
 
-}  // namespace
+// What hyperparameters are searched on.
+struct Sample {
+  Sample(const KernelInputs& all, const Eigen::VectorXd& all_values, Eigen::Index most) {
+    const std::vector<Eigen::Index> chosen = spread_choice(all_values, most);
+    inputs = {all.x(chosen, Eigen::all), all.active(chosen, Eigen::all)};
+    values = all_values(chosen);
+  }
+  KernelInputs inputs;
+  Eigen::VectorXd values;
+};
 
-Surrogate fit_surrogate(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values,
-                        const SurrogateOptions& options) {
-  const std::vector<Eigen::Index> chosen = spread_choice(values, options.most_points);
-  const KernelInputs some{inputs.x(chosen, Eigen::all), inputs.active(chosen, Eigen::all)};
-  const Eigen::VectorXd some_values = values(chosen);
+// The likeliest hyperparameters.
+Minimum likeliest(const Kernel& kernel, const Sample& sample, const SurrogateOptions& options) {
   SurrogateOptions plain = options;
   plain.warp = false;
-  Fit fit(kernel, some, some_values, plain);
+  Fit fit(kernel, sample.inputs, sample.values, plain);
   const Layout& layout = fit.layout();
   // The density often has a peak for each explanation of the same values: a smooth function, or a rough one with noise.
   Eigen::VectorXd rough = fit.priors().mean;
@@ -188,10 +230,36 @@ Surrogate fit_surrogate(const Kernel& kernel, const KernelInputs& inputs, const 
     Eigen::VectorXd start = best.x;
     start.tail(2 * layout.dimensions).setConstant(1e-3);  // at 0 a warp is none, and has no gradient
     // It has to be likelier by a nat: more parameters explain a little more by chance.
-    Minimum warped = Fit(kernel, some, some_values, options).from(start);
+    Minimum warped = Fit(kernel, sample.inputs, sample.values, options).from(start);
     if (warped.value < best.value - 1) best = std::move(warped);
   }
-  return surrogate_of(kernel, inputs, values, best.x, layout, best.value);
+  return best;
+}
+
+}  // namespace
+
+bool Surrogate::is_exact() const {
+  constexpr double kExactNoise = 1e-4;  // of the signal
+  return process.parameters().noise <= kExactNoise * process.parameters().signal;
+}
+
+Surrogate fit_surrogate(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values,
+                        const SurrogateOptions& options) {
+  const Minimum best = likeliest(kernel, Sample(inputs, values, options.most_points), options);
+  return surrogate_of(kernel, inputs, values, best.x, {kernel.dimensions(), kernel.groups()});
+}
+
+std::vector<Surrogate> fit_surrogates(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values,
+                                      const SurrogateOptions& options, int draws, TrialRandom& random) {
+  const Sample sample(inputs, values, options.most_points);
+  const Minimum best = likeliest(kernel, sample, options);
+  const Layout layout{kernel.dimensions(), kernel.groups()};
+  std::vector<Surrogate> surrogates{surrogate_of(kernel, inputs, values, best.x, layout)};
+  if (surrogates.front().is_exact()) return surrogates;
+  Fit fit(kernel, sample.inputs, sample.values, options);
+  for (const Eigen::VectorXd& theta : fit.draws(best.x, draws, random))
+    surrogates.push_back(surrogate_of(kernel, inputs, values, theta, layout));
+  return surrogates;
 }
 
 }  // namespace trireme::tune

@@ -1,6 +1,9 @@
 #pragma once
+#include <vector>
+
 #include "tune/bayes/gaussian_process.h"
 #include "tune/bayes/output_transform.h"
+#include "tune/search/trial_random.h"
 
 namespace trireme::tune {
 
@@ -18,7 +21,8 @@ struct SurrogateOptions {
 struct Surrogate {
   OutputTransform transform;
   GaussianProcess process;  ///< of transformed values
-  double objective;         ///< minus the logarithm of the hyperparameters' posterior density, but for a constant
+  /// Whether values have so little noise that they count as the function's own.
+  bool is_exact() const;
 };
 
 /// The likeliest hyperparameters for these observations, given priors: length scales, noise, shares, warps, the
@@ -31,5 +35,12 @@ struct Surrogate {
 /// @param values  finite, at least one
 Surrogate fit_surrogate(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values,
                         const SurrogateOptions& options);
+
+/// The same, and where its values are not exact `draws` more, from the posterior distribution of the hyperparameters:
+/// few noisy values are explained by a rough function with little noise and by a smooth one with more, and a search that
+/// believes one of them polishes what is chance or overlooks what is not. Exact values leave less doubt than the draws
+/// cost.
+std::vector<Surrogate> fit_surrogates(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values,
+                                      const SurrogateOptions& options, int draws, TrialRandom& random);
 
 }  // namespace trireme::tune

@@ -56,6 +56,35 @@ TEST(Surrogate, TellsNoiseFromTheFunction) {
   EXPECT_LT(share(exact), 1e-4);
 }
 
+TEST(Surrogate, OfNoisyValuesSeveralAreDrawn) {
+  const Space space = cube(2);
+  const Kernel kernel(space);
+  const auto points = random_points(space, 25, 4);
+  std::vector<float> noise(25);
+  RandomStream(5, "noise").fill_normal(noise.data(), 0, 25, 0.3f);
+  std::size_t at = 0;
+  const auto exact = values_of(points, [](const Point& x) { return std::sin(5 * x[0]); });
+  const auto noisy = values_of(points, [&](const Point& x) { return std::sin(5 * x[0]) + noise[at++]; });
+  const auto fitted = [&](const Eigen::VectorXd& values, int draws, std::int64_t trial) {
+    TrialRandom random(RandomStream(1, "test"), trial, 0);
+    return fit_surrogates(kernel, kernel.inputs(points), values, {}, draws, random);
+  };
+  EXPECT_EQ(fitted(exact, 4, 0).size(), 1U);
+  const auto drawn = fitted(noisy, 4, 0), again = fitted(noisy, 4, 0), others = fitted(noisy, 4, 1);
+  ASSERT_EQ(drawn.size(), 5U);
+  const auto length = [](const Surrogate& one) { return one.process.parameters().kernel.log_inverse_length; };
+  const Surrogate best = fit_surrogate(kernel, kernel.inputs(points), noisy, {});
+  EXPECT_EQ(length(drawn[0]), length(best));
+  for (std::size_t i = 1; i < 5; ++i) {
+    EXPECT_EQ(length(drawn[i]), length(again[i]));
+    EXPECT_NE(length(drawn[i]), length(others[i]));
+    EXPECT_NE(length(drawn[i]), length(drawn[i - 1]));
+  }
+  // Draws of a posterior stay near its peak: what explains the values much worse is none.
+  for (const Surrogate& each : drawn)
+    EXPECT_GT(each.process.log_marginal_likelihood(), best.process.log_marginal_likelihood() - 15);
+}
+
 TEST(Surrogate, SharesWhatBranchesHaveInCommon) {
   // What `shared` does was seen in one branch only; the other one is expected to do the same.
   const Space space = branches();

@@ -17,6 +17,8 @@ constexpr std::int64_t kMostBranches = 10;  // of a parent that get their share
 // dimensions, no acquisition would look again.
 constexpr double kBranchShare = 0.2;
 constexpr std::size_t kMostPoints = 1000;  // that a process takes
+// Of hyperparameters, beside the likeliest, where values are noisy.
+constexpr int kDraws = 3;
 // What an improvement must come to, as a share of the distance from the best value to the middle one.
 constexpr double kMargins[] = {1e-4, 1e-3, 1e-2};
 
@@ -102,12 +104,15 @@ std::unique_ptr<Acquisition> Bayes::acquisition(const History& history, std::int
     labels.push_back(-1);
   }
   const Eigen::VectorXd y = Eigen::Map<Eigen::VectorXd>(values.data(), static_cast<Eigen::Index>(values.size()));
-  const Surrogate surrogate = fit_surrogate(kernel_, kernel_.inputs(points), y, {});
-  const double best = y.minCoeff(), spread = middle_of(y) - best;
-  const double share = kMargins[static_cast<std::size_t>(trial) % std::size(kMargins)];
-  const double margin = surrogate.transform.apply(best) - surrogate.transform.apply(best - share * spread);
-  auto improvement = std::make_unique<LogImprovement>(
-      Scenarios(surrogate, kernel_.inputs(pending), seed_ ^ static_cast<std::uint64_t>(trial)), margin);
+  const double best = y.minCoeff();
+  const double margin =
+      kMargins[static_cast<std::size_t>(trial) % std::size(kMargins)] * (middle_of(y) / 2 - best / 2) * 2;
+  TrialRandom random(RandomStream(seed_, kStream), trial, 2);
+  std::vector<std::unique_ptr<Acquisition>> beliefs;
+  for (const Surrogate& surrogate : fit_surrogates(kernel_, kernel_.inputs(points), y, {}, kDraws, random))
+    beliefs.push_back(std::make_unique<LogImprovement>(surrogate, kernel_.inputs(pending), margin,
+                                                       seed_ ^ static_cast<std::uint64_t>(trial)));
+  std::unique_ptr<Acquisition> improvement = std::make_unique<LogMeanAcquisition>(std::move(beliefs));
   if (judged.empty()) return improvement;
 
   judged.insert(judged.end(), points.begin(), points.end());
