@@ -91,7 +91,9 @@ Scenarios::Slopes Scenarios::slopes(const KernelInputs& point) const {
 LogImprovement::LogImprovement(const Surrogate& surrogate, const KernelInputs& pending, double margin,
                                std::uint64_t seed)
     : scenarios_(surrogate, pending, seed), log_unit_(surrogate.transform.log_slope_below_best()) {
-  goals_ = scenarios_.answers().colwise().minCoeff().transpose().array() - margin * std::exp(-log_unit_);
+  constexpr double kMost = 1e3;  // deviations: where the values' spread is beyond numbers
+  goals_ =
+      scenarios_.answers().colwise().minCoeff().transpose().array() - std::min(margin * std::exp(-log_unit_), kMost);
 }
 
 Eigen::VectorXd LogImprovement::values(const KernelInputs& points) const {

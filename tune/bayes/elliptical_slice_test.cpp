@@ -1,8 +1,8 @@
 #include "tune/bayes/elliptical_slice.h"
 
-#include <Eigen/LU>
 #include <gtest/gtest.h>
 
+#include <Eigen/LU>
 #include <cmath>
 #include <limits>
 

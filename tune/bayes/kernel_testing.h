@@ -5,39 +5,10 @@
 
 #include "core/base/random.h"
 #include "tune/bayes/kernel.h"
+#include "tune/search/search_testing.h"
 
 /// What tests of kernels and what stands on them share.
 namespace trireme::tune::testing {
-
-inline Dimension real(const std::string& name, double min = 0, double max = 1) {
-  Dimension dimension;
-  dimension.name = name;
-  dimension.min = min;
-  dimension.max = max;
-  return dimension;
-}
-
-inline Dimension integer(const std::string& name, double min, double max) {
-  Dimension dimension = real(name, min, max);
-  dimension.kind = Dimension::Kind::kInteger;
-  return dimension;
-}
-
-inline Dimension choice(const std::string& name, const std::vector<std::string>& values) {
-  Dimension dimension;
-  dimension.name = name;
-  dimension.kind = Dimension::Kind::kChoice;
-  for (const std::string& value : values) dimension.choices.emplace_back(value);
-  return dimension;
-}
-
-inline Dimension when(Dimension dimension, const std::string& parent, const std::string& value) {
-  Condition condition;
-  condition.parent = parent;
-  condition.values = {value};
-  dimension.when.push_back(condition);
-  return dimension;
-}
 
 /// n real dimensions.
 inline Space cube(std::size_t n) {
@@ -48,8 +19,8 @@ inline Space cube(std::size_t n) {
 
 /// Two that are always there, of one a choice, and a branch of two and of one.
 inline Space branches() {
-  return Space({real("shared"), choice("model", {"linear", "tree", "net"}), when(real("penalty"), "model", "linear"),
-                when(integer("depth", 1, 9), "model", "tree"), when(real("rate"), "model", "tree")});
+  return Space({real("shared"), choice("model", {"linear", "tree", "net"}), when(real("penalty"), "model", {"linear"}),
+                when(integer("depth", 1, 9), "model", {"tree"}), when(real("rate"), "model", {"tree"})});
 }
 
 inline std::vector<Point> random_points(const Space& space, std::size_t count, std::uint64_t seed) {

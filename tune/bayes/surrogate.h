@@ -37,9 +37,9 @@ Surrogate fit_surrogate(const Kernel& kernel, const KernelInputs& inputs, const 
                         const SurrogateOptions& options);
 
 /// The same, and where its values are not exact `draws` more, from the posterior distribution of the hyperparameters:
-/// few noisy values are explained by a rough function with little noise and by a smooth one with more, and a search that
-/// believes one of them polishes what is chance or overlooks what is not. Exact values leave less doubt than the draws
-/// cost.
+/// few noisy values are explained by a rough function with little noise and by a smooth one with more, and a search
+/// that believes one of them polishes what is chance or overlooks what is not. Exact values leave less doubt than the
+/// draws cost.
 std::vector<Surrogate> fit_surrogates(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values,
                                       const SurrogateOptions& options, int draws, TrialRandom& random);
 

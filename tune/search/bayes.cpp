@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/base/error.h"
+#include "tune/bayes/hypervolume_improvement.h"
 #include "tune/search/ranking.h"
 #include "tune/search/trial_random.h"
 
@@ -16,7 +17,8 @@ constexpr std::int64_t kMostBranches = 10;  // of a parent that get their share
 // Of all trials, that each of up to three branches gets at least: where it looks worst for want of trials in its own
 // dimensions, no acquisition would look again.
 constexpr double kBranchShare = 0.2;
-constexpr std::size_t kMostPoints = 1000;  // that a process takes
+constexpr std::size_t kMostObjectives = 6;  // the cost grows with a power of their number
+constexpr std::size_t kMostPoints = 1000;   // that a process takes
 // Of hyperparameters, beside the likeliest, where values are noisy.
 constexpr int kDraws = 3;
 // What an improvement must come to, as a share of the distance from the best value to the middle one.
@@ -24,19 +26,18 @@ constexpr double kMargins[] = {1e-4, 1e-3, 1e-2};
 
 std::int64_t initial_trials(const Kernel& kernel) { return 1 + std::max<std::int64_t>(4, kernel.dimensions()); }
 
-// Of many trials, those that count: the better half of what is taken, and the latest of the rest.
+// Of many trials, those that count: the best ones for half of what is taken, and the latest of the rest.
 std::vector<const Observation*> done_trials(const History& history) {
   std::vector<const Observation*> done;
-  for (const Observation& trial : history)
-    if (trial.outcome == Outcome::kDone) done.push_back(&trial);
-  if (done.size() <= kMostPoints) return done;
-  const auto middle = done.begin() + kMostPoints / 2;
-  std::nth_element(done.begin(), middle, done.end(), [](const Observation* a, const Observation* b) {
-    return std::pair(a->values[0], a->trial) < std::pair(b->values[0], b->trial);
-  });
-  std::sort(middle, done.end(), [](const Observation* a, const Observation* b) { return a->trial > b->trial; });
-  done.resize(kMostPoints);
-  std::sort(done.begin(), done.end(), [](const Observation* a, const Observation* b) { return a->trial < b->trial; });
+  for (const std::size_t i : best_first(history))
+    if (history[i].outcome == Outcome::kDone) done.push_back(&history[i]);
+  const auto earlier = [](const Observation* a, const Observation* b) { return a->trial < b->trial; };
+  if (done.size() > kMostPoints) {
+    const auto middle = done.begin() + kMostPoints / 2;
+    std::sort(middle, done.end(), [&](const Observation* a, const Observation* b) { return earlier(b, a); });
+    done.resize(kMostPoints);
+  }
+  std::sort(done.begin(), done.end(), earlier);
   return done;
 }
 
@@ -60,6 +61,7 @@ double middle_of(Eigen::VectorXd values) {
 Bayes::Bayes(const MethodContext& context)
     : space_(context.space),
       seed_(context.seed),
+      objectives_(context.objectives),
       kernel_(context.space),
       search_(space_, kernel_),
       sobol_(space_.size(), context.seed),
@@ -90,35 +92,49 @@ std::optional<Suggestion> Bayes::initial(const History& history, std::int64_t tr
   return point ? std::optional(Suggestion{*point, ""}) : std::nullopt;
 }
 
-std::unique_ptr<Acquisition> Bayes::acquisition(const History& history, std::int64_t trial) const {
-  std::vector<Point> points, pending, judged;
-  std::vector<double> values, labels;
-  for (const Observation* done : done_trials(history)) {
-    points.push_back(done->point);
-    values.push_back(done->values[0]);
+std::unique_ptr<Acquisition> Bayes::improvement(const std::vector<const Observation*>& done, const KernelInputs& inputs,
+                                                const KernelInputs& pending, std::int64_t trial) const {
+  const auto values_of = [&](std::size_t objective) {
+    Eigen::VectorXd values(inputs.size());
+    for (std::size_t i = 0; i < done.size(); ++i) values[static_cast<Eigen::Index>(i)] = done[i]->values[objective];
+    return values;
+  };
+  const std::uint64_t seed = seed_ ^ static_cast<std::uint64_t>(trial);
+  if (objectives_ > 1) {
+    std::vector<Surrogate> surrogates;
+    for (std::size_t m = 0; m < objectives_; ++m)
+      surrogates.push_back(fit_surrogate(kernel_, inputs, values_of(m), {}));
+    return std::make_unique<LogHypervolumeImprovement>(surrogates, pending, seed);
   }
+  const Eigen::VectorXd values = values_of(0);
+  const double best = values.minCoeff();
+  const double share = kMargins[static_cast<std::size_t>(trial) % std::size(kMargins)];
+  const double margin = 2 * share * (middle_of(values) / 2 - best / 2);
+  TrialRandom random(RandomStream(seed_, kStream), trial, 2);
+  std::vector<std::unique_ptr<Acquisition>> beliefs;
+  for (const Surrogate& surrogate : fit_surrogates(kernel_, inputs, values, {}, kDraws, random))
+    beliefs.push_back(std::make_unique<LogImprovement>(surrogate, pending, margin, seed));
+  return std::make_unique<LogMeanAcquisition>(std::move(beliefs));
+}
+
+std::unique_ptr<Acquisition> Bayes::acquisition(const History& history, std::int64_t trial) const {
+  const std::vector<const Observation*> done = done_trials(history);
+  std::vector<Point> points, pending, judged;
+  std::vector<double> labels;
+  for (const Observation* each : done) points.push_back(each->point);
   for (const Observation& each : history) {
     if (each.outcome == Outcome::kPending) pending.push_back(each.point);
     if (each.outcome != Outcome::kFailed && each.outcome != Outcome::kInfeasible) continue;
     judged.push_back(each.point);
     labels.push_back(-1);
   }
-  const Eigen::VectorXd y = Eigen::Map<Eigen::VectorXd>(values.data(), static_cast<Eigen::Index>(values.size()));
-  const double best = y.minCoeff();
-  const double margin =
-      kMargins[static_cast<std::size_t>(trial) % std::size(kMargins)] * (middle_of(y) / 2 - best / 2) * 2;
-  TrialRandom random(RandomStream(seed_, kStream), trial, 2);
-  std::vector<std::unique_ptr<Acquisition>> beliefs;
-  for (const Surrogate& surrogate : fit_surrogates(kernel_, kernel_.inputs(points), y, {}, kDraws, random))
-    beliefs.push_back(std::make_unique<LogImprovement>(surrogate, kernel_.inputs(pending), margin,
-                                                       seed_ ^ static_cast<std::uint64_t>(trial)));
-  std::unique_ptr<Acquisition> improvement = std::make_unique<LogMeanAcquisition>(std::move(beliefs));
-  if (judged.empty()) return improvement;
+  auto improved = improvement(done, kernel_.inputs(points), kernel_.inputs(pending), trial);
+  if (judged.empty()) return improved;
 
   judged.insert(judged.end(), points.begin(), points.end());
   labels.resize(judged.size(), 1);
   std::vector<std::unique_ptr<Acquisition>> parts;
-  parts.push_back(std::move(improvement));
+  parts.push_back(std::move(improved));
   parts.push_back(std::make_unique<LogFeasibility>(
       kernel_, kernel_.inputs(judged),
       Eigen::Map<Eigen::VectorXd>(labels.data(), static_cast<Eigen::Index>(labels.size()))));
@@ -170,9 +186,9 @@ std::optional<Suggestion> Bayes::suggest(const History& history, std::int64_t tr
 }
 
 std::unique_ptr<Method> make_bayes(const MethodContext& context) {
-  if (context.objectives > 1)
-    throw Error(ErrorCode::kUsage, "bayes searches for one objective so far, got ", context.objectives,
-                "; tpe and evolution take several");
+  if (context.objectives > kMostObjectives)
+    throw Error(ErrorCode::kUsage, "bayes takes up to ", kMostObjectives, " objectives, got ", context.objectives,
+                "; tpe and evolution take any number");
   return std::make_unique<Bayes>(context);
 }
 

@@ -15,7 +15,8 @@ namespace trireme::tune {
 /// in; then come a few of a Sobol sequence, and from then on the process decides, with trials that are running taken
 /// for what it expects of them, and those that failed for what not to repeat. How much must be gained to count turns
 /// through three sizes, so that some trials polish what is best and others look where little is known; and each branch
-/// of a conditional space gets its share of trials. Nothing has to be chosen.
+/// of a conditional space gets its share of trials. With several objectives each has its own process, and a trial
+/// promises what it adds to the hypervolume of the front. Nothing has to be chosen.
 ///
 /// Sources: Jones et al. 1998, "Efficient global optimization of expensive black-box functions"; the parts name theirs.
 class Bayes final : public Method {
@@ -31,10 +32,13 @@ class Bayes final : public Method {
   };
   std::optional<Suggestion> initial(const History& history, std::int64_t trial) const;
   std::optional<Branch> neglected_branch(const History& history) const;
+  std::unique_ptr<Acquisition> improvement(const std::vector<const Observation*>& done, const KernelInputs& inputs,
+                                           const KernelInputs& pending, std::int64_t trial) const;
   std::unique_ptr<Acquisition> acquisition(const History& history, std::int64_t trial) const;
 
   const Space& space_;
   std::uint64_t seed_;
+  std::size_t objectives_;
   Kernel kernel_;
   AcquisitionSearch search_;
   Sobol sobol_;
@@ -42,7 +46,7 @@ class Bayes final : public Method {
   std::vector<std::size_t> parents_;  // dimensions with branches, themselves always there
 };
 
-/// @throws Error kUsage: more than one objective
+/// @throws Error kUsage: more than six objectives
 std::unique_ptr<Method> make_bayes(const MethodContext& context);
 
 }  // namespace trireme::tune

@@ -56,6 +56,31 @@ double volume(Values front, const std::vector<double>& reference) {
   return sum;
 }
 
+// Slabs of the last of some objectives: as it gets worse, more values have a say in those before it. The bounds of the
+// objectives behind it are `outer`'s.
+void add_boxes(const Values& values, std::size_t objectives, const std::vector<double>& reference, Box& outer,
+               std::vector<Box>& boxes) {
+  const std::size_t last = objectives - 1;
+  std::vector<double> borders;
+  for (const auto& value : values) borders.push_back(value[last]);
+  std::sort(borders.begin(), borders.end());
+  borders.erase(std::unique(borders.begin(), borders.end()), borders.end());
+  borders.push_back(reference[last]);
+  double lower = -std::numeric_limits<double>::infinity();
+  for (const double upper : borders) {
+    outer.lower[last] = lower;
+    outer.upper[last] = upper;
+    Values here;
+    for (const auto& value : values)
+      if (value[last] <= lower) here.push_back(value);
+    if (last > 0)
+      add_boxes(here, last, reference, outer, boxes);
+    else if (here.empty())
+      boxes.push_back(outer);
+    lower = upper;
+  }
+}
+
 // Adds one objective's gaps to `distances` of `members`, all of one rank.
 void add_gaps(const Values& values, std::size_t objective, std::vector<std::size_t> members,
               std::vector<double>& distances) {
@@ -131,6 +156,19 @@ double hypervolume(const Values& values, const std::vector<double>& reference) {
   if (inside.empty()) return 0;
   if (reference.size() == 1) return reference[0] - std::min_element(inside.begin(), inside.end())->front();
   return volume(front_of(inside), reference);
+}
+
+std::vector<Box> undominated_boxes(const Values& values, const std::vector<double>& reference) {
+  Values below;
+  for (const auto& value : values) {
+    bool is_below = true;
+    for (std::size_t m = 0; m < value.size(); ++m) is_below = is_below && value[m] < reference[m];
+    if (is_below) below.push_back(value);
+  }
+  std::vector<Box> boxes;
+  Box outer{reference, reference};
+  add_boxes(front_of(below), reference.size(), reference, outer, boxes);
+  return boxes;
 }
 
 }  // namespace trireme::tune

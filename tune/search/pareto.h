@@ -29,4 +29,14 @@ std::vector<double> crowding_distances(const std::vector<std::vector<double>>& v
 /// exact hypervolumes" (WFG), IEEE Trans. Evol. Comput. 16(1).
 double hypervolume(const std::vector<std::vector<double>>& values, const std::vector<double>& reference);
 
+/// A box of vectors: lower[m] <= z[m] < upper[m]; a lower bound may be minus infinity.
+struct Box {
+  std::vector<double> lower, upper;
+};
+
+/// Boxes without common points that together hold all vectors below `reference` that none of the values dominates or
+/// equals. At most n + 1 to the power of the number of objectives less one: for some tens of values.
+std::vector<Box> undominated_boxes(const std::vector<std::vector<double>>& values,
+                                   const std::vector<double>& reference);
+
 }  // namespace trireme::tune

@@ -108,5 +108,33 @@ TEST(Hypervolume, TakesValuesOfAnySize) {
   EXPECT_DOUBLE_EQ(hypervolume({{-1e30, -1e30, 0}, {0, 0, -1e30}}, {1e30, 1e30, 1e30}), (4 + 2 - 1) * 1e90);
 }
 
+TEST(UndominatedBoxes, HoldWhatIsNotDominatedOnce) {
+  for (std::size_t objectives = 1; objectives <= 4; ++objectives)
+    for (const std::size_t count : {0, 1, 6}) {
+      const Values values = random_values(objectives + count, count, objectives, 5);
+      const std::vector<double> reference(objectives, 0.9);
+      const auto boxes = undominated_boxes(values, reference);
+      double volume = 0;  // above -1
+      for (const Box& box : boxes) {
+        double its = 1;
+        for (std::size_t m = 0; m < objectives; ++m) its *= box.upper[m] - std::max(-1.0, box.lower[m]);
+        volume += its;
+      }
+      EXPECT_NEAR(volume + hypervolume(values, reference), std::pow(1.9, objectives), 1e-12)
+          << objectives << " " << count;
+      for (const auto& z : random_values(77, 300, objectives, 1e9)) {
+        const auto holds = [&](const Box& box) {
+          for (std::size_t m = 0; m < objectives; ++m)
+            if (!(box.lower[m] <= z[m] && z[m] < box.upper[m])) return false;
+          return true;
+        };
+        const bool is_below = *std::max_element(z.begin(), z.end()) < 0.9;
+        const bool is_dominated =
+            std::any_of(values.begin(), values.end(), [&](const auto& v) { return dominates(v, z); });
+        EXPECT_EQ(std::count_if(boxes.begin(), boxes.end(), holds), is_below && !is_dominated ? 1 : 0);
+      }
+    }
+}
+
 }  // namespace
 }  // namespace trireme::tune

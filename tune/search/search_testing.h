@@ -14,7 +14,8 @@ namespace trireme::tune::testing {
 
 // Spaces and searches that tests of several methods use.
 
-inline Dimension real(std::string name, double min, double max, Dimension::Scale scale = Dimension::Scale::kUniform) {
+inline Dimension real(std::string name, double min = 0, double max = 1,
+                      Dimension::Scale scale = Dimension::Scale::kUniform) {
   Dimension dimension;
   dimension.name = std::move(name);
   dimension.min = min;
