@@ -8,7 +8,6 @@
 #include <algorithm>
 
 #include "models/kernels/avx512.h"
-#include "models/kernels/blocks.h"
 
 namespace trireme::models {
 namespace {
@@ -198,7 +197,21 @@ bool has_matrix_kernels(at::ScalarType type) {
   return type == at::kFloat ? has_float : type == at::kBFloat16 && has_bfloat16;
 }
 
+at::ScalarType product_type(at::ScalarType type) {
+  return type == at::kBFloat16 && !has_matrix_kernels(type) ? at::kFloat : type;
+}
+
 namespace {
+
+// A product without kernels of our own, of operands in the type that they are multiplied in: rounded once, at the end,
+// as the kernels do.
+void multiply_by_aten(const at::Tensor& out, const at::Tensor& left, const at::Tensor& right,
+                      const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& addend) {
+  at::Tensor sum = at::matmul(left, right);
+  if (bias) sum.add_(*bias);
+  if (addend) sum.add_(*addend);
+  out.copy_(sum);
+}
 
 // @param kept  holds a copy of a matrix that cannot be read as it lies
 Operand operand(const at::Tensor& matrix_in, int depth_axis, std::vector<at::Tensor>& kept) {
@@ -229,12 +242,7 @@ void multiply_into(const at::Tensor& out, const at::Tensor& left, const at::Tens
                    const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& addend) {
   const at::ScalarType type = left.scalar_type();
   if (!has_matrix_kernels(type) || out.numel() == 0 || left.size(1) == 0) {
-    // bfloat16 in float32, as the kernels do: rounded once, at the end. LibTorch itself multiplies bfloat16 element by
-    // element on processors without AVX-512.
-    at::Tensor sum = at::matmul(left.to(math_type(left)), right.to(math_type(right)));
-    if (bias) sum.add_(*bias);
-    if (addend) sum.add_(*addend);
-    out.copy_(sum);
+    multiply_by_aten(out, left.to(product_type(type)), right.to(product_type(type)), bias, addend);
     return;
   }
   std::vector<at::Tensor> kept;
@@ -256,8 +264,13 @@ void multiply_each(const std::vector<at::Tensor>& outs, const std::vector<at::Te
   bool has_work = has_matrix_kernels(type) && lefts[0].size(1) > 0;
   for (const at::Tensor& out : outs) has_work = has_work && out.numel() > 0;
   if (!has_work) {
-    for (std::size_t i = 0; i < outs.size(); ++i)
-      multiply_into(outs[i], lefts[i / rights.size()], rights[i % rights.size()], bias_of(i % rights.size()));
+    std::vector<at::Tensor> wide_rights;
+    for (const at::Tensor& right : rights) wide_rights.push_back(right.to(product_type(type)));
+    for (std::size_t l = 0; l < lefts.size(); ++l) {
+      const at::Tensor left = lefts[l].to(product_type(type));
+      for (std::size_t r = 0; r < rights.size(); ++r)
+        multiply_by_aten(outs[l * rights.size() + r], left, wide_rights[r], bias_of(r), {});
+    }
     return;
   }
   std::vector<at::Tensor> kept;

@@ -12,7 +12,6 @@
 
 #include "core/base/error.h"
 #include "models/kernels/attention.h"
-#include "models/kernels/blocks.h"
 #include "models/kernels/gemm.h"
 #include "models/kernels/kept.h"
 #include "models/kernels/put_off.h"
@@ -155,9 +154,7 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
   }
 
  private:
-  // Without kernels of our own, bfloat16 goes through float32: LibTorch multiplies it element by element on processors
-  // without AVX-512.
-  static at::Tensor widened(const at::Tensor& x) { return x.to(math_type(x)); }
+  static at::Tensor widened(const at::Tensor& x) { return x.to(product_type(x.scalar_type())); }
   static at::Tensor swapped(const at::Tensor& x) { return x.transpose(1, 2); }
   // Keys or values, once for each query head: [B, H, T, D].
   static at::Tensor for_each_head(const at::Tensor& x_bthd, const at::Tensor& q_bthd) {

@@ -1,11 +1,14 @@
 """The benchmarks' own arithmetic and page; nothing here measures. .venv/bin/python tests/bench/bench_test.py"""
+import dataclasses
 import io
 import json
 import math
 import os
+import pathlib
 import random
 import subprocess
 import sys
+import tempfile
 import unittest
 from contextlib import redirect_stderr
 
@@ -175,6 +178,26 @@ class TuneFunctions(unittest.TestCase):
         for line in ("method: bayes", "  rate: {min: 1.0e-05, max: 1.0, log: true}", "  leaf: {min: 1, max: 64, log: true, when: {model: trees}}",
                      "  slope: {min: 0.0, max: 0.5, when: {activation: leaky}}", "  model: {values: [linear, trees, network]}"):
             self.assertIn(line, text.splitlines())
+
+    def test_a_search_of_ours_is_run_to_its_end(self):
+        """Against a program that answers like tune_probe, each line once: what is asked and told, and in which order."""
+        probe = ("#!/usr/bin/env python3\nimport json, sys\n"
+                 "log = open(sys.argv[0] + '.log', 'w')\n"
+                 "for trial, line in enumerate(sys.stdin):\n"
+                 "    print(line, end='', file=log, flush=True)\n"
+                 "    question = json.loads(line)\n"
+                 "    print(json.dumps({'params': {'x0': 0.5, 'x1': 7.5}, 'seconds': 0.25, 'trial': (trial - 1) // 2} if 'ask' in question else {'ok': True}), flush=True)\n")
+        function = dataclasses.replace(tune_functions.FIXED["branin"], evaluations=3)
+        with tempfile.TemporaryDirectory() as folder:
+            program = pathlib.Path(folder, "tune_probe")
+            program.write_text(probe)
+            program.chmod(0o755)
+            run = tune_bench.search(pathlib.Path(folder), min(os.sched_getaffinity(0)), function, "bayes", 4)
+            asked = [json.loads(line) for line in (program.parent / "tune_probe.log").read_text().splitlines()]
+        self.assertEqual(asked[0], {"sweep": tune_bench.sweep(function, "bayes"), "seed": 4})
+        self.assertEqual([("ask" in line, line.get("tell")) for line in asked[1:]], [(True, None), (False, 0), (True, None), (False, 1), (True, None), (False, 2)])
+        self.assertEqual((len(run["values"]), run["seconds"]), (3, [0.25] * 3))
+        self.assertEqual([line["value"] for line in asked[2::2]], run["observed"])
 
     def test_points_that_need_no_answer_fill_every_space(self):
         for function in self.functions:

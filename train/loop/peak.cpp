@@ -8,9 +8,12 @@
 #include <algorithm>
 #include <chrono>
 
+#include "models/kernels/gemm.h"
+
 namespace trireme::train {
 
-double measured_peak_flops(at::ScalarType type) {
+double measured_peak_flops(at::ScalarType compute_type) {
+  const at::ScalarType type = models::product_type(compute_type);
   using Clock = std::chrono::steady_clock;
   const at::NoGradGuard no_grad;
   constexpr std::int64_t kSize = 768;

@@ -17,6 +17,14 @@ Eigen::VectorXd values_of(const std::vector<Point>& points, const std::function<
   return values;
 }
 
+// sin(5 x_0), with noise of this deviation.
+Eigen::VectorXd noisy_sine(const std::vector<Point>& points, float deviation) {
+  std::vector<float> noise(points.size());
+  RandomStream(5, "noise").fill_normal(noise.data(), 0, noise.size(), deviation);
+  std::size_t at = 0;
+  return values_of(points, [&](const Point& x) { return std::sin(5 * x[0]) + noise[at++]; });
+}
+
 TEST(Surrogate, LearnsWhichDimensionsMatter) {
   const Space space = cube(3);
   const Kernel kernel(space);
@@ -43,11 +51,7 @@ TEST(Surrogate, TellsNoiseFromTheFunction) {
   const Space space = cube(1);
   const Kernel kernel(space);
   const auto points = random_points(space, 60, 4);
-  std::vector<float> noise(60);
-  RandomStream(5, "noise").fill_normal(noise.data(), 0, 60, 0.2f);
-  std::size_t at = 0;
-  const auto noisy = values_of(points, [&](const Point& x) { return std::sin(5 * x[0]) + noise[at++]; });
-  const auto exact = values_of(points, [](const Point& x) { return std::sin(5 * x[0]); });
+  const auto noisy = noisy_sine(points, 0.2F), exact = noisy_sine(points, 0);
   const auto share = [&](const Eigen::VectorXd& values) {
     const auto parameters = fit_surrogate(kernel, kernel.inputs(points), values, {}).process.parameters();
     return parameters.noise / parameters.signal;
@@ -60,11 +64,7 @@ TEST(Surrogate, OfNoisyValuesSeveralAreDrawn) {
   const Space space = cube(2);
   const Kernel kernel(space);
   const auto points = random_points(space, 25, 4);
-  std::vector<float> noise(25);
-  RandomStream(5, "noise").fill_normal(noise.data(), 0, 25, 0.3f);
-  std::size_t at = 0;
-  const auto exact = values_of(points, [](const Point& x) { return std::sin(5 * x[0]); });
-  const auto noisy = values_of(points, [&](const Point& x) { return std::sin(5 * x[0]) + noise[at++]; });
+  const auto exact = noisy_sine(points, 0), noisy = noisy_sine(points, 0.3F);
   const auto fitted = [&](const Eigen::VectorXd& values, int draws, std::int64_t trial) {
     TrialRandom random(RandomStream(1, "test"), trial, 0);
     return fit_surrogates(kernel, kernel.inputs(points), values, {}, draws, random);

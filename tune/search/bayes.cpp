@@ -27,10 +27,8 @@ constexpr double kMargins[] = {1e-4, 1e-3, 1e-2};
 std::int64_t initial_trials(const Kernel& kernel) { return 1 + std::max<std::int64_t>(4, kernel.dimensions()); }
 
 // Of many trials, those that count: the best ones for half of what is taken, and the latest of the rest.
-std::vector<const Observation*> done_trials(const History& history) {
-  std::vector<const Observation*> done;
-  for (const std::size_t i : best_first(history))
-    if (history[i].outcome == Outcome::kDone) done.push_back(&history[i]);
+// @param done  best first
+std::vector<const Observation*> those_that_count(std::vector<const Observation*> done) {
   const auto earlier = [](const Observation* a, const Observation* b) { return a->trial < b->trial; };
   if (done.size() > kMostPoints) {
     const auto middle = done.begin() + kMostPoints / 2;
@@ -117,8 +115,8 @@ std::unique_ptr<Acquisition> Bayes::improvement(const std::vector<const Observat
   return std::make_unique<LogMeanAcquisition>(std::move(beliefs));
 }
 
-std::unique_ptr<Acquisition> Bayes::acquisition(const History& history, std::int64_t trial) const {
-  const std::vector<const Observation*> done = done_trials(history);
+std::unique_ptr<Acquisition> Bayes::acquisition(const History& history, const std::vector<const Observation*>& done,
+                                                std::int64_t trial) const {
   std::vector<Point> points, pending, judged;
   std::vector<double> labels;
   for (const Observation* each : done) points.push_back(each->point);
@@ -162,19 +160,18 @@ std::optional<Bayes::Branch> Bayes::neglected_branch(const History& history) con
 
 std::optional<Suggestion> Bayes::suggest(const History& history, std::int64_t trial) {
   untried_.see(history);
-  const auto done = std::count_if(history.begin(), history.end(),
-                                  [](const Observation& each) { return each.outcome == Outcome::kDone; });
-  if (done < initial_trials(kernel_) || kernel_.dimensions() == 0) return initial(history, trial);
+  std::vector<const Observation*> done;
+  for (const std::size_t i : best_first(history))
+    if (history[i].outcome == Outcome::kDone) done.push_back(&history[i]);
+  if (static_cast<std::int64_t>(done.size()) < initial_trials(kernel_) || kernel_.dimensions() == 0)
+    return initial(history, trial);
 
   std::vector<Point> good;
-  for (const std::size_t i : best_first(history)) {
-    if (history[i].outcome != Outcome::kDone || good.size() == 5) break;
-    good.push_back(history[i].point);
-  }
+  for (std::size_t i = 0; i < std::min<std::size_t>(5, done.size()); ++i) good.push_back(done[i]->point);
   // No point twice: in a discrete space that is a waste, and elsewhere it takes the same number to come up again.
   const auto allowed = [&](const Point& point) { return !is_among(history, point); };
   TrialRandom random(RandomStream(seed_, kStream), trial, 1);
-  const auto promise = acquisition(history, trial);
+  const auto promise = acquisition(history, those_that_count(std::move(done)), trial);
   if (const auto branch = neglected_branch(history)) {
     const auto within = [&](const Point& point) {
       return allowed(point) && space_[branch->dimension].level_of(point[branch->dimension]) == branch->level;

@@ -34,7 +34,8 @@ class Bayes final : public Method {
   std::optional<Branch> neglected_branch(const History& history) const;
   std::unique_ptr<Acquisition> improvement(const std::vector<const Observation*>& done, const KernelInputs& inputs,
                                            const KernelInputs& pending, std::int64_t trial) const;
-  std::unique_ptr<Acquisition> acquisition(const History& history, std::int64_t trial) const;
+  std::unique_ptr<Acquisition> acquisition(const History& history, const std::vector<const Observation*>& done,
+                                           std::int64_t trial) const;
 
   const Space& space_;
   std::uint64_t seed_;

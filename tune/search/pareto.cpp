@@ -56,28 +56,40 @@ double volume(Values front, const std::vector<double>& reference) {
   return sum;
 }
 
-// Slabs of the last of some objectives: as it gets worse, more values have a say in those before it. The bounds of the
-// objectives behind it are `outer`'s.
-void add_boxes(const Values& values, std::size_t objectives, const std::vector<double>& reference, Box& outer,
+// Values that are below the reference in all objectives: the others dominate nothing below it.
+Values below(const Values& values, const std::vector<double>& reference) {
+  Values found;
+  for (const auto& value : values) {
+    bool is_below = true;
+    for (std::size_t m = 0; m < reference.size(); ++m) is_below = is_below && value[m] < reference[m];
+    if (is_below) found.push_back(value);
+  }
+  return found;
+}
+
+// Slabs of the last of the first `objectives`: as it gets worse, more values have a say in those before it. The bounds
+// of the objectives behind it are `outer`'s.
+// @param front  of the first `objectives`; below the reference
+void add_boxes(const Values& front, std::size_t objectives, const std::vector<double>& reference, Box& outer,
                std::vector<Box>& boxes) {
   const std::size_t last = objectives - 1;
-  std::vector<double> borders;
-  for (const auto& value : values) borders.push_back(value[last]);
+  std::vector<double> borders{reference[last]};
+  for (const auto& value : front) borders.push_back(value[last]);
   std::sort(borders.begin(), borders.end());
   borders.erase(std::unique(borders.begin(), borders.end()), borders.end());
-  borders.push_back(reference[last]);
   double lower = -std::numeric_limits<double>::infinity();
   for (const double upper : borders) {
     outer.lower[last] = lower;
     outer.upper[last] = upper;
-    Values here;
-    for (const auto& value : values)
-      if (value[last] <= lower) here.push_back(value);
-    if (last > 0)
-      add_boxes(here, last, reference, outer, boxes);
-    else if (here.empty())
-      boxes.push_back(outer);
     lower = upper;
+    if (last == 0) {  // what is not better than the best of one objective is dominated
+      boxes.push_back(outer);
+      return;
+    }
+    Values here;
+    for (const auto& value : front)
+      if (value[last] < upper) here.emplace_back(value.begin(), value.begin() + static_cast<std::ptrdiff_t>(last));
+    add_boxes(front_of(here), last, reference, outer, boxes);
   }
 }
 
@@ -147,27 +159,16 @@ std::vector<double> crowding_distances(const Values& values, const std::vector<s
 }
 
 double hypervolume(const Values& values, const std::vector<double>& reference) {
-  Values inside;
-  for (const auto& value : values) {
-    bool below = true;
-    for (std::size_t m = 0; m < reference.size(); ++m) below = below && value[m] < reference[m];
-    if (below) inside.push_back(value);
-  }
+  const Values inside = below(values, reference);
   if (inside.empty()) return 0;
   if (reference.size() == 1) return reference[0] - std::min_element(inside.begin(), inside.end())->front();
   return volume(front_of(inside), reference);
 }
 
 std::vector<Box> undominated_boxes(const Values& values, const std::vector<double>& reference) {
-  Values below;
-  for (const auto& value : values) {
-    bool is_below = true;
-    for (std::size_t m = 0; m < value.size(); ++m) is_below = is_below && value[m] < reference[m];
-    if (is_below) below.push_back(value);
-  }
   std::vector<Box> boxes;
   Box outer{reference, reference};
-  add_boxes(front_of(below), reference.size(), reference, outer, boxes);
+  add_boxes(front_of(below(values, reference)), reference.size(), reference, outer, boxes);
   return boxes;
 }
 
