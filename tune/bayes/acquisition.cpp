@@ -144,7 +144,8 @@ double LogMeanAcquisition::value(const KernelInputs& point, Eigen::VectorXd& slo
 }
 
 LogFeasibility::LogFeasibility(const Kernel& kernel, const KernelInputs& points, const Eigen::VectorXd& feasible)
-    : surrogate_(fit_surrogate(kernel, points, -feasible, {.transform = false, .shortest_length = kShortestLength})) {}
+    : surrogate_(
+          fit_surrogate(kernel, points, -feasible, {.delta = kOnlyStandardised, .shortest_length = kShortestLength})) {}
 
 // Labels are minus feasibility (a surrogate knows values to be minimised), standardised: 0 of the original lies at
 // transform.apply(0).

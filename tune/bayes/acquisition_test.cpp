@@ -24,7 +24,7 @@ struct Fitted {
       for (const double x : points[i]) sum += std::isnan(x) ? 0.1 : std::pow(x - 0.4, 2);
       values[static_cast<Eigen::Index>(i)] = sum;
     }
-    surrogate.emplace(fit_surrogate(kernel, kernel.inputs(points), values, {.transform = false}));
+    surrogate.emplace(fit_surrogate(kernel, kernel.inputs(points), values, {.delta = kOnlyStandardised}));
   }
   KernelInputs none() const { return kernel.inputs(std::vector<Point>{}); }
 

@@ -25,7 +25,7 @@ struct Several {
         values[static_cast<Eigen::Index>(i)] = noise * draws[i] +
                                                std::pow(points[i][0] - 0.3 * static_cast<double>(m), 2) +
                                                std::pow(points[i][1] - 0.5, 2) + 0.5 * points[i][2];
-      surrogates.push_back(fit_surrogate(kernel, kernel.inputs(points), values, {.transform = false}));
+      surrogates.push_back(fit_surrogate(kernel, kernel.inputs(points), values, {.delta = kOnlyStandardised}));
     }
   }
   KernelInputs none() const { return kernel.inputs(std::vector<Point>{}); }

@@ -55,10 +55,10 @@ Priors priors_of(const Layout& layout, const SurrogateOptions& options) {
   for (Eigen::Index g = 0; g < layout.groups; ++g) priors.set(layout.share() + g, 0, 1.5, -6, 6);
   priors.set(layout.additive(), -2, 2, -6, 6);
   priors.set(layout.noise(), std::log(1e-5), 3, std::log(1e-8), std::log(2.0));
-  if (options.transform)
-    priors.set(layout.delta(), 0, 2, std::log(1e-4), std::log(1e3));
+  if (options.delta)
+    priors.fix(layout.delta(), std::log(*options.delta));
   else
-    priors.fix(layout.delta(), std::log(1e6));
+    priors.set(layout.delta(), 0, 2, std::log(1e-4), std::log(1e3));
   return priors;
 }
 

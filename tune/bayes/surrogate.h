@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "tune/bayes/gaussian_process.h"
@@ -7,10 +8,14 @@
 
 namespace trireme::tune {
 
+/// A delta beyond all values, with which they are only standardised.
+constexpr double kOnlyStandardised = 1e6;
+
 /// How a surrogate is fitted.
 struct SurrogateOptions {
-  bool transform = true;  ///< learn how soon large values count by their logarithm; else they are only standardised
-  bool warp = false;      ///< learn input warps as well, and keep them where they explain clearly more
+  /// How soon large values count by their logarithm, as OutputTransform's delta; learnt where it is not given.
+  std::optional<double> delta;
+  bool warp = false;              ///< learn input warps as well, and keep them where they explain clearly more
   double shortest_length = 0.01;  ///< bound of the length scales, as a share of a dimension's range
   int most_iterations = 40;       ///< of each search for hyperparameters
   Eigen::Index most_points =

@@ -21,6 +21,9 @@ constexpr std::size_t kMostObjectives = 6;  // the cost grows with a power of th
 constexpr std::size_t kMostPoints = 1000;   // that a process takes
 // Of hyperparameters, beside the likeliest, where values are noisy.
 constexpr int kDraws = 3;
+// Of several objectives: where their values begin to count by their logarithm, in distances from the best to the middle
+// one. Volume is to be that of the values themselves, but for what lies so far off that it would hide all the rest.
+constexpr double kFarFromTheBest = 10;
 // What an improvement must come to, as a share of the distance from the best value to the middle one.
 constexpr double kMargins[] = {1e-4, 1e-3, 1e-2};
 
@@ -101,7 +104,7 @@ std::unique_ptr<Acquisition> Bayes::improvement(const std::vector<const Observat
   if (objectives_ > 1) {
     std::vector<Surrogate> surrogates;
     for (std::size_t m = 0; m < objectives_; ++m)
-      surrogates.push_back(fit_surrogate(kernel_, inputs, values_of(m), {}));
+      surrogates.push_back(fit_surrogate(kernel_, inputs, values_of(m), {.delta = kFarFromTheBest}));
     return std::make_unique<LogHypervolumeImprovement>(surrogates, pending, seed);
   }
   const Eigen::VectorXd values = values_of(0);
