@@ -27,9 +27,24 @@ GaussianProcess::GaussianProcess(const Kernel& kernel, KernelInputs inputs, Eige
       warped_(kernel.warp(inputs_, parameters.kernel)),
       targets_(std::move(targets)),
       parameters_(std::move(parameters)) {
-  const Eigen::MatrixXd covariance = parameters_.signal * kernel.covariance(parameters_.kernel, warped_, warped_);
-  factor_ = cholesky_factor(covariance, parameters_.signal, parameters_.noise);
+  factor_ = cholesky_factor(own_covariance(), parameters_.signal, parameters_.noise);
   weights_ = weights_of(targets_);
+}
+
+GaussianProcess::GaussianProcess(const Kernel& kernel, KernelInputs inputs, Eigen::VectorXd targets,
+                                 GaussianProcessParameters parameters, const Eigen::MatrixXd& noise)
+    : kernel_(&kernel),
+      inputs_(std::move(inputs)),
+      warped_(kernel.warp(inputs_, parameters.kernel)),
+      targets_(std::move(targets)),
+      parameters_(std::move(parameters)) {
+  double more = 0;
+  factor_ = cholesky_factor(own_covariance() + noise, parameters_.signal, more);
+  weights_ = weights_of(targets_);
+}
+
+Eigen::MatrixXd GaussianProcess::own_covariance() const {
+  return parameters_.signal * kernel_->covariance(parameters_.kernel, warped_, warped_);
 }
 
 Eigen::MatrixXd GaussianProcess::weights_of(const Eigen::MatrixXd& targets) const {

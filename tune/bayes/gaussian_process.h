@@ -22,6 +22,9 @@ class GaussianProcess {
   /// The covariance matrix is made positive definite, where rounding made it not, by more noise: as little as does.
   GaussianProcess(const Kernel& kernel, KernelInputs inputs, Eigen::VectorXd targets,
                   GaussianProcessParameters parameters);
+  /// The same with noise of any covariance, [observations, observations], in place of the parameters' own.
+  GaussianProcess(const Kernel& kernel, KernelInputs inputs, Eigen::VectorXd targets,
+                  GaussianProcessParameters parameters, const Eigen::MatrixXd& noise);
 
   const GaussianProcessParameters& parameters() const { return parameters_; }
   const Kernel& kernel() const { return *kernel_; }
@@ -70,11 +73,14 @@ class GaussianProcess {
   void append(const KernelInputs& point, double target);
 
  private:
+  Eigen::MatrixXd own_covariance() const;  // of the function at the observations, before any is known
+
   const Kernel* kernel_;
   KernelInputs inputs_, warped_;
-  Eigen::VectorXd targets_, weights_;
+  Eigen::VectorXd targets_;
   GaussianProcessParameters parameters_;
-  Eigen::MatrixXd factor_;  // lower triangle: L L^T = signal k + noise
+  Eigen::VectorXd weights_;
+  Eigen::MatrixXd factor_;  // lower triangle: L L^T = signal k + noise, the covariance of the observations
 };
 
 /// The lower factor of a covariance matrix plus `noise` on its diagonal. Where rounding made it not positive definite,

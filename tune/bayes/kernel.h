@@ -14,6 +14,11 @@ struct KernelInputs {
   Eigen::Index size() const { return x.rows(); }
 };
 
+/// Some of the points.
+inline KernelInputs rows_of(const KernelInputs& inputs, const std::vector<Eigen::Index>& rows) {
+  return {inputs.x(rows, Eigen::all), inputs.active(rows, Eigen::all)};
+}
+
 /// What a kernel is set to.
 struct KernelParameters {
   Eigen::VectorXd log_inverse_length;  ///< a dimension

@@ -9,6 +9,7 @@
 
 #include "tune/bayes/elliptical_slice.h"
 #include "tune/bayes/minimize.h"
+#include "tune/bayes/sparse_process.h"
 
 namespace trireme::tune {
 namespace {
@@ -80,18 +81,31 @@ double solved_mean(const Eigen::VectorXd& row_sums, const Eigen::VectorXd& targe
 double signal_shape(Eigen::Index n) { return 0.5 * static_cast<double>(n) + kShape; }
 double signal_rate(double fit) { return 0.5 * fit + kRate; }
 
-Surrogate surrogate_of(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values,
-                       const Eigen::VectorXd& theta, const Layout& layout) {
-  OutputTransform transform(values, theta[layout.delta()]);
-  GaussianProcessParameters parameters{kernel_parameters(theta, layout), 1, std::exp(theta[layout.noise()]), 0};
+// Sets the mean and the variances that belong to these observations, given the kernel and the noise as a share.
+void solve_scale(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& targets,
+                 GaussianProcessParameters& parameters) {
   // With mean 0 its weights of a column of ones are the row sums of the inverse covariance.
-  const GaussianProcess unit(kernel, inputs, transform.results(), parameters);
+  const GaussianProcess unit(kernel, inputs, targets, parameters);
   const Eigen::VectorXd ones = Eigen::VectorXd::Ones(inputs.size());
-  parameters.mean = solved_mean(unit.weights_of(ones).col(0), transform.results());
-  const Eigen::VectorXd rest = transform.results().array() - parameters.mean;
+  parameters.mean = solved_mean(unit.weights_of(ones).col(0), targets);
+  const Eigen::VectorXd rest = targets.array() - parameters.mean;
   parameters.signal = signal_rate(rest.dot(unit.weights_of(rest).col(0))) / signal_shape(inputs.size());
   parameters.noise = parameters.signal * unit.parameters().noise;
-  GaussianProcess process(kernel, inputs, transform.results(), std::move(parameters));
+}
+
+Surrogate surrogate_of(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values,
+                       const Eigen::VectorXd& theta, const Layout& layout, const SurrogateOptions& options) {
+  OutputTransform transform(values, theta[layout.delta()]);
+  const Eigen::VectorXd& targets = transform.results();
+  GaussianProcessParameters parameters{kernel_parameters(theta, layout), 1, std::exp(theta[layout.noise()]), 0};
+  if (inputs.size() <= options.most_exact) {
+    solve_scale(kernel, inputs, targets, parameters);
+    GaussianProcess process(kernel, inputs, targets, std::move(parameters));
+    return {std::move(transform), std::move(process)};
+  }
+  const auto inducing = inducing_points(kernel, inputs, targets, parameters.kernel, options.most_inducing);
+  solve_scale(kernel, rows_of(inputs, inducing), targets(inducing), parameters);
+  GaussianProcess process = sparse_process(kernel, inputs, targets, parameters, inducing);
   return {std::move(transform), std::move(process)};
 }
 
@@ -207,7 +221,7 @@ std::vector<Eigen::Index> spread_choice(const Eigen::VectorXd& values, Eigen::In
 struct Sample {
   Sample(const KernelInputs& all, const Eigen::VectorXd& all_values, Eigen::Index most) {
     const std::vector<Eigen::Index> chosen = spread_choice(all_values, most);
-    inputs = {all.x(chosen, Eigen::all), all.active(chosen, Eigen::all)};
+    inputs = rows_of(all, chosen);
     values = all_values(chosen);
   }
   KernelInputs inputs;
@@ -245,20 +259,20 @@ bool Surrogate::is_exact() const {
 
 Surrogate fit_surrogate(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values,
                         const SurrogateOptions& options) {
-  const Minimum best = likeliest(kernel, Sample(inputs, values, options.most_points), options);
-  return surrogate_of(kernel, inputs, values, best.x, {kernel.dimensions(), kernel.groups()});
+  const Minimum best = likeliest(kernel, Sample(inputs, values, options.most_searched), options);
+  return surrogate_of(kernel, inputs, values, best.x, {kernel.dimensions(), kernel.groups()}, options);
 }
 
 std::vector<Surrogate> fit_surrogates(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values,
                                       const SurrogateOptions& options, int draws, TrialRandom& random) {
-  const Sample sample(inputs, values, options.most_points);
+  const Sample sample(inputs, values, options.most_searched);
   const Minimum best = likeliest(kernel, sample, options);
   const Layout layout{kernel.dimensions(), kernel.groups()};
-  std::vector<Surrogate> surrogates{surrogate_of(kernel, inputs, values, best.x, layout)};
+  std::vector<Surrogate> surrogates{surrogate_of(kernel, inputs, values, best.x, layout, options)};
   if (surrogates.front().is_exact()) return surrogates;
   Fit fit(kernel, sample.inputs, sample.values, options);
   for (const Eigen::VectorXd& theta : fit.draws(best.x, draws, random))
-    surrogates.push_back(surrogate_of(kernel, inputs, values, theta, layout));
+    surrogates.push_back(surrogate_of(kernel, inputs, values, theta, layout, options));
   return surrogates;
 }
 

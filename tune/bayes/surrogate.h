@@ -15,11 +15,12 @@ constexpr double kOnlyStandardised = 1e6;
 struct SurrogateOptions {
   /// How soon large values count by their logarithm, as OutputTransform's delta; learnt where it is not given.
   std::optional<double> delta;
-  bool warp = false;              ///< learn input warps as well, and keep them where they explain clearly more
-  double shortest_length = 0.01;  ///< bound of the length scales, as a share of a dimension's range
-  int most_iterations = 40;       ///< of each search for hyperparameters
-  Eigen::Index most_points =
-      200;  ///< hyperparameters are searched on so many points of all heights; the process has all
+  bool warp = false;                 ///< learn input warps as well, and keep them where they explain clearly more
+  double shortest_length = 0.01;     ///< bound of the length scales, as a share of a dimension's range
+  int most_iterations = 40;          ///< of each search for hyperparameters
+  Eigen::Index most_searched = 200;  ///< points of all heights that hyperparameters are searched on
+  Eigen::Index most_exact = 1000;    ///< points of an exact process; of more, sparse_process has all
+  Eigen::Index most_inducing = 500;  ///< of a sparse process
 };
 
 /// A Gaussian process with its transform of values: what a search believes of a function.

@@ -47,6 +47,23 @@ TEST(Surrogate, PredictsWhatItHasNotSeen) {
     EXPECT_NEAR(surrogate.transform.invert(prediction.mean[static_cast<Eigen::Index>(i)]), function(asked[i]), 0.03);
 }
 
+TEST(Surrogate, BeyondWhatAnExactProcessTakesItIsSparseAndStillKnowsAll) {
+  const Space space = cube(2);
+  const Kernel kernel(space);
+  const auto function = [](const Point& x) { return std::pow(x[0] - 0.3, 2) + std::cos(4 * x[1]); };
+  const auto points = random_points(space, 300, 2), asked = random_points(space, 100, 3);
+  const auto values = values_of(points, function);
+  const Surrogate exact = fit_surrogate(kernel, kernel.inputs(points), values, {});
+  const Surrogate sparse =
+      fit_surrogate(kernel, kernel.inputs(points), values, {.most_exact = 299, .most_inducing = 60});
+  EXPECT_EQ(exact.process.size(), 300);
+  EXPECT_EQ(sparse.process.size(), 60);
+  EXPECT_TRUE(sparse.is_exact());
+  const auto prediction = sparse.process.predict(kernel.inputs(asked));
+  for (std::size_t i = 0; i < asked.size(); ++i)
+    EXPECT_NEAR(sparse.transform.invert(prediction.mean[static_cast<Eigen::Index>(i)]), function(asked[i]), 0.01);
+}
+
 TEST(Surrogate, TellsNoiseFromTheFunction) {
   const Space space = cube(1);
   const Kernel kernel(space);

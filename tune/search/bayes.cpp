@@ -18,7 +18,7 @@ constexpr std::int64_t kMostBranches = 10;  // of a parent that get their share
 // dimensions, no acquisition would look again.
 constexpr double kBranchShare = 0.2;
 constexpr std::size_t kMostObjectives = 6;  // the cost grows with a power of their number
-constexpr std::size_t kMostPoints = 1000;   // that a process takes
+constexpr std::size_t kMostPoints = 5000;   // that processes are told of
 // Of hyperparameters, beside the likeliest, where values are noisy.
 constexpr int kDraws = 3;
 // Of several objectives: where their values begin to count by their logarithm, in distances from the best to the middle
