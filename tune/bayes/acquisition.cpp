@@ -10,7 +10,6 @@
 namespace trireme::tune {
 namespace {
 
-constexpr Eigen::Index kAnswers = 16;  // of what is left open
 constexpr double kLeastVariance = 1e-18;
 // Of labels 1 and -1, standardised: how unsure of a label even a point in the midst of its like is.
 constexpr double kLabelVariance = 0.02;
@@ -27,27 +26,29 @@ KernelInputs joined(const KernelInputs& a, const KernelInputs& b) {
 }
 
 // Equally likely answers: a column each, of values at the process's own points and then at `pending`.
-Eigen::MatrixXd draw_answers(const Surrogate& surrogate, const KernelInputs& pending, std::uint64_t seed) {
+Eigen::MatrixXd draw_answers(const Surrogate& surrogate, const KernelInputs& pending, std::uint64_t seed,
+                             Eigen::Index count) {
   const GaussianProcess& process = surrogate.process;
   const Eigen::Index known = process.size(), all = known + pending.size();
   const KernelInputs open = surrogate.is_exact() ? pending : joined(process.inputs(), pending);
   double jitter = 0;
   const Eigen::MatrixXd factor =
       cholesky_factor(process.covariance(open), process.parameters().signal, jitter).triangularView<Eigen::Lower>();
-  std::vector<float> normals(static_cast<std::size_t>(open.size() * kAnswers));
+  std::vector<float> normals(static_cast<std::size_t>(open.size() * count));
   RandomStream(seed, "tune/bayes/answers").fill_normal(normals.data(), 0, normals.size(), 1);
-  const Eigen::MatrixXd draws = Eigen::Map<Eigen::MatrixXf>(normals.data(), open.size(), kAnswers).cast<double>();
-  Eigen::MatrixXd answers(all, kAnswers);
+  const Eigen::MatrixXd draws = Eigen::Map<Eigen::MatrixXf>(normals.data(), open.size(), count).cast<double>();
+  Eigen::MatrixXd answers(all, count);
   if (surrogate.is_exact()) answers.topRows(known).colwise() = process.targets();
   answers.bottomRows(open.size()) = (factor * draws).colwise() + process.predict(open).mean;
   return answers;
 }
 
+// The process whose observations are answers: they are values of the function itself.
 GaussianProcess process_of(const Surrogate& surrogate, const KernelInputs& pending) {
   const GaussianProcess& process = surrogate.process;
   if (surrogate.is_exact() && pending.size() == 0) return process;
   GaussianProcessParameters parameters = process.parameters();
-  // Answers are values of the function itself; some noise keeps the factor well conditioned.
+  // Some noise keeps the factor well conditioned.
   parameters.noise = std::min(parameters.noise, 1e-6 * parameters.signal);
   Eigen::VectorXd targets = Eigen::VectorXd::Constant(process.size() + pending.size(), parameters.mean);
   return GaussianProcess(process.kernel(), joined(process.inputs(), pending), std::move(targets),
@@ -64,14 +65,14 @@ double log_mean_exp(const Eigen::VectorXd& logs, Eigen::VectorXd& shares) {
   return most + std::log(sum / static_cast<double>(logs.size()));
 }
 
-Scenarios::Scenarios(const Surrogate& surrogate, const KernelInputs& pending, std::uint64_t seed)
+Scenarios::Scenarios(const Surrogate& surrogate, const KernelInputs& pending, std::uint64_t seed, Eigen::Index count)
     : process_(process_of(surrogate, pending)) {
   if (surrogate.is_exact() && pending.size() == 0) {
     weights_ = process_.weights();
     answers_ = process_.predict(process_.inputs()).mean;
     return;
   }
-  answers_ = draw_answers(surrogate, pending, seed);
+  answers_ = draw_answers(surrogate, pending, seed, count);
   weights_ = process_.weights_of(answers_);
 }
 

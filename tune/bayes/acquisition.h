@@ -29,7 +29,8 @@ class Scenarios {
  public:
   /// @param pending  points whose trials are running; may be none
   /// @param seed  of the draws
-  Scenarios(const Surrogate& surrogate, const KernelInputs& pending, std::uint64_t seed);
+  /// @param count  how many; one where nothing is left open
+  Scenarios(const Surrogate& surrogate, const KernelInputs& pending, std::uint64_t seed, Eigen::Index count = 16);
 
   const GaussianProcess& process() const { return process_; }
   const Eigen::MatrixXd& weights() const { return weights_; }  ///< [observations and pending, answers]

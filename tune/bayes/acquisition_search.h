@@ -28,8 +28,10 @@ class AcquisitionSearch {
   std::optional<Highest> find(const Acquisition& acquisition, const std::vector<Point>& good,
                               const std::function<bool(const Point&)>& allowed, TrialRandom& random) const;
 
- private:
+  /// The points that it looks at first: all over the space, and around good ones.
   std::vector<Point> draws(const std::vector<Point>& good, TrialRandom& random) const;
+
+ private:
   Highest climb(const Acquisition& acquisition, Highest from, const std::function<bool(const Point&)>& allowed) const;
   bool follow_gradient(const Acquisition& acquisition, Highest& at,
                        const std::function<bool(const Point&)>& allowed) const;

@@ -6,43 +6,12 @@
 #include <cmath>
 
 #include "tune/bayes/acquisition_search.h"
-#include "tune/bayes/kernel_testing.h"
+#include "tune/bayes/acquisition_testing.h"
 
 namespace trireme::tune {
 namespace {
 
 using namespace testing;
-
-struct Fitted {
-  explicit Fitted(double noise = 0, std::uint64_t seed = 1, std::size_t count = 20)
-      : space(branches()), kernel(space), points(random_points(space, count, seed)) {
-    std::vector<float> draws(count);
-    RandomStream(seed, "noise").fill_normal(draws.data(), 0, count, 1);
-    Eigen::VectorXd values(static_cast<Eigen::Index>(count));
-    for (std::size_t i = 0; i < count; ++i) {
-      double sum = noise * draws[i];
-      for (const double x : points[i]) sum += std::isnan(x) ? 0.1 : std::pow(x - 0.4, 2);
-      values[static_cast<Eigen::Index>(i)] = sum;
-    }
-    surrogate.emplace(fit_surrogate(kernel, kernel.inputs(points), values, {.delta = kOnlyStandardised}));
-  }
-  KernelInputs none() const { return kernel.inputs(std::vector<Point>{}); }
-
-  Space space;
-  Kernel kernel;
-  std::vector<Point> points;
-  std::optional<Surrogate> surrogate;
-};
-
-void expect_slopes(const Fitted& fitted, const Acquisition& acquisition) {
-  KernelInputs point = fitted.kernel.inputs(fitted.space.snap({0.31, 0.5, kInactive, 0.4, 0.77}));
-  Eigen::VectorXd slope;
-  EXPECT_NEAR(acquisition.value(point, slope), acquisition.values(point)[0], 1e-9);
-  for (const Eigen::Index c : {0, 4}) {
-    const auto value = [&] { return acquisition.values(point)[0]; };
-    EXPECT_NEAR(slope[c], central_difference(point.x(0, c), value, 1e-6), 1e-4 * (1 + std::abs(slope[c]))) << c;
-  }
-}
 
 TEST(LogImprovement, SlopesAreThoseOfFiniteDifferences) {
   const Fitted exact, noisy(0.2);

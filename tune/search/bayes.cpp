@@ -4,7 +4,10 @@
 #include <cmath>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "tune/bayes/hypervolume_improvement.h"
+#include "tune/bayes/thompson_sample.h"
+#include "tune/bayes/upper_confidence_bound.h"
 #include "tune/search/ranking.h"
 #include "tune/search/trial_random.h"
 
@@ -17,6 +20,7 @@ constexpr std::int64_t kMostBranches = 10;  // of a parent that get their share
 // Of all trials, that each of up to three branches gets at least: where it looks worst for want of trials in its own
 // dimensions, no acquisition would look again.
 constexpr double kBranchShare = 0.2;
+constexpr const char *kLogEi = "log-ei", *kUcb = "ucb", *kThompson = "thompson";
 constexpr std::size_t kMostObjectives = 6;  // the cost grows with a power of their number
 constexpr std::size_t kMostPoints = 5000;   // that processes are told of
 // Of hyperparameters, beside the likeliest, where values are noisy.
@@ -63,6 +67,7 @@ Bayes::Bayes(const MethodContext& context)
     : space_(context.space),
       seed_(context.seed),
       objectives_(context.objectives),
+      acquisition_(context.acquisition),
       kernel_(context.space),
       search_(space_, kernel_),
       sobol_(space_.size(), context.seed),
@@ -93,52 +98,58 @@ std::optional<Suggestion> Bayes::initial(const History& history, std::int64_t tr
   return point ? std::optional(Suggestion{*point, ""}) : std::nullopt;
 }
 
-std::unique_ptr<Acquisition> Bayes::improvement(const std::vector<const Observation*>& done, const KernelInputs& inputs,
+std::unique_ptr<Acquisition> Bayes::improvement(const KernelInputs& inputs, const Eigen::VectorXd& values,
                                                 const KernelInputs& pending, std::int64_t trial) const {
-  const auto values_of = [&](std::size_t objective) {
-    Eigen::VectorXd values(inputs.size());
-    for (std::size_t i = 0; i < done.size(); ++i) values[static_cast<Eigen::Index>(i)] = done[i]->values[objective];
-    return values;
-  };
-  const std::uint64_t seed = seed_ ^ static_cast<std::uint64_t>(trial);
-  if (objectives_ > 1) {
-    std::vector<Surrogate> surrogates;
-    for (std::size_t m = 0; m < objectives_; ++m)
-      surrogates.push_back(fit_surrogate(kernel_, inputs, values_of(m), {.delta = kFarFromTheBest}));
-    return std::make_unique<LogHypervolumeImprovement>(surrogates, pending, seed);
-  }
-  const Eigen::VectorXd values = values_of(0);
   const double best = values.minCoeff();
   const double share = kMargins[static_cast<std::size_t>(trial) % std::size(kMargins)];
   const double margin = 2 * share * (middle_of(values) / 2 - best / 2);
   TrialRandom random(RandomStream(seed_, kStream), trial, 2);
   std::vector<std::unique_ptr<Acquisition>> beliefs;
   for (const Surrogate& surrogate : fit_surrogates(kernel_, inputs, values, {}, kDraws, random))
-    beliefs.push_back(std::make_unique<LogImprovement>(surrogate, pending, margin, seed));
+    beliefs.push_back(std::make_unique<LogImprovement>(surrogate, pending, margin, seed_of(trial)));
   return std::make_unique<LogMeanAcquisition>(std::move(beliefs));
 }
 
-std::unique_ptr<Acquisition> Bayes::acquisition(const History& history, const std::vector<const Observation*>& done,
-                                                std::int64_t trial) const {
-  std::vector<Point> points, pending, judged;
-  std::vector<double> labels;
+std::unique_ptr<Acquisition> Bayes::promise(const std::vector<const Observation*>& done, const KernelInputs& pending,
+                                            const std::vector<Point>& good, std::int64_t trial) const {
+  std::vector<Point> points;
   for (const Observation* each : done) points.push_back(each->point);
+  const KernelInputs inputs = kernel_.inputs(points);
+  const auto values_of = [&](std::size_t objective) {
+    Eigen::VectorXd values(inputs.size());
+    for (std::size_t i = 0; i < done.size(); ++i) values[static_cast<Eigen::Index>(i)] = done[i]->values[objective];
+    return values;
+  };
+  if (objectives_ > 1) {
+    std::vector<Surrogate> surrogates;
+    for (std::size_t m = 0; m < objectives_; ++m)
+      surrogates.push_back(fit_surrogate(kernel_, inputs, values_of(m), {.delta = kFarFromTheBest}));
+    return std::make_unique<LogHypervolumeImprovement>(surrogates, pending, seed_of(trial));
+  }
+  if (acquisition_ == kLogEi) return improvement(inputs, values_of(0), pending, trial);
+  const Surrogate surrogate = fit_surrogate(kernel_, inputs, values_of(0), {});
+  if (acquisition_ == kUcb)
+    return std::make_unique<UpperConfidenceBound>(surrogate, pending, usual_kappa(kernel_.dimensions(), inputs.size()));
+  TrialRandom random(RandomStream(seed_, kStream), trial, 3);
+  return std::make_unique<ThompsonSample>(surrogate, kernel_.inputs(search_.draws(good, random)), seed_of(trial));
+}
+
+std::unique_ptr<Acquisition> Bayes::acquisition(const History& history, const std::vector<const Observation*>& done,
+                                                const std::vector<Point>& good, std::int64_t trial) const {
+  std::vector<Point> pending, judged;
   for (const Observation& each : history) {
     if (each.outcome == Outcome::kPending) pending.push_back(each.point);
-    if (each.outcome != Outcome::kFailed && each.outcome != Outcome::kInfeasible) continue;
-    judged.push_back(each.point);
-    labels.push_back(-1);
+    if (each.outcome == Outcome::kFailed || each.outcome == Outcome::kInfeasible) judged.push_back(each.point);
   }
-  auto improved = improvement(done, kernel_.inputs(points), kernel_.inputs(pending), trial);
-  if (judged.empty()) return improved;
+  auto promised = promise(done, kernel_.inputs(pending), good, trial);
+  if (judged.empty()) return promised;
 
-  judged.insert(judged.end(), points.begin(), points.end());
-  labels.resize(judged.size(), 1);
+  Eigen::VectorXd labels = Eigen::VectorXd::Ones(static_cast<Eigen::Index>(judged.size() + done.size()));
+  labels.head(static_cast<Eigen::Index>(judged.size())).setConstant(-1);
+  for (const Observation* each : done) judged.push_back(each->point);
   std::vector<std::unique_ptr<Acquisition>> parts;
-  parts.push_back(std::move(improved));
-  parts.push_back(std::make_unique<LogFeasibility>(
-      kernel_, kernel_.inputs(judged),
-      Eigen::Map<Eigen::VectorXd>(labels.data(), static_cast<Eigen::Index>(labels.size()))));
+  parts.push_back(std::move(promised));
+  parts.push_back(std::make_unique<LogFeasibility>(kernel_, kernel_.inputs(judged), labels));
   return std::make_unique<SumAcquisition>(std::move(parts));
 }
 
@@ -174,18 +185,32 @@ std::optional<Suggestion> Bayes::suggest(const History& history, std::int64_t tr
   // No point twice: in a discrete space that is a waste, and elsewhere it takes the same number to come up again.
   const auto allowed = [&](const Point& point) { return !is_among(history, point); };
   TrialRandom random(RandomStream(seed_, kStream), trial, 1);
-  const auto promise = acquisition(history, those_that_count(std::move(done)), trial);
+  const auto target = acquisition(history, those_that_count(std::move(done)), good, trial);
   if (const auto branch = neglected_branch(history)) {
     const auto within = [&](const Point& point) {
       return allowed(point) && space_[branch->dimension].level_of(point[branch->dimension]) == branch->level;
     };
-    if (const auto found = search_.find(*promise, good, within, random)) return Suggestion{found->point, ""};
+    if (const auto found = search_.find(*target, good, within, random)) return Suggestion{found->point, ""};
   }
-  const auto found = search_.find(*promise, good, allowed, random);
+  const auto found = search_.find(*target, good, allowed, random);
   return found ? std::optional(Suggestion{found->point, ""}) : initial(history, trial);
 }
 
+std::uint64_t Bayes::seed_of(std::int64_t trial) const { return seed_ ^ static_cast<std::uint64_t>(trial); }
+
+const std::vector<std::string>& acquisition_names() {
+  static const std::vector<std::string> kNames{kLogEi, kUcb, kThompson};
+  return kNames;
+}
+
 std::unique_ptr<Method> make_bayes(const MethodContext& context) {
+  const auto& names = acquisition_names();
+  if (std::find(names.begin(), names.end(), context.acquisition) == names.end())
+    throw Error(ErrorCode::kUsage, "unknown acquisition ", context.acquisition,
+                did_you_mean(context.acquisition, names), "; there are ", join(names, ", "));
+  if (context.objectives > 1 && context.acquisition != kLogEi)
+    throw Error(ErrorCode::kUsage, "acquisition ", context.acquisition, " takes one objective, got ",
+                context.objectives, "; ", kLogEi, " takes several");
   if (context.objectives > kMostObjectives)
     throw Error(ErrorCode::kUsage, "bayes takes up to ", kMostObjectives, " objectives, got ", context.objectives,
                 "; tpe and evolution take any number");

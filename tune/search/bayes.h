@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "tune/bayes/acquisition_search.h"
@@ -16,7 +17,8 @@ namespace trireme::tune {
 /// for what it expects of them, and those that failed for what not to repeat. How much must be gained to count turns
 /// through three sizes, so that some trials polish what is best and others look where little is known; and each branch
 /// of a conditional space gets its share of trials. With several objectives each has its own process, and a trial
-/// promises what it adds to the hypervolume of the front. Nothing has to be chosen.
+/// promises what it adds to the hypervolume of the front. Nothing has to be chosen; who wants to may have an upper
+/// confidence bound or a Thompson sample decide in place of the expected improvement.
 ///
 /// Sources: Jones et al. 1998, "Efficient global optimization of expensive black-box functions"; the parts name theirs.
 class Bayes final : public Method {
@@ -30,16 +32,20 @@ class Bayes final : public Method {
     std::size_t dimension;
     std::int64_t level;
   };
+  std::uint64_t seed_of(std::int64_t trial) const;
   std::optional<Suggestion> initial(const History& history, std::int64_t trial) const;
   std::optional<Branch> neglected_branch(const History& history) const;
-  std::unique_ptr<Acquisition> improvement(const std::vector<const Observation*>& done, const KernelInputs& inputs,
+  std::unique_ptr<Acquisition> improvement(const KernelInputs& inputs, const Eigen::VectorXd& values,
                                            const KernelInputs& pending, std::int64_t trial) const;
+  std::unique_ptr<Acquisition> promise(const std::vector<const Observation*>& done, const KernelInputs& pending,
+                                       const std::vector<Point>& good, std::int64_t trial) const;
   std::unique_ptr<Acquisition> acquisition(const History& history, const std::vector<const Observation*>& done,
-                                           std::int64_t trial) const;
+                                           const std::vector<Point>& good, std::int64_t trial) const;
 
   const Space& space_;
   std::uint64_t seed_;
   std::size_t objectives_;
+  std::string acquisition_;
   Kernel kernel_;
   AcquisitionSearch search_;
   Sobol sobol_;
@@ -47,7 +53,10 @@ class Bayes final : public Method {
   std::vector<std::size_t> parents_;  // dimensions with branches, themselves always there
 };
 
-/// @throws Error kUsage: more than six objectives
+/// What may decide for a trial: log-ei (noisy where values are, hypervolume of several objectives), ucb, thompson.
+const std::vector<std::string>& acquisition_names();
+
+/// @throws Error kUsage: more than six objectives, or an acquisition that does not take several; an unknown one
 std::unique_ptr<Method> make_bayes(const MethodContext& context);
 
 }  // namespace trireme::tune

@@ -15,13 +15,12 @@ namespace {
 using namespace testing;
 
 // The best value after so many trials, `at_once` of them running at a time.
-double best_after(const Space& space, const std::function<double(const Point&)>& function, std::int64_t trials,
-                  std::uint64_t seed, std::int64_t at_once = 1) {
-  const auto method = make_bayes({space, seed, 1});
+double best_of(Method& method, const std::function<double(const Point&)>& function, std::int64_t trials,
+               std::int64_t at_once) {
   History history;
   double best = 1e300;
   for (std::int64_t trial = 0; trial < trials; ++trial) {
-    const auto suggestion = method->suggest(history, trial);
+    const auto suggestion = method.suggest(history, trial);
     history.push_back({trial, suggestion->point, Outcome::kPending, {}, suggestion->note});
     if (trial + 1 < at_once) continue;
     Observation& oldest = history[static_cast<std::size_t>(trial + 1 - at_once)];
@@ -30,6 +29,11 @@ double best_after(const Space& space, const std::function<double(const Point&)>&
     if (std::isfinite(value)) oldest.values = {value}, best = std::min(best, value);
   }
   return best;
+}
+
+double best_after(const Space& space, const std::function<double(const Point&)>& function, std::int64_t trials,
+                  std::uint64_t seed, std::int64_t at_once = 1) {
+  return best_of(*make_bayes({space, seed, 1}), function, trials, at_once);
 }
 
 double bowl(const Point& point) {
@@ -44,6 +48,31 @@ TEST(Bayes, FindsTheBottomOfABowlInFewTrials) {
 
 TEST(Bayes, FindsItWithManyTrialsRunningAtATime) {
   for (std::uint64_t seed = 0; seed < 3; ++seed) EXPECT_LT(best_after(cube(3), bowl, 50, seed, 8), 1e-3) << seed;
+}
+
+TEST(Bayes, FindsItWithAnyAcquisition) {
+  for (const std::string& name : acquisition_names())
+    for (const std::int64_t at_once : {1, 6}) {
+      const Space space = cube(3);
+      const auto method = make_bayes({space, 1, 1, name});
+      EXPECT_LT(best_of(*method, bowl, 45, at_once), 3e-3) << name << " " << at_once;
+    }
+}
+
+TEST(Bayes, RefusesAnAcquisitionThatItDoesNotKnowOrThatDoesNotTakeSeveralObjectives) {
+  const Space space = cube(2);
+  const auto refusal = [&](std::size_t objectives, const std::string& acquisition) -> std::string {
+    try {
+      make_bayes({space, 1, objectives, acquisition});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal(1, "thomson"),
+            "unknown acquisition thomson; did you mean thompson?; there are log-ei, ucb, thompson");
+  EXPECT_EQ(refusal(2, "ucb"), "acquisition ucb takes one objective, got 2; log-ei takes several");
+  EXPECT_EQ(refusal(2, "log-ei"), "");
 }
 
 TEST(Bayes, BeginsInTheMiddle) {

@@ -55,6 +55,7 @@ struct MethodContext {
   const Space& space;  ///< outlives the method
   std::uint64_t seed = 0;
   std::size_t objectives = 1;
+  std::string acquisition = "log-ei";  ///< of bayes
 };
 
 }  // namespace trireme::tune

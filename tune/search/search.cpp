@@ -11,7 +11,7 @@ namespace trireme::tune {
 Search::Search(Space space, const Options& options)
     : space_(std::move(space)),
       objectives_(options.objectives),
-      method_(make_method(options.method, {space_, options.seed, options.objectives})) {}
+      method_(make_method(options.method, {space_, options.seed, options.objectives, options.acquisition})) {}
 
 std::optional<Search::Trial> Search::ask() {
   const auto number = static_cast<std::int64_t>(history_.size());

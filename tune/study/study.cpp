@@ -64,7 +64,7 @@ struct Study::Body {
   std::vector<std::optional<Point>> points{};  // of trials by number, whose parameters never change
 
   Body(StudyStore stored, Sweep parsed) : store(std::move(stored)), sweep(std::move(parsed)) {
-    method = make_method(sweep.method, {sweep.space, sweep.seed, sweep.objectives.size()});
+    method = make_method(sweep.method, {sweep.space, sweep.seed, sweep.objectives.size(), sweep.acquisition});
   }
 
   History history(const std::vector<Trial>& trials) {
@@ -96,7 +96,7 @@ Study::~Study() = default;
 Study Study::create(const std::string& location, std::string_view sweep_text, const std::string& origin) {
   const Sweep sweep = parse_sweep(sweep_text, origin);
   // A search that cannot even begin is refused here, and not when somebody asks.
-  make_method(sweep.method, {sweep.space, sweep.seed, sweep.objectives.size()})->suggest({}, 0);
+  make_method(sweep.method, {sweep.space, sweep.seed, sweep.objectives.size(), sweep.acquisition})->suggest({}, 0);
   StudyStore::create(location, {.sweep = std::string(sweep_text), .origin = whole_path(origin)});
   return open(location);
 }

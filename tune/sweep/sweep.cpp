@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/text.h"
+#include "tune/search/bayes.h"
 #include "tune/search/registry.h"
 #include "tune/sweep/command.h"
 #include "tune/sweep/dimensions.h"
@@ -26,10 +27,10 @@ constexpr std::size_t kMostConstraints = 100;
 constexpr int kDepthLimit = 8;
 
 const std::vector<std::string>& known_keys() {
-  static const std::vector<std::string> kKeys{"name",          "description", "method",   "metric",  "parameters",
-                                              "constraints",   "run_cap",     "n_trials", "n_jobs",  "timeout",
-                                              "trial_timeout", "retries",     "seed",     "enqueue", "command",
-                                              "program",       "base",        "ranks",    "threads"};
+  static const std::vector<std::string> kKeys{"name",       "description",   "method",  "acquisition", "metric",
+                                              "parameters", "constraints",   "run_cap", "n_trials",    "n_jobs",
+                                              "timeout",    "trial_timeout", "retries", "seed",        "enqueue",
+                                              "command",    "program",       "base",    "ranks",       "threads"};
   return kKeys;
 }
 
@@ -252,6 +253,10 @@ Sweep parse_sweep(std::string_view text, const std::string& origin) {
   if (const auto name = top.find("name")) sweep.name = name->text();
   if (const auto description = top.find("description")) sweep.description = description->text();
   if (const auto method = top.find("method")) sweep.method = method->one_of(method_names());
+  if (const auto acquisition = top.find("acquisition")) {
+    sweep.acquisition = acquisition->one_of(acquisition_names());
+    if (sweep.method != "bayes") acquisition->fail(" is for method bayes, got method ", sweep.method);
+  }
   sweep.objectives = read_objectives(top);
   sweep.space = read_space(top);
   sweep.enqueue = read_enqueue(top, sweep.space);

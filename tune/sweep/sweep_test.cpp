@@ -116,6 +116,14 @@ TEST(Sweep, RefusesKeysOfOthersByName) {
   EXPECT_THAT(refusal("sampler: tpe"), StartsWith("sampler is called method here"));
 }
 
+TEST(Sweep, TakesAnAcquisitionForBayesAlone) {
+  EXPECT_EQ(with("").acquisition, "log-ei");
+  EXPECT_EQ(with("acquisition: thompson").acquisition, "thompson");
+  EXPECT_THAT(refusal("acquisition: usb"), StartsWith("acquisition must be one of log-ei, ucb, thompson, got usb"));
+  EXPECT_EQ(refusal("acquisition: ucb\nmethod: tpe"),
+            "acquisition is for method bayes, got method tpe (sweep.yaml line 4 column 1)");
+}
+
 TEST(Sweep, RefusesAMethodThatThereIsNot) {
   EXPECT_EQ(refusal("method: baies"),
             "method must be one of grid, random, qmc, bayes, tpe, cma-es, evolution, got baies; did you mean bayes? "
