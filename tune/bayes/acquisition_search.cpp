@@ -24,10 +24,20 @@ bool AcquisitionSearch::is_smooth(Eigen::Index column) const {
   return dimension.is_ordered() && (dimension.levels() == 0 || dimension.levels() > kManyLevels);
 }
 
-std::vector<Point> AcquisitionSearch::draws(const std::vector<Point>& good, TrialRandom& random) const {
+std::vector<Point> AcquisitionSearch::draws(const std::vector<Point>& good, TrialRandom& random,
+                                            const Region& within) const {
   std::vector<Point> points;
   const Sobol sobol(space_.size(), static_cast<std::uint64_t>(random.uniform() * 0x1p53));
-  for (std::size_t i = 0; i < kWideDraws; ++i) points.push_back(space_.draw(sobol.point(i)));
+  const auto place = [&](Point point, bool wide) {
+    for (Eigen::Index c = 0; c < kernel_.dimensions(); ++c) {
+      double& x = point[kernel_.column(c).dimension];
+      if (!kernel_.column(c).ordered || std::isnan(x)) continue;
+      const double low = within.low[c], high = within.high[c];
+      x = wide ? low + x * (high - low) : std::clamp(x, low, high);
+    }
+    points.push_back(space_.snap(point));
+  };
+  for (std::size_t i = 0; i < kWideDraws; ++i) place(space_.draw(sobol.point(i)), true);
   if (good.empty()) return points;
   // Steps of all sizes, in a few dimensions at a time: of many dimensions most good steps change some.
   const double share = std::max(0.3, 2.0 / static_cast<double>(space_.size()));
@@ -41,15 +51,15 @@ std::vector<Point> AcquisitionSearch::draws(const std::vector<Point>& good, Tria
       else if (random.uniform() < 0.3)
         point[d] = space_[d].draw(random.uniform());
     }
-    points.push_back(space_.snap(point));
+    place(std::move(point), false);
   }
   return points;
 }
 
 std::optional<Highest> AcquisitionSearch::find(const Acquisition& acquisition, const std::vector<Point>& good,
-                                               const std::function<bool(const Point&)>& allowed,
-                                               TrialRandom& random) const {
-  const std::vector<Point> drawn = draws(good, random);
+                                               const std::function<bool(const Point&)>& allowed, TrialRandom& random,
+                                               const Region& within) const {
+  const std::vector<Point> drawn = draws(good, random, within);
   std::vector<Point> points;
   std::vector<bool> wide;
   for (std::size_t i = 0; i < drawn.size(); ++i) {
@@ -69,23 +79,23 @@ std::optional<Highest> AcquisitionSearch::find(const Acquisition& acquisition, c
   for (const std::size_t i : order) {
     if (climbs[wide[i]] == kClimbs) continue;
     ++climbs[wide[i]];
-    Highest top = climb(acquisition, {points[i], values[static_cast<Eigen::Index>(i)]}, allowed);
+    Highest top = climb(acquisition, {points[i], values[static_cast<Eigen::Index>(i)]}, allowed, within);
     if (top.value > best.value) best = std::move(top);
   }
   return best;
 }
 
 Highest AcquisitionSearch::climb(const Acquisition& acquisition, Highest from,
-                                 const std::function<bool(const Point&)>& allowed) const {
+                                 const std::function<bool(const Point&)>& allowed, const Region& within) const {
   for (int round = 0; round < kRounds; ++round) {
-    const bool rose = follow_gradient(acquisition, from, allowed);
+    const bool rose = follow_gradient(acquisition, from, allowed, within);
     if (!try_neighbours(acquisition, from, allowed) && (round > 0 || !rose)) break;
   }
   return from;
 }
 
 bool AcquisitionSearch::follow_gradient(const Acquisition& acquisition, Highest& at,
-                                        const std::function<bool(const Point&)>& allowed) const {
+                                        const std::function<bool(const Point&)>& allowed, const Region& within) const {
   std::vector<Eigen::Index> free;
   for (Eigen::Index c = 0; c < kernel_.dimensions(); ++c)
     if (is_smooth(c) && !std::isnan(at.point[kernel_.column(c).dimension])) free.push_back(c);
@@ -100,8 +110,9 @@ bool AcquisitionSearch::follow_gradient(const Acquisition& acquisition, Highest&
     gradient = -slope(free);
     return -value;
   };
+  const Eigen::VectorXd low = within.low(free), high = within.high(free);
   const Minimum found =
-      minimize(descend, start, Eigen::VectorXd::Zero(n), Eigen::VectorXd::Ones(n),
+      minimize(descend, start, low, high,
                {.most_iterations = 30, .gradient_tolerance = 1e-4, .value_tolerance = 1e-6, .first_step = 0.03});
   // Back towards the start, where constraints forbid the top.
   for (double share = 1; share > 0.01; share /= 2) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tune/bayes/acquisition.h"
+#include "tune/bayes/trust_region.h"
 #include "tune/search/trial_random.h"
 #include "tune/space/space.h"
 
@@ -24,17 +25,20 @@ class AcquisitionSearch {
 
   /// @param good     points tried, best first
   /// @param allowed  false for points that may not be proposed; feasible ones alone are asked for
+  /// @param within   what of the dimensions with an order is searched, a column of the kernel each
   /// @returns nothing when no draw was feasible and allowed
   std::optional<Highest> find(const Acquisition& acquisition, const std::vector<Point>& good,
-                              const std::function<bool(const Point&)>& allowed, TrialRandom& random) const;
+                              const std::function<bool(const Point&)>& allowed, TrialRandom& random,
+                              const Region& within) const;
 
-  /// The points that it looks at first: all over the space, and around good ones.
-  std::vector<Point> draws(const std::vector<Point>& good, TrialRandom& random) const;
+  /// The points that it looks at first: all over what is searched, and around good ones.
+  std::vector<Point> draws(const std::vector<Point>& good, TrialRandom& random, const Region& within) const;
 
  private:
-  Highest climb(const Acquisition& acquisition, Highest from, const std::function<bool(const Point&)>& allowed) const;
-  bool follow_gradient(const Acquisition& acquisition, Highest& at,
-                       const std::function<bool(const Point&)>& allowed) const;
+  Highest climb(const Acquisition& acquisition, Highest from, const std::function<bool(const Point&)>& allowed,
+                const Region& within) const;
+  bool follow_gradient(const Acquisition& acquisition, Highest& at, const std::function<bool(const Point&)>& allowed,
+                       const Region& within) const;
   bool try_neighbours(const Acquisition& acquisition, Highest& at,
                       const std::function<bool(const Point&)>& allowed) const;
   bool is_smooth(Eigen::Index column) const;

@@ -124,11 +124,35 @@ TEST(AcquisitionSearch, FindsMoreThanManyDraws) {
   const LogImprovement acquisition(*fitted.surrogate, fitted.none(), 0, 1);
   const AcquisitionSearch search(fitted.space, fitted.kernel);
   TrialRandom random(RandomStream(1, "test"), 1, 0);
-  const auto found = search.find(acquisition, fitted.points, [](const Point&) { return true; }, random);
+  const auto found = search.find(
+      acquisition, fitted.points, [](const Point&) { return true; }, random, Region::whole(fitted.kernel.dimensions()));
   ASSERT_TRUE(found);
   EXPECT_NEAR(acquisition.values(fitted.kernel.inputs(found->point))[0], found->value, 1e-9);
   const double drawn = acquisition.values(fitted.kernel.inputs(random_points(fitted.space, 5000, 15))).maxCoeff();
   EXPECT_GE(found->value, drawn);
+}
+
+TEST(AcquisitionSearch, StaysWithinARegion) {
+  const Space space({real("a"), real("b"), choice("c", {"x", "y"})});
+  const Kernel kernel(space);
+  const auto points = random_points(space, 15, 3);
+  Eigen::VectorXd values(15);
+  for (std::size_t i = 0; i < 15; ++i) values[static_cast<Eigen::Index>(i)] = -points[i][0] + points[i][1];
+  const Surrogate surrogate = fit_surrogate(kernel, kernel.inputs(points), values, {});
+  const LogImprovement acquisition(surrogate, kernel.inputs(std::vector<Point>{}), 0, 1);
+  const AcquisitionSearch search(space, kernel);
+  Region region = Region::whole(kernel.dimensions());
+  region.low.head(2) << 0.2, 0.3;
+  region.high.head(2) << 0.4, 0.6;
+  TrialRandom random(RandomStream(1, "test"), 1, 0);
+  for (const Point& point : search.draws(points, random, region)) {
+    EXPECT_TRUE(point[0] >= 0.2 && point[0] <= 0.4) << point[0];
+    EXPECT_TRUE(point[1] >= 0.3 && point[1] <= 0.6) << point[1];
+  }
+  const auto found = search.find(acquisition, points, [](const Point&) { return true; }, random, region);
+  ASSERT_TRUE(found);
+  EXPECT_NEAR(found->point[0], 0.4, 1e-6);  // its best corner
+  EXPECT_NEAR(found->point[1], 0.3, 1e-6);
 }
 
 TEST(AcquisitionSearch, ObeysConstraintsAndWhatIsNotAllowed) {
@@ -142,18 +166,19 @@ TEST(AcquisitionSearch, ObeysConstraintsAndWhatIsNotAllowed) {
   const Surrogate surrogate = fit_surrogate(kernel, kernel.inputs(points), values, {});
   const LogImprovement acquisition(surrogate, kernel.inputs(std::vector<Point>{}), 0, 1);
   const AcquisitionSearch search(space, kernel);
+  const Region whole = Region::whole(kernel.dimensions());
   const std::int64_t forbidden = 4;  // the level of n = 5, which is best
   for (std::int64_t trial = 0; trial < 5; ++trial) {
     TrialRandom random(RandomStream(1, "test"), trial, 0);
     const auto allowed = [&](const Point& point) { return space[2].level_of(point[2]) != forbidden; };
-    const auto found = search.find(acquisition, points, allowed, random);
+    const auto found = search.find(acquisition, points, allowed, random, whole);
     ASSERT_TRUE(found);
     EXPECT_TRUE(space.is_feasible(found->point));
     EXPECT_TRUE(allowed(found->point));
     EXPECT_GT(found->point[0] + found->point[1], 0.55);  // up to the constraint, not away from it
   }
   TrialRandom random(RandomStream(1, "test"), 9, 0);
-  EXPECT_FALSE(search.find(acquisition, points, [](const Point&) { return false; }, random));
+  EXPECT_FALSE(search.find(acquisition, points, [](const Point&) { return false; }, random, whole));
 }
 
 }  // namespace

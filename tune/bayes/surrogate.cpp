@@ -269,7 +269,7 @@ std::vector<Surrogate> fit_surrogates(const Kernel& kernel, const KernelInputs& 
   const Minimum best = likeliest(kernel, sample, options);
   const Layout layout{kernel.dimensions(), kernel.groups()};
   std::vector<Surrogate> surrogates{surrogate_of(kernel, inputs, values, best.x, layout, options)};
-  if (surrogates.front().is_exact()) return surrogates;
+  if (draws == 0 || surrogates.front().is_exact()) return surrogates;
   Fit fit(kernel, sample.inputs, sample.values, options);
   for (const Eigen::VectorXd& theta : fit.draws(best.x, draws, random))
     surrogates.push_back(surrogate_of(kernel, inputs, values, theta, layout, options));

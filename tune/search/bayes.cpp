@@ -21,8 +21,9 @@ constexpr std::int64_t kMostBranches = 10;  // of a parent that get their share
 // dimensions, no acquisition would look again.
 constexpr double kBranchShare = 0.2;
 constexpr const char *kLogEi = "log-ei", *kUcb = "ucb", *kThompson = "thompson";
-constexpr std::size_t kMostObjectives = 6;  // the cost grows with a power of their number
-constexpr std::size_t kMostPoints = 5000;   // that processes are told of
+constexpr Eigen::Index kManyDimensions = 15;  // from here on most trials stay within a trust region
+constexpr std::size_t kMostObjectives = 6;    // the cost grows with a power of their number
+constexpr std::size_t kMostPoints = 5000;     // that processes are told of
 // Of hyperparameters, beside the likeliest, where values are noisy.
 constexpr int kDraws = 3;
 // Of several objectives: where their values begin to count by their logarithm, in distances from the best to the middle
@@ -98,20 +99,29 @@ std::optional<Suggestion> Bayes::initial(const History& history, std::int64_t tr
   return point ? std::optional(Suggestion{*point, ""}) : std::nullopt;
 }
 
-std::unique_ptr<Acquisition> Bayes::improvement(const KernelInputs& inputs, const Eigen::VectorXd& values,
+std::unique_ptr<Acquisition> Bayes::improvement(const std::vector<Surrogate>& surrogates, const Eigen::VectorXd& values,
                                                 const KernelInputs& pending, std::int64_t trial) const {
   const double best = values.minCoeff();
   const double share = kMargins[static_cast<std::size_t>(trial) % std::size(kMargins)];
   const double margin = 2 * share * (middle_of(values) / 2 - best / 2);
-  TrialRandom random(RandomStream(seed_, kStream), trial, 2);
   std::vector<std::unique_ptr<Acquisition>> beliefs;
-  for (const Surrogate& surrogate : fit_surrogates(kernel_, inputs, values, {}, kDraws, random))
+  for (const Surrogate& surrogate : surrogates)
     beliefs.push_back(std::make_unique<LogImprovement>(surrogate, pending, margin, seed_of(trial)));
   return std::make_unique<LogMeanAcquisition>(std::move(beliefs));
 }
 
-std::unique_ptr<Acquisition> Bayes::promise(const std::vector<const Observation*>& done, const KernelInputs& pending,
-                                            const std::vector<Point>& good, std::int64_t trial) const {
+Region Bayes::region(const KernelInputs& inputs, const Eigen::VectorXd& values, const Surrogate& surrogate,
+                     std::int64_t trial) const {
+  // The trials whose improvement has to be the largest look everywhere.
+  const bool everywhere = static_cast<std::size_t>(trial) % std::size(kMargins) == std::size(kMargins) - 1;
+  if (kernel_.dimensions() < kManyDimensions || everywhere) return Region::whole(kernel_.dimensions());
+  const TrustRegion trusted(values, kernel_.dimensions());
+  return trusted.around(inputs.x.row(trusted.centre()).transpose(),
+                        surrogate.process.parameters().kernel.log_inverse_length);
+}
+
+Bayes::Target Bayes::promise(const std::vector<const Observation*>& done, const KernelInputs& pending,
+                             const std::vector<Point>& good, std::int64_t trial) const {
   std::vector<Point> points;
   for (const Observation* each : done) points.push_back(each->point);
   const KernelInputs inputs = kernel_.inputs(points);
@@ -124,33 +134,40 @@ std::unique_ptr<Acquisition> Bayes::promise(const std::vector<const Observation*
     std::vector<Surrogate> surrogates;
     for (std::size_t m = 0; m < objectives_; ++m)
       surrogates.push_back(fit_surrogate(kernel_, inputs, values_of(m), {.delta = kFarFromTheBest}));
-    return std::make_unique<LogHypervolumeImprovement>(surrogates, pending, seed_of(trial));
+    return {std::make_unique<LogHypervolumeImprovement>(surrogates, pending, seed_of(trial)),
+            Region::whole(kernel_.dimensions())};
   }
-  if (acquisition_ == kLogEi) return improvement(inputs, values_of(0), pending, trial);
-  const Surrogate surrogate = fit_surrogate(kernel_, inputs, values_of(0), {});
-  if (acquisition_ == kUcb)
-    return std::make_unique<UpperConfidenceBound>(surrogate, pending, usual_kappa(kernel_.dimensions(), inputs.size()));
-  TrialRandom random(RandomStream(seed_, kStream), trial, 3);
-  return std::make_unique<ThompsonSample>(surrogate, kernel_.inputs(search_.draws(good, random)), seed_of(trial));
+  const Eigen::VectorXd values = values_of(0);
+  TrialRandom random(RandomStream(seed_, kStream), trial, 2);
+  const auto surrogates = fit_surrogates(kernel_, inputs, values, {}, acquisition_ == kLogEi ? kDraws : 0, random);
+  const Surrogate& likeliest = surrogates.front();
+  Region within = region(inputs, values, likeliest, trial);
+  if (acquisition_ == kLogEi) return {improvement(surrogates, values, pending, trial), std::move(within)};
+  if (acquisition_ == kUcb) {
+    const double kappa = usual_kappa(kernel_.dimensions(), inputs.size());
+    return {std::make_unique<UpperConfidenceBound>(likeliest, pending, kappa), std::move(within)};
+  }
+  const KernelInputs support = kernel_.inputs(search_.draws(good, random, within));
+  return {std::make_unique<ThompsonSample>(likeliest, support, seed_of(trial)), std::move(within)};
 }
 
-std::unique_ptr<Acquisition> Bayes::acquisition(const History& history, const std::vector<const Observation*>& done,
-                                                const std::vector<Point>& good, std::int64_t trial) const {
+Bayes::Target Bayes::target(const History& history, const std::vector<const Observation*>& done,
+                            const std::vector<Point>& good, std::int64_t trial) const {
   std::vector<Point> pending, judged;
   for (const Observation& each : history) {
     if (each.outcome == Outcome::kPending) pending.push_back(each.point);
     if (each.outcome == Outcome::kFailed || each.outcome == Outcome::kInfeasible) judged.push_back(each.point);
   }
-  auto promised = promise(done, kernel_.inputs(pending), good, trial);
+  Target promised = promise(done, kernel_.inputs(pending), good, trial);
   if (judged.empty()) return promised;
 
   Eigen::VectorXd labels = Eigen::VectorXd::Ones(static_cast<Eigen::Index>(judged.size() + done.size()));
   labels.head(static_cast<Eigen::Index>(judged.size())).setConstant(-1);
   for (const Observation* each : done) judged.push_back(each->point);
   std::vector<std::unique_ptr<Acquisition>> parts;
-  parts.push_back(std::move(promised));
+  parts.push_back(std::move(promised.acquisition));
   parts.push_back(std::make_unique<LogFeasibility>(kernel_, kernel_.inputs(judged), labels));
-  return std::make_unique<SumAcquisition>(std::move(parts));
+  return {std::make_unique<SumAcquisition>(std::move(parts)), std::move(promised.within)};
 }
 
 std::optional<Bayes::Branch> Bayes::neglected_branch(const History& history) const {
@@ -185,14 +202,15 @@ std::optional<Suggestion> Bayes::suggest(const History& history, std::int64_t tr
   // No point twice: in a discrete space that is a waste, and elsewhere it takes the same number to come up again.
   const auto allowed = [&](const Point& point) { return !is_among(history, point); };
   TrialRandom random(RandomStream(seed_, kStream), trial, 1);
-  const auto target = acquisition(history, those_that_count(std::move(done)), good, trial);
+  const Target aim = target(history, those_that_count(std::move(done)), good, trial);
   if (const auto branch = neglected_branch(history)) {
-    const auto within = [&](const Point& point) {
+    const auto of_branch = [&](const Point& point) {
       return allowed(point) && space_[branch->dimension].level_of(point[branch->dimension]) == branch->level;
     };
-    if (const auto found = search_.find(*target, good, within, random)) return Suggestion{found->point, ""};
+    if (const auto found = search_.find(*aim.acquisition, good, of_branch, random, aim.within))
+      return Suggestion{found->point, ""};
   }
-  const auto found = search_.find(*target, good, allowed, random);
+  const auto found = search_.find(*aim.acquisition, good, allowed, random, aim.within);
   return found ? std::optional(Suggestion{found->point, ""}) : initial(history, trial);
 }
 

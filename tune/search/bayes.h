@@ -16,9 +16,10 @@ namespace trireme::tune {
 /// in; then come a few of a Sobol sequence, and from then on the process decides, with trials that are running taken
 /// for what it expects of them, and those that failed for what not to repeat. How much must be gained to count turns
 /// through three sizes, so that some trials polish what is best and others look where little is known; and each branch
-/// of a conditional space gets its share of trials. With several objectives each has its own process, and a trial
-/// promises what it adds to the hypervolume of the front. Nothing has to be chosen; who wants to may have an upper
-/// confidence bound or a Thompson sample decide in place of the expected improvement.
+/// of a conditional space gets its share of trials. In many dimensions most trials stay near the best one. With several
+/// objectives each has its own process, and a trial promises what it adds to the hypervolume of the front. Nothing has
+/// to be chosen; who wants to may have an upper confidence bound or a Thompson sample decide in place of the expected
+/// improvement.
 ///
 /// Sources: Jones et al. 1998, "Efficient global optimization of expensive black-box functions"; the parts name theirs.
 class Bayes final : public Method {
@@ -35,12 +36,19 @@ class Bayes final : public Method {
   std::uint64_t seed_of(std::int64_t trial) const;
   std::optional<Suggestion> initial(const History& history, std::int64_t trial) const;
   std::optional<Branch> neglected_branch(const History& history) const;
-  std::unique_ptr<Acquisition> improvement(const KernelInputs& inputs, const Eigen::VectorXd& values,
+  /// What the next trial is looked for by, and where.
+  struct Target {
+    std::unique_ptr<Acquisition> acquisition;
+    Region within;
+  };
+  std::unique_ptr<Acquisition> improvement(const std::vector<Surrogate>& surrogates, const Eigen::VectorXd& values,
                                            const KernelInputs& pending, std::int64_t trial) const;
-  std::unique_ptr<Acquisition> promise(const std::vector<const Observation*>& done, const KernelInputs& pending,
-                                       const std::vector<Point>& good, std::int64_t trial) const;
-  std::unique_ptr<Acquisition> acquisition(const History& history, const std::vector<const Observation*>& done,
-                                           const std::vector<Point>& good, std::int64_t trial) const;
+  Region region(const KernelInputs& inputs, const Eigen::VectorXd& values, const Surrogate& surrogate,
+                std::int64_t trial) const;
+  Target promise(const std::vector<const Observation*>& done, const KernelInputs& pending,
+                 const std::vector<Point>& good, std::int64_t trial) const;
+  Target target(const History& history, const std::vector<const Observation*>& done, const std::vector<Point>& good,
+                std::int64_t trial) const;
 
   const Space& space_;
   std::uint64_t seed_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <set>
 
 #include "core/base/error.h"
@@ -73,6 +74,29 @@ TEST(Bayes, RefusesAnAcquisitionThatItDoesNotKnowOrThatDoesNotTakeSeveralObjecti
             "unknown acquisition thomson; did you mean thompson?; there are log-ei, ucb, thompson");
   EXPECT_EQ(refusal(2, "ucb"), "acquisition ucb takes one objective, got 2; log-ei takes several");
   EXPECT_EQ(refusal(2, "log-ei"), "");
+}
+
+TEST(Bayes, InManyDimensionsMostTrialsStayNearTheBest) {
+  // Everything gets better towards a far corner; but after 59 trials that were not better the region is small.
+  const Space space = cube(20);
+  std::vector<Point> points = random_points(space, 61, 4);
+  History history;
+  for (Point& point : points) {
+    const auto trial = static_cast<std::int64_t>(history.size());
+    for (double& x : point) x = trial == 1 ? 0.5 : 0.5 + 0.5 * x;
+    const double mean = std::accumulate(point.begin(), point.end(), 0.0) / 20;
+    history.push_back({trial, point, Outcome::kDone, {mean}, ""});
+  }
+  const auto method = make_bayes({space, 1, 1});
+  const auto distance = [&](std::int64_t trial) {
+    const Point point = method->suggest(history, trial)->point;
+    double sum = 0;
+    for (const double x : point) sum += std::log(std::abs(x - 0.5) + 1e-9);
+    return std::exp(sum / 20);
+  };
+  EXPECT_LE(distance(61), 0.11);  // half of 0.8 / 4
+  EXPECT_GT(distance(62), 0.2);   // this one looks everywhere
+  EXPECT_LE(distance(63), 0.11);
 }
 
 TEST(Bayes, BeginsInTheMiddle) {
