@@ -17,7 +17,7 @@ import time
 import unittest
 
 import trireme
-from trireme import SMALL, TUNE, Case, Job, clean_environment, run, small_disk
+from trireme import SERVE, SMALL, TUNE, Case, Job, clean_environment, run, small_disk
 
 FAILED, USAGE, RESUMABLE = 1, 2, 75
 
@@ -465,6 +465,39 @@ class TuneTraining(Case):
         losses = [record["eval_loss"] for record in trireme.records(self.folder / best["run"]) if "eval_loss" in record]
         self.assertEqual(best["values"], [losses[-1]])
         self.assert_sound(trireme.checkpoint(self.folder / best["run"], 6))
+
+    def test_a_sweep_of_jobs_of_two_ranks_that_is_killed_twice_ends_as_if_it_had_not_been(self):
+        text = self.base.read_text().replace("steps: 6", "steps: 60").replace("eval.every-steps: 3", "eval.every-steps: 30")
+        self.base.write_text(text + "checkpoint.every-steps: 10\ncheckpoint.keep: 2\n")
+        sweep = self.sweep("  optimizer.learning-rate: {min: 1e-4, max: 1e-1, log: true}\n  model.width: {values: [16, 32, 64]}\n",
+                           "run_cap: 6\nranks: 2\n")
+        done = run([TUNE, "run", sweep, "--study", "undisturbed.study", "--json"], cwd=self.folder)
+        self.assertEqual(done.status, 0, done)
+
+        def is_saved(trial):  # but not done
+            folder = self.folder / f"killed.study.runs/{trial:06d}"
+            return folder.is_dir() and 0 < max([0, *trireme.checkpoint_steps(folder)]) < 60
+
+        job = Job([TUNE, "run", sweep, "--study", "killed.study"], cwd=self.folder)
+        self.addCleanup(job.kill)
+        job.wait_until(lambda: is_saved(1), limit=120, what="a checkpoint of the second trial")
+        job.signal(signal.SIGKILL)
+        job.finish()
+        job = Job([TUNE, "resume", "killed.study"], cwd=self.folder)
+        self.addCleanup(job.kill)
+        job.wait_until(lambda: is_saved(3), limit=120, what="a checkpoint of the fourth trial")
+        ranks = [int(number) for number in run(["pgrep", "-f", "trireme-train.*killed.study.runs/000003"]).stdout.split()]
+        os.kill(ranks[-1], signal.SIGKILL)
+        self.assertEqual(job.finish().status, 0, job.stderr())
+
+        trials = {name: run([TUNE, "trials", f"{name}.study", "--json"], cwd=self.folder).json["trials"] for name in ("killed", "undisturbed")}
+        self.assertEqual([trial["state"] for trial in trials["killed"]], ["complete"] * 6)
+        self.assertEqual([(trial["params"], trial["values"]) for trial in trials["killed"]],
+                         [(trial["params"], trial["values"]) for trial in trials["undisturbed"]])
+        self.assertEqual({trial["trial"] for trial in trials["killed"] if trial["attempt"] > 1}, {1, 3})
+        best = run([TUNE, "best", "killed.study", "--json"], cwd=self.folder).json["best"][0]
+        served = run([SERVE, self.folder / best["run"], "--prompt", "abc", "--max-tokens", "4", "--json"])
+        self.assertEqual(served.status, 0, served)
 
     def test_keys_are_checked_before_anything_is_started(self):
         for parameters, named in (("  optimizer.learning-rat: {min: 0.1, max: 0.2}\n", "did you mean optimizer.learning-rate"),
