@@ -21,8 +21,8 @@ using namespace trireme::tune;
 nlohmann::json answer(std::unique_ptr<Search>& search, const nlohmann::json& line) {
   if (line.contains("sweep")) {
     const Sweep sweep = parse_sweep(line.at("sweep").get<std::string>(), "probe");
-    search = std::make_unique<Search>(
-        sweep.space, Search::Options{sweep.method, line.at("seed").get<std::uint64_t>(), sweep.objectives.size()});
+    search = std::make_unique<Search>(sweep.space, Search::Options{sweep.method, line.at("seed").get<std::uint64_t>(),
+                                                                   sweep.objectives.size(), sweep.acquisition});
     return {{"ok", true}};
   }
   if (line.contains("tell")) {

@@ -486,8 +486,7 @@ class TuneTraining(Case):
         job = Job([TUNE, "resume", "killed.study"], cwd=self.folder)
         self.addCleanup(job.kill)
         job.wait_until(lambda: is_saved(3), limit=120, what="a checkpoint of the fourth trial")
-        ranks = [int(number) for number in run(["pgrep", "-f", "trireme-train.*killed.study.runs/000003"]).stdout.split()]
-        os.kill(ranks[-1], signal.SIGKILL)
+        run(["pkill", "-KILL", "-n", "-f", "trireme-train.*killed.study.runs/000003"])  # the newest: a rank
         self.assertEqual(job.finish().status, 0, job.stderr())
 
         trials = {name: run([TUNE, "trials", f"{name}.study", "--json"], cwd=self.folder).json["trials"] for name in ("killed", "undisturbed")}

@@ -36,7 +36,8 @@ bool same(const Parameters& a, const Parameters& b) {
 }
 
 bool same(const Sweep& a, const Sweep& b) {
-  return a.name == b.name && a.description == b.description && a.method == b.method && same(a.space, b.space) &&
+  return a.name == b.name && a.description == b.description && a.method == b.method && a.acquisition == b.acquisition &&
+         same(a.space, b.space) &&
          std::equal(a.objectives.begin(), a.objectives.end(), b.objectives.begin(), b.objectives.end(),
                     [](const auto& x, const auto& y) { return x.name == y.name && x.maximize == y.maximize; }) &&
          std::equal(a.enqueue.begin(), a.enqueue.end(), b.enqueue.begin(), b.enqueue.end(),

@@ -106,7 +106,8 @@ class LogFeasibility final : public Acquisition {
 /// log of the mean of exp, which neither overflows nor vanishes, and the share that each has in the sum.
 double log_mean_exp(const Eigen::VectorXd& logs, Eigen::VectorXd& shares);
 
-/// The sum of others: a product of expectations and probabilities.
+/// The sum of others: a product of expectations and probabilities. To a score in deviations (an upper confidence bound,
+/// a Thompson sample) the logarithm of a probability is a penalty: a deviation where it is e times less likely.
 class SumAcquisition final : public Acquisition {
  public:
   explicit SumAcquisition(std::vector<std::unique_ptr<Acquisition>> parts) : parts_(std::move(parts)) {}

@@ -25,12 +25,15 @@ class AcquisitionSearch {
 
   /// @param good     points tried, best first
   /// @param allowed  false for points that may not be proposed; feasible ones alone are asked for
-  /// @param within   what of the dimensions with an order is searched, a column of the kernel each
+  /// @param within   what of the dimensions with an order is searched, a column of the kernel each; those that others
+  ///                 depend on have to be whole
   /// @returns nothing when no draw was feasible and allowed
   std::optional<Highest> find(const Acquisition& acquisition, const std::vector<Point>& good,
                               const std::function<bool(const Point&)>& allowed, TrialRandom& random,
                               const Region& within) const;
 
+  /// Whether a column of the kernel is climbed by gradients.
+  bool is_smooth(Eigen::Index column) const;
   /// The points that it looks at first: all over what is searched, and around good ones.
   std::vector<Point> draws(const std::vector<Point>& good, TrialRandom& random, const Region& within) const;
 
@@ -41,7 +44,6 @@ class AcquisitionSearch {
                        const Region& within) const;
   bool try_neighbours(const Acquisition& acquisition, Highest& at,
                       const std::function<bool(const Point&)>& allowed) const;
-  bool is_smooth(Eigen::Index column) const;
 
   const Space& space_;
   const Kernel& kernel_;

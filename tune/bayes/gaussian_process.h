@@ -22,7 +22,8 @@ class GaussianProcess {
   /// The covariance matrix is made positive definite, where rounding made it not, by more noise: as little as does.
   GaussianProcess(const Kernel& kernel, KernelInputs inputs, Eigen::VectorXd targets,
                   GaussianProcessParameters parameters);
-  /// The same with noise of any covariance, [observations, observations], in place of the parameters' own.
+  /// The same with noise of any covariance, [observations, observations], in place of the parameters' own;
+  /// gradient() is not for it.
   GaussianProcess(const Kernel& kernel, KernelInputs inputs, Eigen::VectorXd targets,
                   GaussianProcessParameters parameters, const Eigen::MatrixXd& noise);
 

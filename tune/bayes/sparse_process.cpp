@@ -46,7 +46,8 @@ GaussianProcess sparse_process(const Kernel& kernel, const KernelInputs& inputs,
   MatrixXd explained = parameters.signal * kernel.covariance(parameters.kernel, warped_points, warped);
   factor.triangularView<Lower>().solveInPlace(explained);
   const VectorXd rest =
-      (parameters.signal - explained.colwise().squaredNorm().transpose().array()).max(0.0) + parameters.noise;
+      ((parameters.signal - explained.colwise().squaredNorm().transpose().array()).max(0.0) + parameters.noise)
+          .max(1e-12 * parameters.signal);
   explained *= rest.cwiseSqrt().cwiseInverse().asDiagonal();
   const VectorXd scaled = (targets.array() - parameters.mean) / rest.array().sqrt();
 

@@ -81,6 +81,18 @@ double solved_mean(const Eigen::VectorXd& row_sums, const Eigen::VectorXd& targe
 double signal_shape(Eigen::Index n) { return 0.5 * static_cast<double>(n) + kShape; }
 double signal_rate(double fit) { return 0.5 * fit + kRate; }
 
+// Every so many-th point in order of value, so that all heights are there; the best one among them.
+std::vector<Eigen::Index> spread_choice(const Eigen::VectorXd& values, Eigen::Index most) {
+  std::vector<Eigen::Index> order(static_cast<std::size_t>(values.size()));
+  std::iota(order.begin(), order.end(), Eigen::Index{0});
+  if (values.size() <= most) return order;
+  std::stable_sort(order.begin(), order.end(), [&](Eigen::Index a, Eigen::Index b) { return values[a] < values[b]; });
+  std::vector<Eigen::Index> chosen;
+  for (Eigen::Index i = 0; i < most; ++i) chosen.push_back(order[static_cast<std::size_t>(i * values.size() / most)]);
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
 // Sets the mean and the variances that belong to these observations, given the kernel and the noise as a share.
 void solve_scale(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& targets,
                  GaussianProcessParameters& parameters) {
@@ -104,7 +116,9 @@ Surrogate surrogate_of(const Kernel& kernel, const KernelInputs& inputs, const E
     return {std::move(transform), std::move(process)};
   }
   const auto inducing = inducing_points(kernel, inputs, targets, parameters.kernel, options.most_inducing);
-  solve_scale(kernel, rows_of(inputs, inducing), targets(inducing), parameters);
+  // Not from the inducing points, of which half are the best.
+  const std::vector<Eigen::Index> sample = spread_choice(targets, options.most_inducing);
+  solve_scale(kernel, rows_of(inputs, sample), targets(sample), parameters);
   GaussianProcess process = sparse_process(kernel, inputs, targets, parameters, inducing);
   return {std::move(transform), std::move(process)};
 }
@@ -204,18 +218,6 @@ class Fit {
   Priors priors_;
   MinimizeOptions search_;
 };
-
-// Every so many-th point in order of value, so that all heights are there; the best one among them.
-std::vector<Eigen::Index> spread_choice(const Eigen::VectorXd& values, Eigen::Index most) {
-  std::vector<Eigen::Index> order(static_cast<std::size_t>(values.size()));
-  std::iota(order.begin(), order.end(), Eigen::Index{0});
-  if (values.size() <= most) return order;
-  std::stable_sort(order.begin(), order.end(), [&](Eigen::Index a, Eigen::Index b) { return values[a] < values[b]; });
-  std::vector<Eigen::Index> chosen;
-  for (Eigen::Index i = 0; i < most; ++i) chosen.push_back(order[static_cast<std::size_t>(i * values.size() / most)]);
-  std::sort(chosen.begin(), chosen.end());
-  return chosen;
-}
 
 // What hyperparameters are searched on.
 struct Sample {

@@ -1,5 +1,7 @@
 #pragma once
 #include <Eigen/Core>
+#include <cstddef>
+#include <vector>
 
 namespace trireme::tune {
 
@@ -18,19 +20,26 @@ struct Region {
 /// Source: Eriksson et al. 2019, "Scalable global optimization via local Bayesian optimization", arXiv:1910.01739.
 class TrustRegion {
  public:
-  /// @param values  of the trials that are done, in the order of their numbers; at least one
-  TrustRegion(const Eigen::VectorXd& values, Eigen::Index dimensions);
+  /// A trial that is done.
+  struct Trial {
+    double value;
+    bool counts;  ///< it was looked for in the region: it succeeded or failed there
+  };
+  /// @param trials  in the order of their numbers, at least one
+  TrustRegion(const std::vector<Trial>& trials, std::size_t dimensions);
 
-  double side() const { return side_; }            ///< of its edges the geometric mean, as a share of the ranges
-  Eigen::Index centre() const { return centre_; }  ///< index of the trial that it lies around
+  double side() const { return side_; }           ///< of its edges the geometric mean, as a share of the ranges
+  std::size_t centre() const { return centre_; }  ///< index of the trial that it lies around
 
   /// Edges are longer in dimensions along which the function varies less.
   /// @param centre  position of the centre
-  Region around(const Eigen::VectorXd& centre, const Eigen::VectorXd& log_inverse_length) const;
+  /// @param columns  that have edges; the others are searched as a whole
+  Region around(const Eigen::VectorXd& centre, const Eigen::VectorXd& log_inverse_length,
+                const std::vector<Eigen::Index>& columns) const;
 
  private:
   double side_;
-  Eigen::Index centre_ = 0;
+  std::size_t centre_ = 0;
 };
 
 }  // namespace trireme::tune

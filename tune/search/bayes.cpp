@@ -21,9 +21,11 @@ constexpr std::int64_t kMostBranches = 10;  // of a parent that get their share
 // dimensions, no acquisition would look again.
 constexpr double kBranchShare = 0.2;
 constexpr const char *kLogEi = "log-ei", *kUcb = "ucb", *kThompson = "thompson";
-constexpr Eigen::Index kManyDimensions = 15;  // from here on most trials stay within a trust region
-constexpr std::size_t kMostObjectives = 6;    // the cost grows with a power of their number
-constexpr std::size_t kMostPoints = 5000;     // that processes are told of
+// Of those in which a trust region has edges: from here on most trials stay within one.
+constexpr std::size_t kManyDimensions = 15;
+constexpr std::size_t kMostObjectives = 6;  // the cost grows with a power of their number
+// That processes are told of. Those of several objectives have to stand on the same points, so they are exact.
+constexpr std::size_t kMostPoints = 5000, kMostPointsOfSeveral = 1000;
 // Of hyperparameters, beside the likeliest, where values are noisy.
 constexpr int kDraws = 3;
 // Of several objectives: where their values begin to count by their logarithm, in distances from the best to the middle
@@ -36,12 +38,12 @@ std::int64_t initial_trials(const Kernel& kernel) { return 1 + std::max<std::int
 
 // Of many trials, those that count: the best ones for half of what is taken, and the latest of the rest.
 // @param done  best first
-std::vector<const Observation*> those_that_count(std::vector<const Observation*> done) {
+std::vector<const Observation*> those_that_count(std::vector<const Observation*> done, std::size_t most) {
   const auto earlier = [](const Observation* a, const Observation* b) { return a->trial < b->trial; };
-  if (done.size() > kMostPoints) {
-    const auto middle = done.begin() + kMostPoints / 2;
+  if (done.size() > most) {
+    const auto middle = done.begin() + static_cast<std::ptrdiff_t>(most / 2);
     std::sort(middle, done.end(), [&](const Observation* a, const Observation* b) { return earlier(b, a); });
-    done.resize(kMostPoints);
+    done.resize(most);
   }
   std::sort(done.begin(), done.end(), earlier);
   return done;
@@ -54,6 +56,11 @@ bool is_among(const History& history, const Point& point) {
   return std::any_of(history.begin(), history.end(), [&](const Observation& each) {
     return std::equal(point.begin(), point.end(), each.point.begin(), each.point.end(), same);
   });
+}
+
+// Trials whose improvement has to be the largest, and some of those that go by something else, look everywhere.
+bool looks_everywhere(std::int64_t trial) {
+  return static_cast<std::size_t>(trial) % std::size(kMargins) == std::size(kMargins) - 1;
 }
 
 double middle_of(Eigen::VectorXd values) {
@@ -79,6 +86,15 @@ Bayes::Bayes(const MethodContext& context)
       if (!space_.gates(parent).empty() || levels < 2 || levels > kMostBranches) continue;
       if (std::find(parents_.begin(), parents_.end(), parent) == parents_.end()) parents_.push_back(parent);
     }
+  const auto has_branches = [&](std::size_t dimension) {
+    for (std::size_t i = 0; i < space_.size(); ++i)
+      for (const auto& gate : space_.gates(i))
+        if (gate.parent == dimension) return true;
+    return false;
+  };
+  for (Eigen::Index c = 0; c < kernel_.dimensions(); ++c)
+    if (search_.is_smooth(c) && kernel_.column(c).group == 0 && !has_branches(kernel_.column(c).dimension))
+      regional_.push_back(c);
 }
 
 std::optional<Suggestion> Bayes::initial(const History& history, std::int64_t trial) const {
@@ -110,18 +126,22 @@ std::unique_ptr<Acquisition> Bayes::improvement(const std::vector<Surrogate>& su
   return std::make_unique<LogMeanAcquisition>(std::move(beliefs));
 }
 
-Region Bayes::region(const KernelInputs& inputs, const Eigen::VectorXd& values, const Surrogate& surrogate,
-                     std::int64_t trial) const {
-  // The trials whose improvement has to be the largest look everywhere.
-  const bool everywhere = static_cast<std::size_t>(trial) % std::size(kMargins) == std::size(kMargins) - 1;
-  if (kernel_.dimensions() < kManyDimensions || everywhere) return Region::whole(kernel_.dimensions());
-  const TrustRegion trusted(values, kernel_.dimensions());
-  return trusted.around(inputs.x.row(trusted.centre()).transpose(),
-                        surrogate.process.parameters().kernel.log_inverse_length);
+Region Bayes::region(const History& history, const Surrogate& surrogate, std::int64_t trial) const {
+  if (regional_.size() < kManyDimensions || looks_everywhere(trial)) return Region::whole(kernel_.dimensions());
+  std::vector<TrustRegion::Trial> trials;
+  std::vector<const Point*> points;
+  for (const Observation& each : history) {
+    if (each.outcome != Outcome::kDone) continue;
+    trials.push_back({each.values[0], each.trial >= initial_trials(kernel_) && !looks_everywhere(each.trial)});
+    points.push_back(&each.point);
+  }
+  const TrustRegion trusted(trials, regional_.size());
+  return trusted.around(kernel_.inputs(*points[trusted.centre()]).x.row(0).transpose(),
+                        surrogate.process.parameters().kernel.log_inverse_length, regional_);
 }
 
-Bayes::Target Bayes::promise(const std::vector<const Observation*>& done, const KernelInputs& pending,
-                             const std::vector<Point>& good, std::int64_t trial) const {
+Bayes::Target Bayes::promise(const History& history, const std::vector<const Observation*>& done,
+                             const KernelInputs& pending, const std::vector<Point>& good, std::int64_t trial) const {
   std::vector<Point> points;
   for (const Observation* each : done) points.push_back(each->point);
   const KernelInputs inputs = kernel_.inputs(points);
@@ -141,13 +161,14 @@ Bayes::Target Bayes::promise(const std::vector<const Observation*>& done, const 
   TrialRandom random(RandomStream(seed_, kStream), trial, 2);
   const auto surrogates = fit_surrogates(kernel_, inputs, values, {}, acquisition_ == kLogEi ? kDraws : 0, random);
   const Surrogate& likeliest = surrogates.front();
-  Region within = region(inputs, values, likeliest, trial);
+  Region within = region(history, likeliest, trial);
   if (acquisition_ == kLogEi) return {improvement(surrogates, values, pending, trial), std::move(within)};
   if (acquisition_ == kUcb) {
     const double kappa = usual_kappa(kernel_.dimensions(), inputs.size());
     return {std::make_unique<UpperConfidenceBound>(likeliest, pending, kappa), std::move(within)};
   }
-  const KernelInputs support = kernel_.inputs(search_.draws(good, random, within));
+  TrialRandom looking = looking_random(trial);
+  const KernelInputs support = kernel_.inputs(search_.draws(good, looking, within));  // where it will be looked
   return {std::make_unique<ThompsonSample>(likeliest, support, seed_of(trial)), std::move(within)};
 }
 
@@ -158,7 +179,7 @@ Bayes::Target Bayes::target(const History& history, const std::vector<const Obse
     if (each.outcome == Outcome::kPending) pending.push_back(each.point);
     if (each.outcome == Outcome::kFailed || each.outcome == Outcome::kInfeasible) judged.push_back(each.point);
   }
-  Target promised = promise(done, kernel_.inputs(pending), good, trial);
+  Target promised = promise(history, done, kernel_.inputs(pending), good, trial);
   if (judged.empty()) return promised;
 
   Eigen::VectorXd labels = Eigen::VectorXd::Ones(static_cast<Eigen::Index>(judged.size() + done.size()));
@@ -201,17 +222,23 @@ std::optional<Suggestion> Bayes::suggest(const History& history, std::int64_t tr
   for (std::size_t i = 0; i < std::min<std::size_t>(5, done.size()); ++i) good.push_back(done[i]->point);
   // No point twice: in a discrete space that is a waste, and elsewhere it takes the same number to come up again.
   const auto allowed = [&](const Point& point) { return !is_among(history, point); };
-  TrialRandom random(RandomStream(seed_, kStream), trial, 1);
-  const Target aim = target(history, those_that_count(std::move(done)), good, trial);
+  const std::size_t most = objectives_ > 1 ? kMostPointsOfSeveral : kMostPoints;
+  const Target aim = target(history, those_that_count(std::move(done), most), good, trial);
   if (const auto branch = neglected_branch(history)) {
     const auto of_branch = [&](const Point& point) {
       return allowed(point) && space_[branch->dimension].level_of(point[branch->dimension]) == branch->level;
     };
+    TrialRandom random = looking_random(trial);
     if (const auto found = search_.find(*aim.acquisition, good, of_branch, random, aim.within))
       return Suggestion{found->point, ""};
   }
+  TrialRandom random = looking_random(trial);
   const auto found = search_.find(*aim.acquisition, good, allowed, random, aim.within);
   return found ? std::optional(Suggestion{found->point, ""}) : initial(history, trial);
+}
+
+TrialRandom Bayes::looking_random(std::int64_t trial) const {
+  return TrialRandom(RandomStream(seed_, kStream), trial, 1);
 }
 
 std::uint64_t Bayes::seed_of(std::int64_t trial) const { return seed_ ^ static_cast<std::uint64_t>(trial); }

@@ -16,7 +16,8 @@ namespace trireme::tune {
 /// in; then come a few of a Sobol sequence, and from then on the process decides, with trials that are running taken
 /// for what it expects of them, and those that failed for what not to repeat. How much must be gained to count turns
 /// through three sizes, so that some trials polish what is best and others look where little is known; and each branch
-/// of a conditional space gets its share of trials. In many dimensions most trials stay near the best one. With several
+/// of a conditional space gets its share of trials. In many dimensions
+/// most trials of one metric stay near the best one. With several
 /// objectives each has its own process, and a trial promises what it adds to the hypervolume of the front. Nothing has
 /// to be chosen; who wants to may have an upper confidence bound or a Thompson sample decide in place of the expected
 /// improvement.
@@ -34,6 +35,7 @@ class Bayes final : public Method {
     std::int64_t level;
   };
   std::uint64_t seed_of(std::int64_t trial) const;
+  TrialRandom looking_random(std::int64_t trial) const;  // of the points that are looked at first
   std::optional<Suggestion> initial(const History& history, std::int64_t trial) const;
   std::optional<Branch> neglected_branch(const History& history) const;
   /// What the next trial is looked for by, and where.
@@ -43,9 +45,8 @@ class Bayes final : public Method {
   };
   std::unique_ptr<Acquisition> improvement(const std::vector<Surrogate>& surrogates, const Eigen::VectorXd& values,
                                            const KernelInputs& pending, std::int64_t trial) const;
-  Region region(const KernelInputs& inputs, const Eigen::VectorXd& values, const Surrogate& surrogate,
-                std::int64_t trial) const;
-  Target promise(const std::vector<const Observation*>& done, const KernelInputs& pending,
+  Region region(const History& history, const Surrogate& surrogate, std::int64_t trial) const;
+  Target promise(const History& history, const std::vector<const Observation*>& done, const KernelInputs& pending,
                  const std::vector<Point>& good, std::int64_t trial) const;
   Target target(const History& history, const std::vector<const Observation*>& done, const std::vector<Point>& good,
                 std::int64_t trial) const;
@@ -58,7 +59,8 @@ class Bayes final : public Method {
   AcquisitionSearch search_;
   Sobol sobol_;
   Untried untried_;
-  std::vector<std::size_t> parents_;  // dimensions with branches, themselves always there
+  std::vector<std::size_t> parents_;    // dimensions with branches, themselves always there
+  std::vector<Eigen::Index> regional_;  // columns in which a trust region has edges
 };
 
 /// What may decide for a trial: log-ei (noisy where values are, hypervolume of several objectives), ucb, thompson.

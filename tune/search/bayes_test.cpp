@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "tune/bayes/kernel_testing.h"
+#include "tune/search/search.h"
 
 namespace trireme::tune {
 namespace {
@@ -60,6 +61,41 @@ TEST(Bayes, FindsItWithAnyAcquisition) {
     }
 }
 
+TEST(Bayes, EachAcquisitionSuggestsSomethingElse) {
+  std::set<std::string> seen;
+  for (const std::string& name : acquisition_names()) {
+    Search search(cube(2), {"bayes", 1, 1, name});
+    for (int trial = 0; trial < 9; ++trial) {
+      const auto asked = search.ask();
+      search.tell(asked->number, {std::pow(*value_number(asked->parameters[0].value) - 0.3, 2)});
+    }
+    seen.insert(value_text(search.ask()->parameters[0].value));
+  }
+  EXPECT_EQ(seen.size(), acquisition_names().size());
+}
+
+TEST(Bayes, SearchesOtherBranchesThanTheBestOnesWholeInManyDimensions) {
+  // The best trial is of branch a, where what belongs to b is not there.
+  std::vector<Dimension> dimensions = {choice("kind", {"a", "b"}), when(real("deep"), "kind", {"b"})};
+  for (int i = 0; i < 16; ++i) dimensions.push_back(real("x" + std::to_string(i)));
+  const Space space(dimensions);
+  History history;
+  std::int64_t of_b = 0;
+  for (Point point : random_points(space, 120, 4)) {
+    const bool is_b = space[0].level_of(point[0]) == 1;
+    if (is_b && ++of_b > 6) continue;  // so few that it gets the next trial
+    const auto trial = static_cast<std::int64_t>(history.size());
+    // In branch b it is lower, the higher `deep` is: of trials up to a half, which is not yet as low as the best of a.
+    point[1] *= 0.5;
+    history.push_back({trial, point, Outcome::kDone, {is_b ? 2.5 - point[1] : trial < 3 ? 1.9 : 2.4}, ""});
+  }
+  while (history.size() % 3 != 0) history.pop_back();  // the next is one that stays in the region
+  const auto trial = static_cast<std::int64_t>(history.size());
+  const Point point = make_bayes({space, 1, 1})->suggest(history, trial)->point;
+  EXPECT_EQ(space[0].level_of(point[0]), 1);
+  EXPECT_GT(point[1], 0.5);
+}
+
 TEST(Bayes, RefusesAnAcquisitionThatItDoesNotKnowOrThatDoesNotTakeSeveralObjectives) {
   const Space space = cube(2);
   const auto refusal = [&](std::size_t objectives, const std::string& acquisition) -> std::string {
@@ -77,7 +113,8 @@ TEST(Bayes, RefusesAnAcquisitionThatItDoesNotKnowOrThatDoesNotTakeSeveralObjecti
 }
 
 TEST(Bayes, InManyDimensionsMostTrialsStayNearTheBest) {
-  // Everything gets better towards a far corner; but after 59 trials that were not better the region is small.
+  // Everything gets better towards a far corner; but after 26 trials of its own that were not better the region is
+  // smaller.
   const Space space = cube(20);
   std::vector<Point> points = random_points(space, 61, 4);
   History history;
@@ -94,9 +131,9 @@ TEST(Bayes, InManyDimensionsMostTrialsStayNearTheBest) {
     for (const double x : point) sum += std::log(std::abs(x - 0.5) + 1e-9);
     return std::exp(sum / 20);
   };
-  EXPECT_LE(distance(61), 0.11);  // half of 0.8 / 4
-  EXPECT_GT(distance(62), 0.2);   // this one looks everywhere
-  EXPECT_LE(distance(63), 0.11);
+  EXPECT_LE(distance(61), 0.21);  // half of 0.8 / 2
+  EXPECT_GT(distance(62), 0.4);   // this one looks everywhere
+  EXPECT_LE(distance(63), 0.21);
 }
 
 TEST(Bayes, BeginsInTheMiddle) {
@@ -211,16 +248,20 @@ TEST(Bayes, TrialsThatRunTogetherAreDifferent) {
 }
 
 TEST(Bayes, HardHistoriesNeverFail) {
-  const Space space = branches();
-  const auto method = make_bayes({space, 7, 1});
-  for (const double odd : {0.0, 1e30, -1e308, 1e-300}) {
-    History history;
-    for (std::int64_t trial = 0; trial < 25; ++trial) {
-      const Point point = method->suggest(history, trial)->point;
-      history.push_back({trial, point, Outcome::kDone, {trial % 7 == 3 ? odd : 1.0}, ""});
+  for (const Space& space : {branches(), cube(16)})
+    for (const std::string& acquisition : acquisition_names()) {
+      const auto method = make_bayes({space, 7, 1, acquisition});
+      for (const double odd : {0.0, 1e30, -1e308, 1e-300}) {
+        History history;
+        for (std::int64_t trial = 0; trial < 25; ++trial) {
+          const Point point = method->suggest(history, trial)->point;
+          const bool fails = trial % 9 == 8;
+          history.push_back({trial, point, fails ? Outcome::kFailed : Outcome::kDone, {}, ""});
+          if (!fails) history.back().values = {trial % 7 == 3 ? odd : 1.0};
+        }
+        EXPECT_TRUE(method->suggest(history, 25));
+      }
     }
-    EXPECT_TRUE(method->suggest(history, 25));
-  }
 }
 
 TEST(Bayes, TakesAThousandTrialsAndMore) {
