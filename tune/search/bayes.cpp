@@ -159,7 +159,8 @@ Bayes::Target Bayes::promise(const History& history, const std::vector<const Obs
   }
   const Eigen::VectorXd values = values_of(0);
   TrialRandom random(RandomStream(seed_, kStream), trial, 2);
-  const auto surrogates = fit_surrogates(kernel_, inputs, values, {}, acquisition_ == kLogEi ? kDraws : 0, random);
+  const auto surrogates =
+      fit_surrogates(kernel_, inputs, values, {.warp = true}, acquisition_ == kLogEi ? kDraws : 0, random);
   const Surrogate& likeliest = surrogates.front();
   Region within = region(history, likeliest, trial);
   if (acquisition_ == kLogEi) return {improvement(surrogates, values, pending, trial), std::move(within)};
