@@ -10,7 +10,6 @@
 namespace trireme::tune {
 namespace {
 
-constexpr double kLeastVariance = 1e-18;
 // Of labels 1 and -1, standardised: how unsure of a label even a point in the midst of its like is.
 constexpr double kLabelVariance = 0.02;
 // Labels jump at the border of a region, which looks like a short length scale; with one, a few failed trials would say

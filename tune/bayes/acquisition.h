@@ -8,6 +8,9 @@
 
 namespace trireme::tune {
 
+/// Variances are at least this: a deviation of 0 has no slope.
+constexpr double kLeastVariance = 1e-18;
+
 /// What a point promises: the next trial is where this is highest.
 class Acquisition {
  public:

@@ -22,14 +22,7 @@ Eigen::MatrixXd cholesky_factor(const Eigen::MatrixXd& covariance, double scale,
 
 GaussianProcess::GaussianProcess(const Kernel& kernel, KernelInputs inputs, Eigen::VectorXd targets,
                                  GaussianProcessParameters parameters)
-    : kernel_(&kernel),
-      inputs_(std::move(inputs)),
-      warped_(kernel.warp(inputs_, parameters.kernel)),
-      targets_(std::move(targets)),
-      parameters_(std::move(parameters)) {
-  factor_ = cholesky_factor(own_covariance(), parameters_.signal, parameters_.noise);
-  weights_ = weights_of(targets_);
-}
+    : GaussianProcess(kernel, std::move(inputs), std::move(targets), std::move(parameters), Eigen::MatrixXd()) {}
 
 GaussianProcess::GaussianProcess(const Kernel& kernel, KernelInputs inputs, Eigen::VectorXd targets,
                                  GaussianProcessParameters parameters, const Eigen::MatrixXd& noise)
@@ -39,7 +32,8 @@ GaussianProcess::GaussianProcess(const Kernel& kernel, KernelInputs inputs, Eige
       targets_(std::move(targets)),
       parameters_(std::move(parameters)) {
   double more = 0;
-  factor_ = cholesky_factor(own_covariance() + noise, parameters_.signal, more);
+  factor_ = noise.size() == 0 ? cholesky_factor(own_covariance(), parameters_.signal, parameters_.noise)
+                              : cholesky_factor(own_covariance() + noise, parameters_.signal, more);
   weights_ = weights_of(targets_);
 }
 

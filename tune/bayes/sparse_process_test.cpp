@@ -62,7 +62,7 @@ TEST(SparseProcess, IsTheFullyIndependentTrainingConditional) {
   const std::vector<Eigen::Index> chosen =
       inducing_points(observed.kernel, observed.inputs, observed.targets, p.kernel, 12);
   const KernelInputs warped = observed.kernel.warp(observed.inputs, p.kernel);
-  const KernelInputs points{warped.x(chosen, Eigen::all), warped.active(chosen, Eigen::all)};
+  const KernelInputs points = rows_of(warped, chosen);
   const KernelInputs asked = observed.asked(), warped_asked = observed.kernel.warp(asked, p.kernel);
   const auto k = [&](const KernelInputs& a, const KernelInputs& b) -> Eigen::MatrixXd {
     return p.signal * observed.kernel.covariance(p.kernel, a, b);
@@ -88,9 +88,8 @@ TEST(SparseProcess, ManyObservationsSayMoreThanTheChosenOnesAlone) {
   const Observed observed(cube(3), 1500, 0.01);
   const std::vector<Eigen::Index> chosen =
       inducing_points(observed.kernel, observed.inputs, observed.targets, observed.parameters.kernel, 60);
-  const GaussianProcess alone(observed.kernel,
-                              {observed.inputs.x(chosen, Eigen::all), observed.inputs.active(chosen, Eigen::all)},
-                              observed.targets(chosen), observed.parameters);
+  const GaussianProcess alone(observed.kernel, rows_of(observed.inputs, chosen), observed.targets(chosen),
+                              observed.parameters);
   const KernelInputs asked = observed.asked();
   const Eigen::VectorXd truth = observed.exact().predict(asked).mean;
   const auto error = [&](const GaussianProcess& process) { return (process.predict(asked).mean - truth).norm(); };

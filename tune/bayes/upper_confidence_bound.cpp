@@ -4,12 +4,6 @@
 #include <cmath>
 
 namespace trireme::tune {
-namespace {
-
-constexpr double kLeastVariance = 1e-18;
-
-}  // namespace
-
 UpperConfidenceBound::UpperConfidenceBound(const Surrogate& surrogate, const KernelInputs& pending, double kappa)
     : process_(surrogate.process), kappa_(kappa) {
   const Eigen::VectorXd expected = process_.predict(pending).mean;

@@ -20,7 +20,7 @@ constexpr std::int64_t kMostBranches = 10;  // of a parent that get their share
 // Of all trials, that each of up to three branches gets at least: where it looks worst for want of trials in its own
 // dimensions, no acquisition would look again.
 constexpr double kBranchShare = 0.2;
-constexpr const char *kLogEi = "log-ei", *kUcb = "ucb", *kThompson = "thompson";
+constexpr const char *kUcb = "ucb", *kThompson = "thompson";
 // Of those in which a trust region has edges: from here on most trials stay within one.
 constexpr std::size_t kManyDimensions = 15;
 constexpr std::size_t kMostObjectives = 6;  // the cost grows with a power of their number
@@ -58,10 +58,10 @@ bool is_among(const History& history, const Point& point) {
   });
 }
 
-// Trials whose improvement has to be the largest, and some of those that go by something else, look everywhere.
-bool looks_everywhere(std::int64_t trial) {
-  return static_cast<std::size_t>(trial) % std::size(kMargins) == std::size(kMargins) - 1;
-}
+std::size_t margin_of(std::int64_t trial) { return static_cast<std::size_t>(trial) % std::size(kMargins); }
+
+// Trials whose improvement has to be the largest, and as many of those that go by something else, look everywhere.
+bool looks_everywhere(std::int64_t trial) { return margin_of(trial) == std::size(kMargins) - 1; }
 
 double middle_of(Eigen::VectorXd values) {
   const auto middle = values.begin() + values.size() / 2;
@@ -80,20 +80,16 @@ Bayes::Bayes(const MethodContext& context)
       search_(space_, kernel_),
       sobol_(space_.size(), context.seed),
       untried_(space_) {
+  std::vector<bool> has_branches(space_.size(), false);
   for (std::size_t i = 0; i < space_.size(); ++i)
     for (const auto& [parent, condition] : space_.gates(i)) {
+      has_branches[parent] = true;
       const std::int64_t levels = space_[parent].levels();
       if (!space_.gates(parent).empty() || levels < 2 || levels > kMostBranches) continue;
       if (std::find(parents_.begin(), parents_.end(), parent) == parents_.end()) parents_.push_back(parent);
     }
-  const auto has_branches = [&](std::size_t dimension) {
-    for (std::size_t i = 0; i < space_.size(); ++i)
-      for (const auto& gate : space_.gates(i))
-        if (gate.parent == dimension) return true;
-    return false;
-  };
   for (Eigen::Index c = 0; c < kernel_.dimensions(); ++c)
-    if (search_.is_smooth(c) && kernel_.column(c).group == 0 && !has_branches(kernel_.column(c).dimension))
+    if (search_.is_smooth(c) && kernel_.column(c).group == 0 && !has_branches[kernel_.column(c).dimension])
       regional_.push_back(c);
 }
 
@@ -118,8 +114,7 @@ std::optional<Suggestion> Bayes::initial(const History& history, std::int64_t tr
 std::unique_ptr<Acquisition> Bayes::improvement(const std::vector<Surrogate>& surrogates, const Eigen::VectorXd& values,
                                                 const KernelInputs& pending, std::int64_t trial) const {
   const double best = values.minCoeff();
-  const double share = kMargins[static_cast<std::size_t>(trial) % std::size(kMargins)];
-  const double margin = 2 * share * (middle_of(values) / 2 - best / 2);
+  const double margin = 2 * kMargins[margin_of(trial)] * (middle_of(values) / 2 - best / 2);
   std::vector<std::unique_ptr<Acquisition>> beliefs;
   for (const Surrogate& surrogate : surrogates)
     beliefs.push_back(std::make_unique<LogImprovement>(surrogate, pending, margin, seed_of(trial)));

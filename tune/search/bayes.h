@@ -16,11 +16,10 @@ namespace trireme::tune {
 /// in; then come a few of a Sobol sequence, and from then on the process decides, with trials that are running taken
 /// for what it expects of them, and those that failed for what not to repeat. How much must be gained to count turns
 /// through three sizes, so that some trials polish what is best and others look where little is known; and each branch
-/// of a conditional space gets its share of trials. In many dimensions
-/// most trials of one metric stay near the best one. With several
-/// objectives each has its own process, and a trial promises what it adds to the hypervolume of the front. Nothing has
-/// to be chosen; who wants to may have an upper confidence bound or a Thompson sample decide in place of the expected
-/// improvement.
+/// of a conditional space gets its share of trials. In many dimensions most trials of one objective stay near the best
+/// one. With several objectives each has its own process, and a trial promises what it adds to the hypervolume of the
+/// front. Nothing has to be chosen; who wants to may have an upper confidence bound or a Thompson sample decide in
+/// place of the expected improvement.
 ///
 /// Sources: Jones et al. 1998, "Efficient global optimization of expensive black-box functions"; the parts name theirs.
 class Bayes final : public Method {

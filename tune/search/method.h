@@ -50,12 +50,15 @@ class Method {
   virtual std::optional<Suggestion> suggest(const History& history, std::int64_t trial) = 0;
 };
 
+/// What bayes goes by where nothing else is said.
+constexpr const char* kLogEi = "log-ei";
+
 /// What a method is made from.
 struct MethodContext {
   const Space& space;  ///< outlives the method
   std::uint64_t seed = 0;
   std::size_t objectives = 1;
-  std::string acquisition = "log-ei";  ///< of bayes
+  std::string acquisition = kLogEi;  ///< of bayes
 };
 
 }  // namespace trireme::tune

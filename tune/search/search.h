@@ -25,7 +25,7 @@ class Search {
     std::string method = "bayes";
     std::uint64_t seed = 0;
     std::size_t objectives = 1;
-    std::string acquisition = "log-ei";  ///< of bayes
+    std::string acquisition = kLogEi;  ///< of bayes
   };
   struct Trial {
     std::int64_t number;

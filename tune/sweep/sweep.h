@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tune/search/method.h"
 #include "tune/space/space.h"
 
 namespace trireme::tune {
@@ -21,15 +22,15 @@ struct Sweep {
   std::string name;
   std::string description;
   std::string method = "bayes";
-  std::string acquisition = "log-ei";  ///< of bayes
-  std::vector<Objective> objectives;   ///< `metric`; at least one
-  Space space;                         ///< `parameters`, `constraints`
-  std::vector<Parameters> enqueue;     ///< points to be tried first, each one of the space
-  std::int64_t trials = 0;             ///< `run_cap` or `n_trials`; 0: until stopped or exhausted
-  std::int64_t jobs = 1;               ///< `n_jobs`: trials at a time on this machine
-  double timeout_seconds = 0;          ///< `timeout` of the whole sweep; 0: none
-  double trial_timeout_seconds = 0;    ///< `trial_timeout` of one trial; 0: none
-  std::int64_t retries = 2;            ///< `retries`: a trial that a signal killed is started again so many times
+  std::string acquisition = kLogEi;   ///< of bayes
+  std::vector<Objective> objectives;  ///< `metric`; at least one
+  Space space;                        ///< `parameters`, `constraints`
+  std::vector<Parameters> enqueue;    ///< points to be tried first, each one of the space
+  std::int64_t trials = 0;            ///< `run_cap` or `n_trials`; 0: until stopped or exhausted
+  std::int64_t jobs = 1;              ///< `n_jobs`: trials at a time on this machine
+  double timeout_seconds = 0;         ///< `timeout` of the whole sweep; 0: none
+  double trial_timeout_seconds = 0;   ///< `trial_timeout` of one trial; 0: none
+  std::int64_t retries = 2;           ///< `retries`: a trial that a signal killed is started again so many times
   std::uint64_t seed = 0;
 
   std::vector<std::string> command;  ///< `command` as a list: words, with ${...} to be filled in; empty: none
