@@ -46,7 +46,7 @@ class Checkpoints(Case):
 
     def test_training_goes_on_while_a_checkpoint_is_written_and_nothing_says_saved_before(self):
         folder = self.new_run()
-        # Short steps of a large model, so that several end while it is written, whichever of processor and disk is fast.
+        # Short steps of a large model, so that several end while it is written.
         config = {"steps": 40, "checkpoint.every-steps": 10, "checkpoint.keep": 0, "model.width": 256, "model.layers": 4,
                   "data.global-batch": 2}
         job = self.start(2, folder, config)

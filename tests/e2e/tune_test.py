@@ -486,7 +486,7 @@ class TuneTraining(Case):
         job = Job([TUNE, "resume", "killed.study"], cwd=self.folder)
         self.addCleanup(job.kill)
         job.wait_until(lambda: is_saved(3), limit=120, what="a checkpoint of the fourth trial")
-        run(["pkill", "-KILL", "-n", "-f", "trireme-train.*killed.study.runs/000003"])  # the newest: a rank
+        os.kill(job.ranks()[1], signal.SIGKILL)
         self.assertEqual(job.finish().status, 0, job.stderr())
 
         trials = {name: run([TUNE, "trials", f"{name}.study", "--json"], cwd=self.folder).json["trials"] for name in ("killed", "undisturbed")}
