@@ -37,6 +37,7 @@ Json status_json(Study& study, const std::string& location) {
             {"sweep", study.store().record().origin},
             {"name", sweep.name},
             {"method", sweep.method},
+            {"acquisition", sweep.method == "bayes" ? Json(sweep.acquisition) : Json(nullptr)},
             {"seed", sweep.seed},
             {"objectives", objectives_json(sweep)},
             {"created", study.store().record().created},
@@ -85,7 +86,8 @@ Pairs status_pairs(Study& study) {
   Pairs pairs{{"study", study.store().location()}};
   if (!sweep.name.empty()) pairs.emplace_back("name", one_line(sweep.name, 80));
   pairs.emplace_back("sweep", record.origin);
-  pairs.emplace_back("method", sweep.method + ", seed " + std::to_string(sweep.seed));
+  const std::string by = sweep.method == "bayes" ? " by " + sweep.acquisition : "";
+  pairs.emplace_back("method", sweep.method + by + ", seed " + std::to_string(sweep.seed));
   pairs.emplace_back("metric", goals_text(sweep));
   pairs.emplace_back("since",
                      date_text(record.created) + ", " + duration_text(std::max(0.0, now() - record.created)) + " ago");

@@ -275,5 +275,22 @@ TEST(Bayes, TakesAThousandTrialsAndMore) {
   EXPECT_LT(bowl(suggestion->point), 0.02);
 }
 
+TEST(Bayes, TakesAThousandTrialsAndMoreOfTwoObjectives) {
+  // The front is a diagonal, and of the trials only a few reached near it.
+  const Space space = cube(2);
+  const auto off_front = [](const Point& x) { return std::abs(x[0] - x[1]); };
+  History history;
+  for (const Point& x : random_points(space, 1500, 8)) {
+    if (history.size() >= 100 && off_front(x) < 0.1) continue;
+    std::vector<double> values{std::pow(x[0], 2) + std::pow(x[1], 2), std::pow(x[0] - 1, 2) + std::pow(x[1] - 1, 2)};
+    history.push_back({static_cast<std::int64_t>(history.size()), x, Outcome::kDone, std::move(values), ""});
+  }
+  ASSERT_GT(history.size(), 1100U);
+  const auto trial = static_cast<std::int64_t>(history.size());
+  const auto suggestion = make_bayes({space, 8, 2})->suggest(history, trial);
+  ASSERT_TRUE(suggestion);
+  EXPECT_LT(off_front(suggestion->point), 0.03);
+}
+
 }  // namespace
 }  // namespace trireme::tune

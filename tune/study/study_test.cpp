@@ -116,6 +116,32 @@ TEST_F(StudyTest, GivesTheSearchItsNotesBack) {
   EXPECT_EQ(study.history()[0].note, study.trials()[0].note);
 }
 
+TEST_F(StudyTest, SearchesByTheAcquisitionOfItsSweep) {
+  const auto points_of = [this](const std::string& acquisition) {
+    const std::string name = acquisition + ".study";
+    Study::create(location(name),
+                  "{metric: loss, seed: 1, acquisition: " + acquisition + ", parameters: {x: {min: 0.0, max: 1.0}}}",
+                  "sweep.yaml");
+    Study study = Study::open(location(name));
+    for (int i = 0; i < 7; ++i) study.tell(study.ask("", 0)->number, {}, {static_cast<double>(i * i % 5)});
+    study.ask("", 0);
+    return asked(study);
+  };
+  const auto by_default = points_of("log-ei");
+  for (const std::string acquisition : {"ucb", "thompson"}) {
+    Search search(parse_sweep("{metric: loss, parameters: {x: {min: 0.0, max: 1.0}}}", "").space,
+                  {"bayes", 1, 1, acquisition});
+    std::vector<std::string> alone;
+    for (int i = 0; i < 8; ++i) {
+      const auto trial = search.ask();
+      alone.push_back("x=" + value_text(trial->parameters[0].value) + " ");
+      search.tell(trial->number, {static_cast<double>(i * i % 5)});
+    }
+    EXPECT_EQ(points_of(acquisition), alone);
+    EXPECT_NE(alone, by_default);
+  }
+}
+
 TEST_F(StudyTest, LeavesOutTrialsThatAreNoPointOfTheSpace) {
   Study study = create("{metric: loss, parameters: {x: {min: 0.0, max: 1.0}}}");
   study.store().enqueue({{"y", std::int64_t{1}}});
