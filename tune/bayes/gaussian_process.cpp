@@ -105,6 +105,14 @@ GaussianProcess::CrossSlopes GaussianProcess::cross_slopes(const KernelInputs& p
   return cross;
 }
 
+void GaussianProcess::rescale(double factor, double mean) {
+  parameters_.signal *= factor;
+  parameters_.noise *= factor;
+  parameters_.mean = mean;
+  factor_ *= std::sqrt(factor);
+  weights_ = weights_of(targets_);
+}
+
 void GaussianProcess::append(const KernelInputs& point, double target) {
   const KernelInputs warped = kernel_->warp(point, parameters_.kernel);
   Eigen::VectorXd row = parameters_.signal * kernel_->covariance(parameters_.kernel, warped_, warped);

@@ -70,6 +70,9 @@ class GaussianProcess {
   const Eigen::VectorXd& weights() const { return weights_; }
   Eigen::MatrixXd weights_of(const Eigen::MatrixXd& targets) const;
 
+  /// All variances times `factor`, and another mean: O(n^2), where factorising anew is O(n^3).
+  void rescale(double factor, double mean);
+
   /// One more observation, by a row of the Cholesky factor: O(n^2) where factorising anew is O(n^3).
   void append(const KernelInputs& point, double target);
 

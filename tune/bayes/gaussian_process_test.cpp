@@ -57,6 +57,20 @@ TEST(GaussianProcess, OneMoreObservationIsTheSameAsAllAnew) {
   EXPECT_NEAR(grown.log_marginal_likelihood(), whole.log_marginal_likelihood(), 1e-9);
 }
 
+TEST(GaussianProcess, RescaledIsTheSameAsAllAnew) {
+  Example example(branches(), 3);
+  GaussianProcess rescaled = example.process();
+  rescaled.rescale(2.5, -0.7);
+  example.parameters.signal *= 2.5;
+  example.parameters.noise *= 2.5;
+  example.parameters.mean = -0.7;
+  const KernelInputs asked = example.kernel.inputs(random_points(example.space, 8, 77));
+  const auto is = rescaled.predict(asked), ought = example.process().predict(asked);
+  EXPECT_LT((is.mean - ought.mean).cwiseAbs().maxCoeff(), 1e-10);
+  EXPECT_LT((is.variance - ought.variance).cwiseAbs().maxCoeff(), 1e-10);
+  EXPECT_NEAR(rescaled.log_marginal_likelihood(), example.process().log_marginal_likelihood(), 1e-9);
+}
+
 TEST(GaussianProcess, CrossSlopesAreThoseOfFiniteDifferences) {
   const Example example(branches(), 3);
   const GaussianProcess process = example.process();

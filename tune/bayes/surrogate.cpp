@@ -93,33 +93,34 @@ std::vector<Eigen::Index> spread_choice(const Eigen::VectorXd& values, Eigen::In
   return chosen;
 }
 
-// Sets the mean and the variances that belong to these observations, given the kernel and the noise as a share.
-void solve_scale(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& targets,
-                 GaussianProcessParameters& parameters) {
+// The process whose mean and variances are those that explain the observations.
+// @param parameters  of mean 0 and signal 1
+GaussianProcess solved_process(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& targets,
+                               const GaussianProcessParameters& parameters) {
+  GaussianProcess process(kernel, inputs, targets, parameters);
   // With mean 0 its weights of a column of ones are the row sums of the inverse covariance.
-  const GaussianProcess unit(kernel, inputs, targets, parameters);
   const Eigen::VectorXd ones = Eigen::VectorXd::Ones(inputs.size());
-  parameters.mean = solved_mean(unit.weights_of(ones).col(0), targets);
-  const Eigen::VectorXd rest = targets.array() - parameters.mean;
-  parameters.signal = signal_rate(rest.dot(unit.weights_of(rest).col(0))) / signal_shape(inputs.size());
-  parameters.noise = parameters.signal * unit.parameters().noise;
+  const double mean = solved_mean(process.weights_of(ones).col(0), targets);
+  const Eigen::VectorXd rest = targets.array() - mean;
+  const double fit = rest.dot(process.weights_of(rest).col(0));
+  process.rescale(signal_rate(fit) / signal_shape(inputs.size()), mean);
+  return process;
 }
 
 Surrogate surrogate_of(const Kernel& kernel, const KernelInputs& inputs, const Eigen::VectorXd& values,
                        const Eigen::VectorXd& theta, const Layout& layout, const SurrogateOptions& options) {
   OutputTransform transform(values, theta[layout.delta()]);
   const Eigen::VectorXd& targets = transform.results();
-  GaussianProcessParameters parameters{kernel_parameters(theta, layout), 1, std::exp(theta[layout.noise()]), 0};
+  const GaussianProcessParameters unit{kernel_parameters(theta, layout), 1, std::exp(theta[layout.noise()]), 0};
   if (inputs.size() <= options.most_exact) {
-    solve_scale(kernel, inputs, targets, parameters);
-    GaussianProcess process(kernel, inputs, targets, std::move(parameters));
+    GaussianProcess process = solved_process(kernel, inputs, targets, unit);
     return {std::move(transform), std::move(process)};
   }
-  const auto inducing = inducing_points(kernel, inputs, targets, parameters.kernel, options.most_inducing);
+  const auto inducing = inducing_points(kernel, inputs, targets, unit.kernel, options.most_inducing);
   // Not from the inducing points, of which half are the best.
   const std::vector<Eigen::Index> sample = spread_choice(targets, options.most_inducing);
-  solve_scale(kernel, rows_of(inputs, sample), targets(sample), parameters);
-  GaussianProcess process = sparse_process(kernel, inputs, targets, parameters, inducing);
+  const GaussianProcess solved = solved_process(kernel, rows_of(inputs, sample), targets(sample), unit);
+  GaussianProcess process = sparse_process(kernel, inputs, targets, solved.parameters(), inducing);
   return {std::move(transform), std::move(process)};
 }
 
