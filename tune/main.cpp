@@ -23,6 +23,7 @@ int run(int argc, char** argv) {
   CreateOptions create_options;
   AskOptions ask_options;
   TellOptions tell_options;
+  RetryOptions retry_options;
   ShowOptions show_options;
   TrialsOptions trials_options;
   ExportOptions export_options;
@@ -54,6 +55,11 @@ int run(int argc, char** argv) {
                     .options = fields_of(tell_options),
                     .positional = {"study"},
                     .run = [&](const Assignments&) { return tell(tell_options); }},
+                   {.name = "retry",
+                    .summary = "lets trials that failed be tried again",
+                    .options = fields_of(retry_options),
+                    .positional = {"study"},
+                    .run = [&](const Assignments&) { return retry(retry_options); }},
                    {.name = "status",
                     .summary = "says how far a study is",
                     .options = fields_of(show_options),

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <array>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -32,6 +33,12 @@ double process_seconds() {
   fields >> started;
   std::ifstream("/proc/uptime") >> uptime;
   return uptime - started / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
 }
 
 }  // namespace trireme

@@ -14,6 +14,7 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/log.h"
+#include "core/base/process.h"
 #include "models/checkpoint/run_checkpoints.h"
 #include "models/checkpoint/write_checkpoint.h"
 
@@ -48,11 +49,9 @@ std::vector<std::int64_t> generations(const fs::path& run) {
 }
 
 std::string mark_of_this_process(std::int64_t generation) {
-  char host[256] = "";
-  ::gethostname(host, sizeof host - 1);
   return json{{"generation", generation},
               {"token", unique_token()},
-              {"host", host},
+              {"host", host_name()},
               {"process", ::getpid()},
               {"since", std::time(nullptr)}}
              .dump(-1, ' ', false, json::error_handler_t::replace) +

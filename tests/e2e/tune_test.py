@@ -196,10 +196,50 @@ class Tune(unittest.TestCase):
     def test_a_sweep_that_changed_is_another_study(self):
         sweep = self.sweep(RANDOM + NOTED + "run_cap: 1\n")
         self.tune("run", sweep)
-        self.sweep(RANDOM + NOTED + "run_cap: 2\n")
-        self.refuse(USAGE, ["run", sweep], "sweep.study", "resume sweep.study", "--study")
+        self.sweep(RANDOM + NOTED + "run_cap: 2\nseed: 5\n")
+        self.refuse(USAGE, ["run", sweep], "sweep.study", "by its seed", "resume sweep.study", "--study")
         self.tune("run", sweep, "--study", "second.study")
         self.assertEqual(len(self.trials("second.study")), 2)
+
+    def test_a_sweep_may_have_more_trials_later(self):
+        sweep = self.sweep(RANDOM + NOTED + "run_cap: 1\n")
+        self.tune("run", sweep)
+        self.sweep("# three, for a start\n" + RANDOM + NOTED + "run_cap: 3\n")
+        self.assertIn("takes run_cap from sweep.yaml", self.tune("run", sweep).stderr)
+        self.assertEqual(self.starts(), {0: 1, 1: 1, 2: 1})
+        self.assertEqual(self.json("status", "sweep.study")["most_trials"], 3)
+
+    def test_a_new_study_does_not_take_the_runs_of_a_removed_one(self):
+        sweep = self.sweep(RANDOM + NOTED + "run_cap: 1\n")
+        self.tune("run", sweep)
+        (self.folder / "sweep.study").unlink()
+        self.refuse(USAGE, ["run", sweep], "sweep.study.runs holds runs of another study", "move it away")
+
+    def test_failed_trials_get_another_try(self):
+        sweep = self.sweep(RANDOM + NOTED.replace("sleep 0.1", "[ -e mended ] || exit 3") + "run_cap: 20\n")
+        result = self.tune("run", sweep, status=FAILED)
+        self.assertIn("the first 5 trials all failed", result.lines[-1])
+        self.assertIn("sweep.study.runs/00000", result.lines[-1])
+        self.assertIn("trireme-tune retry", result.lines[-1])
+        tried = [trial["params"] for trial in self.trials("sweep.study")]
+        (self.folder / "mended").touch()
+        self.assertIn("trial 3 waits", self.tune("retry", "sweep.study", "--trials", 3).stdout)
+        self.refuse(FAILED, ["retry", "sweep.study", "--trials", 3], "trial 3 has not failed: it is waiting")
+        self.assertEqual(self.json("retry", "sweep.study"), {"trials": [0, 1, 2, 4]})
+        self.tune("resume", "sweep.study")
+        trials = self.trials("sweep.study")
+        self.assertEqual({trial["state"] for trial in trials}, {"complete"})
+        self.assertEqual(([trial["params"] for trial in trials[:5]], len(trials)), (tried, 20))
+        self.assertIn("no trial has failed", self.tune("retry", "sweep.study").stdout)
+
+    def test_a_sweep_is_resumed_from_anywhere(self):
+        self.tune("run", self.sweep(RANDOM + NOTED + "run_cap: 1\n"))
+        sweep = self.sweep(RANDOM + NOTED + "run_cap: 2\n")
+        elsewhere = self.folder / "elsewhere"
+        elsewhere.mkdir()
+        result = run([TUNE, "run", self.folder / sweep, "--study", self.folder / "sweep.study"], cwd=elsewhere)
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual(self.starts(), {0: 1, 1: 1})
 
     def test_trials_that_all_fail_are_a_failure(self):
         for command, named in (("exit 3", "3"), ("echo done", "loss"), ("echo '{\"loss\": NaN}'", "loss"),
@@ -274,6 +314,12 @@ class Tune(unittest.TestCase):
         lines = [json.loads(line) for line in self.tune("export", "s.study", "--format", "json").stdout.splitlines()]
         self.assertEqual(lines, trials)
         self.tune("export", "s.study", "--out", "all.csv")
+        self.refuse(USAGE, ["export", "s.study", "--out", "./s.study"], "./s.study is the study itself")
+        (self.folder / "link.csv").symlink_to("linked.csv")
+        self.tune("export", "s.study", "--out", "link.csv")
+        self.assertTrue((self.folder / "link.csv").is_symlink())
+        self.assertEqual((self.folder / "linked.csv").read_text(), (self.folder / "all.csv").read_text())
+        self.assertIn("values.loss", self.tune("export", "s.study", "--out", "/dev/stdout").stdout)
         text = (self.folder / "all.csv").read_text()
         self.assertEqual(text, self.tune("export", "s.study").stdout)
         for row, trial in zip(csv.DictReader(io.StringIO(text)), trials, strict=True):
@@ -319,6 +365,16 @@ class Tune(unittest.TestCase):
             self.assertGreater(shares[0][key], 0.8)
             self.assertLess(shares[1][key], 0.2)
         self.assertIn("━", self.tune("importance", "s.study").stdout)
+
+    def test_importance_names_what_matters_together(self):
+        self.create("metric: loss\nmethod: random\nseed: 1\nparameters:\n  x: {min: -1.0, max: 1.0}\n  y: {min: -1.0, max: 1.0}\n")
+        for number in range(60):
+            asked = self.json("ask", "s.study")["params"]
+            self.tune("tell", "s.study", "--trial", number, "--value", asked["x"] * asked["y"])
+        pair, = self.json("importance", "s.study")["importance"][0]["pairs"]
+        self.assertEqual((pair["first"], pair["second"]), ("x", "y"))
+        self.assertGreater(pair["fanova"], 0.3)
+        self.assertIn("x and y together, beyond what each does alone: ", self.tune("importance", "s.study").stdout)
 
     def on_terminal(self, *words, columns, env=None):
         """What the command writes to a terminal of so many columns and 24 rows, lines and escapes alike."""

@@ -1,11 +1,13 @@
 #include "tune/commands/ask_tell.h"
 
 #include <charconv>
+#include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "tune/commands/trial_text.h"
 #include "tune/trial/worker.h"
 
@@ -18,18 +20,31 @@ std::string asker() {
   return name.substr(0, name.find(':')) + ":ask";
 }
 
+[[noreturn]] void refuse(const char* flag, const std::string& text, const char* allowed) {
+  throw Error(ErrorCode::kUsage, flag, " must be ", allowed, ", got '", text, "'");
+}
+
+// As from_chars has it, and with a plus.
 template <class Number>
-Number parse(const char* flag, const std::string& text, const char* allowed) {
-  Number number{};
-  const char* const end = text.data() + text.size();
-  const auto result = std::from_chars(text.data() + text.starts_with('+'), end, number);
-  if (result.ec != std::errc() || result.ptr != end)
-    throw Error(ErrorCode::kUsage, flag, " must be ", allowed, ", got '", text, "'");
-  return number;
+std::from_chars_result parse(const std::string& text, Number& number) {
+  const bool has_plus = text.starts_with('+') && !text.starts_with("+-");
+  return std::from_chars(text.data() + has_plus, text.data() + text.size(), number);
 }
 
 std::int64_t parse_number(const char* flag, const std::string& text) {
-  return parse<std::int64_t>(flag, text, "a whole number");
+  std::int64_t number = 0;
+  const auto [end, error] = parse(text, number);
+  if (error != std::errc() || end != text.data() + text.size()) refuse(flag, text, "a whole number");
+  return number;
+}
+
+// What is beyond all doubles counts as infinite, and what is nearer to 0 than any as 0.
+double parse_value(const char* flag, const std::string& text) {
+  double number = 0;
+  const auto [end, error] = parse(text, number);
+  if (error == std::errc::invalid_argument || end != text.data() + text.size())
+    refuse(flag, text, "a number, nan or inf");
+  return error == std::errc() ? number : std::strtod(text.c_str(), nullptr);
 }
 
 // @returns those of --value or --values; nothing where the trial is said to have none
@@ -41,10 +56,9 @@ std::optional<std::vector<double>> values_of(const TellOptions& options) {
   if (options.failed || options.infeasible) return std::nullopt;
   if (!options.reason.empty())
     throw Error(ErrorCode::kUsage, "--reason goes with --failed or --infeasible: a trial with a value needs none");
-  constexpr const char* kAllowed = "a number, nan or inf";
-  if (!options.value.empty()) return std::vector{parse<double>("--value", options.value, kAllowed)};
+  if (!options.value.empty()) return std::vector{parse_value("--value", options.value)};
   std::vector<double> values;
-  for (const std::string& text : options.values) values.push_back(parse<double>("--values", text, kAllowed));
+  for (const std::string& text : options.values) values.push_back(parse_value("--values", text));
   return values;
 }
 
@@ -97,6 +111,27 @@ int tell(const TellOptions& options) {
   if (!trial.values.empty()) std::cout << ": " << values_text(study.sweep(), trial.values);
   if (!trial.reason.empty()) std::cout << ": " << trial.reason;
   std::cout << "\n";
+  return kExitDone;
+}
+
+int retry(const RetryOptions& options) {
+  std::vector<std::int64_t> numbers;
+  for (const std::string& text : options.trials) numbers.push_back(parse_number("--trials", text));
+  Study study = open_study(options.study);
+  if (numbers.empty())
+    for (const Trial& trial : study.trials())
+      if (trial.state == TrialState::kFailed) numbers.push_back(trial.number);
+  for (const std::int64_t number : numbers) study.store().retry(number);
+  if (options.json) {
+    print_json({{"trials", numbers}});
+  } else if (numbers.empty()) {
+    std::cout << "no trial has failed: " << counts_text(study.trials()) << "\n";
+  } else {
+    std::vector<std::string> texts;
+    for (const std::int64_t number : numbers) texts.push_back(std::to_string(number));
+    std::cout << (texts.size() == 1 ? "trial " : "trials ") << join(texts, ", ")
+              << (texts.size() == 1 ? " waits" : " wait") << " to be tried again\n";
+  }
   return kExitDone;
 }
 

@@ -51,9 +51,25 @@ struct TellOptions {
   }
 };
 
+/// `trireme-tune retry`
+struct RetryOptions {
+  std::string study;
+  std::vector<std::string> trials;
+  bool json = false;
+
+  static constexpr auto fields() {
+    using C = RetryOptions;
+    return std::tuple{Field{"study", &C::study, kStudyHelp, kRequired},
+                      Field{"trials", &C::trials, "their numbers; none: all that failed"},
+                      Field{"json", &C::json, kJsonHelp}};
+  }
+};
+
 /// Prints the next trial. There is none when the study is finished, or when all of its trials are handed out.
 int ask(const AskOptions& options);
 /// Ends a trial.
 int tell(const TellOptions& options);
+/// Lets trials that failed be tried again, with the parameters that they had.
+int retry(const RetryOptions& options);
 
 }  // namespace trireme::tune

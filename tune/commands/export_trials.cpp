@@ -1,6 +1,8 @@
 #include "tune/commands/export_trials.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -59,6 +61,26 @@ std::string json_row(const Trial& trial) {
   return trial_json(trial).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
+constexpr int kMostLinks = 40;  // of links to links, as Linux has it
+
+// A file is replaced as a whole, where a link leads to it; what is none (a pipe, a terminal) is written to.
+void write_out(const std::string& out, const std::string& text, const std::string& study) {
+  std::error_code error;
+  for (const char* part : {"", "-wal", "-shm"})
+    if (fs::equivalent(out, study + part, error))
+      throw Error(ErrorCode::kUsage, "--out ", out, " is the study itself: give another file");
+  if (fs::exists(out, error) && !fs::is_regular_file(out, error)) {
+    std::ofstream stream(out);
+    stream << text;
+    if (!stream.flush()) throw Error(ErrorCode::kIo, "cannot write ", out, ": ", system_reason(errno));
+    return;
+  }
+  fs::path target = out;
+  for (int links = 0; links < kMostLinks && fs::is_symlink(target, error); ++links)
+    target = target.parent_path() / fs::read_symlink(target, error);
+  write_file_atomically(target, text);
+}
+
 }  // namespace
 
 int export_trials(const ExportOptions& options) {
@@ -69,7 +91,7 @@ int export_trials(const ExportOptions& options) {
   if (options.out.empty())
     std::cout << text;
   else
-    write_file_atomically(options.out, text);
+    write_out(options.out, text, options.study);
   return kExitDone;
 }
 

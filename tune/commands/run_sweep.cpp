@@ -8,10 +8,12 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/stop.h"
+#include "core/base/text.h"
 #include "tune/commands/progress.h"
 #include "tune/commands/trial_text.h"
 #include "tune/sweep/command.h"
 #include "tune/trial/runner.h"
+#include "tune/trial/runs_folder.h"
 #include "tune/trial/training_job.h"
 
 namespace trireme::tune {
@@ -28,12 +30,23 @@ void expect_runnable(const Sweep& sweep, const std::string& study) {
 }
 
 Study open_or_create(const Sweep& sweep, const RunOptions& options, const std::string& location) {
-  if (!StudyStore::exists(location)) return Study::create(location, sweep.text, options.sweep);
+  if (!StudyStore::exists(location)) {
+    expect_no_runs(location);
+    return Study::create(location, sweep.text, options.sweep);
+  }
   Study study = open_study(location);
-  if (study.sweep().text != sweep.text)
-    throw Error(ErrorCode::kUsage, study.store().location(), " is a study of another sweep than ", options.sweep,
-                " is now: trireme-tune resume ", shell_quoted(study.store().location()),
+  std::error_code error;
+  const std::string place = study.store().location();
+  const bool is_same_base = sweep.base.empty() || fs::equivalent(sweep.base, study.sweep().base, error);
+  if (study.sweep().text == sweep.text && is_same_base) return study;
+  try {
+    const auto changed = study.take_limits(sweep.text, options.sweep);
+    std::fprintf(stderr, "trireme-tune: %s takes %s from %s\n", place.c_str(),
+                 changed.empty() ? "its text" : join(changed, ", ").c_str(), options.sweep.c_str());
+  } catch (const Error& error) {
+    throw Error(error.code(), error.what(), ": trireme-tune resume ", shell_quoted(place),
                 " goes on with the sweep as it was, run with another --study begins a new one");
+  }
   return study;
 }
 

@@ -30,6 +30,14 @@ std::string bar_text(double share) {
   return progress_bar(share, kCells, /*colour=*/false) + " " + percent;
 }
 
+void print_pairs_that_matter(const std::vector<PairImportance>& pairs) {
+  constexpr double kLeast = 0.05;
+  for (const auto& [first, second, share] : pairs)
+    if (share >= kLeast)
+      std::cout << first << " and " << second << " together, beyond what each does alone: " << std::lround(100 * share)
+                << " %\n";
+}
+
 }  // namespace
 
 int show_importance(const ShowOptions& options) {
@@ -48,10 +56,15 @@ int show_importance(const ShowOptions& options) {
       table.add({name, bar_text(share), bar_text(total)});
       shares.push_back({{"name", name}, {"fanova", share}, {"kernel", total}});
     }
-    list.push_back({{"metric", metric}, {"parameters", shares}});
+    Json together = Json::array();
+    const auto pairs = fanova_pairs(sweep.space, history, i, sweep.seed);
+    for (const auto& [first, second, share] : pairs)
+      together.push_back({{"first", first}, {"second", second}, {"fanova", share}});
+    list.push_back({{"metric", metric}, {"parameters", shares}, {"pairs", together}});
     if (options.json) continue;
     if (i > 0) std::cout << "\n";
     print_table(table);
+    print_pairs_that_matter(pairs);
   }
   if (options.json) print_json({{"study", study.store().location()}, {"importance", list}});
   return kExitDone;

@@ -36,6 +36,7 @@ Json status_json(Study& study, const std::string& location) {
   Json json{{"study", study.store().location()},
             {"sweep", study.store().record().origin},
             {"name", sweep.name},
+            {"description", sweep.description},
             {"method", sweep.method},
             {"acquisition", sweep.method == "bayes" ? Json(sweep.acquisition) : Json(nullptr)},
             {"seed", sweep.seed},
@@ -85,6 +86,7 @@ Pairs status_pairs(Study& study) {
   const auto& trials = study.trials();
   Pairs pairs{{"study", study.store().location()}};
   if (!sweep.name.empty()) pairs.emplace_back("name", one_line(sweep.name, 80));
+  if (!sweep.description.empty()) pairs.emplace_back("about", one_line(sweep.description, 200));
   pairs.emplace_back("sweep", record.origin);
   const std::string by = sweep.method == "bayes" ? " by " + sweep.acquisition : "";
   pairs.emplace_back("method", sweep.method + by + ", seed " + std::to_string(sweep.seed));

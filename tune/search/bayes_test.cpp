@@ -77,7 +77,7 @@ TEST(Bayes, EachAcquisitionSuggestsSomethingElse) {
 TEST(Bayes, SearchesOtherBranchesThanTheBestOnesWholeInManyDimensions) {
   // The best trial is of branch a, where what belongs to b is not there.
   std::vector<Dimension> dimensions = {choice("kind", {"a", "b"}), when(real("deep"), "kind", {"b"})};
-  for (int i = 0; i < 16; ++i) dimensions.push_back(real("x" + std::to_string(i)));
+  for (int i = 0; i < 31; ++i) dimensions.push_back(real("x" + std::to_string(i)));
   const Space space(dimensions);
   History history;
   std::int64_t of_b = 0;
@@ -113,15 +113,16 @@ TEST(Bayes, RefusesAnAcquisitionThatItDoesNotKnowOrThatDoesNotTakeSeveralObjecti
 }
 
 TEST(Bayes, InManyDimensionsMostTrialsStayNearTheBest) {
-  // Everything gets better towards a far corner; but after 26 trials of its own that were not better the region is
+  // Everything gets better towards a far corner; but after 40 trials of its own that were not better the region is
   // smaller.
-  const Space space = cube(20);
-  std::vector<Point> points = random_points(space, 61, 4);
+  constexpr int kDimensions = 30;
+  const Space space = cube(kDimensions);
+  std::vector<Point> points = random_points(space, 91, 4);
   History history;
   for (Point& point : points) {
     const auto trial = static_cast<std::int64_t>(history.size());
     for (double& x : point) x = trial == 1 ? 0.5 : 0.5 + 0.5 * x;
-    const double mean = std::accumulate(point.begin(), point.end(), 0.0) / 20;
+    const double mean = std::accumulate(point.begin(), point.end(), 0.0) / kDimensions;
     history.push_back({trial, point, Outcome::kDone, {mean}, ""});
   }
   const auto method = make_bayes({space, 1, 1});
@@ -129,11 +130,11 @@ TEST(Bayes, InManyDimensionsMostTrialsStayNearTheBest) {
     const Point point = method->suggest(history, trial)->point;
     double sum = 0;
     for (const double x : point) sum += std::log(std::abs(x - 0.5) + 1e-9);
-    return std::exp(sum / 20);
+    return std::exp(sum / kDimensions);
   };
-  EXPECT_LE(distance(61), 0.21);  // half of 0.8 / 2
-  EXPECT_GT(distance(62), 0.3);   // this one looks everywhere
-  EXPECT_LE(distance(63), 0.21);
+  EXPECT_LE(distance(91), 0.21);  // half of 0.8 / 2
+  EXPECT_GT(distance(92), 0.3);   // this one looks everywhere
+  EXPECT_LE(distance(93), 0.21);
 }
 
 TEST(Bayes, BeginsInTheMiddle) {
@@ -248,18 +249,20 @@ TEST(Bayes, TrialsThatRunTogetherAreDifferent) {
 }
 
 TEST(Bayes, HardHistoriesNeverFail) {
-  for (const Space& space : {branches(), cube(16)})
+  for (const auto& [space, first] : {std::pair(branches(), 0), std::pair(cube(30), 38)})
     for (const std::string& acquisition : acquisition_names()) {
       const auto method = make_bayes({space, 7, 1, acquisition});
+      const std::vector<Point> before = random_points(space, static_cast<std::size_t>(first), 3);
       for (const double odd : {0.0, 1e30, -1e308, 1e-300}) {
         History history;
-        for (std::int64_t trial = 0; trial < 25; ++trial) {
-          const Point point = method->suggest(history, trial)->point;
+        for (std::int64_t trial = 0; trial < std::max(25, first + 2); ++trial) {
+          const Point point =
+              trial < first ? before[static_cast<std::size_t>(trial)] : method->suggest(history, trial)->point;
           const bool fails = trial % 9 == 8;
           history.push_back({trial, point, fails ? Outcome::kFailed : Outcome::kDone, {}, ""});
           if (!fails) history.back().values = {trial % 7 == 3 ? odd : 1.0};
         }
-        EXPECT_TRUE(method->suggest(history, 25));
+        EXPECT_TRUE(method->suggest(history, static_cast<std::int64_t>(history.size())));
       }
     }
 }

@@ -79,7 +79,7 @@ class Evolution final : public Method {
     double left = random.uniform() * (1 - probabilities[own]);
     std::size_t chosen = own;
     for (std::size_t level = 0; level < probabilities.size(); ++level) {
-      if (level == own || probabilities[level] == 0) continue;
+      if (level == own) continue;
       chosen = level;
       left -= probabilities[level];
       if (left < 0) break;

@@ -149,6 +149,21 @@ TEST_P(EachMethod, TriesEachPointOfAFiniteSpaceOnceAndEnds) {
   }
 }
 
+TEST_P(EachMethodWithChance, TriesNoPointOfDiscreteValuesWithoutAnEndTwice) {
+  Dimension x = real("x", 0, 1);
+  x.scale = Dimension::Scale::kNormal;
+  x.step = 1;
+  x.deviation = 3;
+  const Space space({x, choice("kind", {"a", "b"})});
+  const auto method = make(space);
+  History history;
+  std::set<std::string> tried;
+  for (int i = 0; i < 24; ++i) {
+    ASSERT_TRUE(try_one(*method, history, anything));
+    EXPECT_TRUE(tried.insert(space.key(history.back().point)).second) << "trial " << i << " is not new";
+  }
+}
+
 TEST_P(EachMethod, EndsBehindTheOnlyPoint) {
   const Space space({integer("layers", 3, 3)});
   const auto method = make(space);
@@ -179,6 +194,8 @@ TEST_P(EachMethod, GoesOnWhateverValuesAre) {
 TEST_P(EachMethod, SaysWhenConstraintsLeaveNothing) {
   std::vector<Space> spaces = {Space({integer("layers", 1, 8)}, {Constraint::parse("layers > 9")})};
   if (!is_grid()) spaces.push_back(Space({real("rate", 0, 1)}, {Constraint::parse("rate > 2")}));
+  // More points than anybody could go through.
+  spaces.push_back(Space({integer("a", 1, 1e6), integer("b", 1, 1e6)}, {Constraint::parse("a * b == 7e11 + 1")}));
   for (const Space& space : spaces) {
     try {
       make(space)->suggest({}, 0);

@@ -11,17 +11,19 @@ std::optional<Suggestion> RandomSearch::suggest(const History& history, std::int
   const auto uniform = [&](std::uint64_t attempt, std::size_t dimension) {
     return random_.uniform(static_cast<std::uint64_t>(trial), attempt * space_.size() + dimension);
   };
-  const auto distinct = untried_.distinct();
-  if (!distinct) return Suggestion{space_.draw_feasible(uniform), ""};
+  if (!untried_.is_discrete()) return Suggestion{space_.draw_feasible(uniform), ""};
 
   untried_.see(history);
-  const std::uint64_t attempts = std::min<std::uint64_t>(*distinct, 100'000);
+  const auto distinct = untried_.distinct();
+  const std::uint64_t attempts = std::min<std::uint64_t>(distinct.value_or(10'000), 100'000);
   std::vector<double> uniforms(space_.size());
   for (std::uint64_t attempt = 0; attempt < attempts; ++attempt) {
     for (std::size_t i = 0; i < uniforms.size(); ++i) uniforms[i] = uniform(attempt, i);
     const Point point = space_.draw(uniforms);
     if (untried_.contains(point)) return Suggestion{point, ""};
   }
+  // Of endless values hardly any other has a chance to be drawn.
+  if (!distinct) return Suggestion{space_.draw_feasible(uniform), ""};
   const auto point = untried_.pick(uniform(attempts, 0));
   return point ? std::optional(Suggestion{*point, ""}) : std::nullopt;
 }

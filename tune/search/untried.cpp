@@ -1,45 +1,32 @@
 #include "tune/search/untried.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 #include "core/base/error.h"
 
 namespace trireme::tune {
-namespace {
-
-bool can_be_drawn(const Space& space, const std::vector<std::vector<double>>& probabilities, const Point& point) {
-  for (std::size_t i = 0; i < space.size(); ++i) {
-    if (probabilities[i].empty() || std::isnan(point[i])) continue;
-    if (probabilities[i][static_cast<std::size_t>(space[i].level_of(point[i]))] == 0) return false;
-  }
-  return true;
-}
-
-}  // namespace
-
-Untried::Untried(const Space& space) : space_(space), distinct_(space.distinct()) {}
+Untried::Untried(const Space& space)
+    : space_(space),
+      is_discrete_(std::all_of(space.dimensions().begin(), space.dimensions().end(),
+                               [](const Dimension& dimension) { return dimension.is_discrete(); })),
+      distinct_(space.distinct()) {}
 
 void Untried::see(const History& history) {
   tried_.clear();
-  if (!distinct_) return;
+  if (!is_discrete_) return;
   for (const Observation& observation : history) tried_.insert(space_.key(observation.point));
 }
 
 bool Untried::contains(const Point& point) const {
-  return space_.is_feasible(point) && !(distinct_ && tried_.contains(space_.key(point)));
+  return space_.is_feasible(point) && !(is_discrete_ && tried_.contains(space_.key(point)));
 }
 
 std::optional<Point> Untried::pick(double uniform) const {
   constexpr std::size_t kMost = 4096;
-  std::vector<std::vector<double>> probabilities(space_.size());  // of those dimensions that have weights
-  for (std::size_t i = 0; i < space_.size(); ++i)
-    if (!space_[i].weights.empty()) probabilities[i] = level_probabilities(space_[i]);
   std::vector<Point> left;
   bool any = false;
   space_.for_each_point([&](const Point& point) {
-    if (!can_be_drawn(space_, probabilities, point)) return true;
     any = true;
     if (!tried_.contains(space_.key(point))) left.push_back(point);
     return left.size() < kMost;

@@ -35,6 +35,18 @@ TEST(Untried, PicksAnyOfThoseLeft) {
   EXPECT_EQ(picked.size(), 29u);
 }
 
+TEST(Untried, ComparesDiscreteValuesWithoutAnEnd) {
+  Dimension x = Dimension::real("x", 0, 1);
+  x.scale = Dimension::Scale::kNormal;
+  x.step = 1;
+  const Space space({x});
+  Untried untried(space);
+  EXPECT_EQ(untried.distinct(), std::nullopt);
+  untried.see({done(0, {space[0].position_of(1.0)}, {1})});
+  EXPECT_FALSE(untried.contains(space.snap({space[0].position_of(1.0)})));
+  EXPECT_TRUE(untried.contains(space.snap({space[0].position_of(2.0)})));
+}
+
 TEST(Untried, DoesNotCompareInASpaceOfRealNumbers) {
   const Space space({real("x", 0, 1)});
   Untried untried(space);

@@ -46,16 +46,18 @@ void validate_choices(const Dimension& d) {
     const auto number = value_number(d.choices[i]);
     require(d, !number || std::isfinite(*number), "must have finite values, got ", value_text(d.choices[i]));
     for (std::size_t j = 0; j < i; ++j)
-      require(d, !same_value(d.choices[i], d.choices[j]), "has the value ", value_text(d.choices[i]), " twice");
+      require(d, !same_value(d.choices[i], d.choices[j]), "has the value ", value_text(d.choices[i]), " twice",
+              d.choices[i] == d.choices[j] ? "" : ": as a number it is the same as " + value_text(d.choices[j]));
   }
   require(d, d.weights.empty() || d.weights.size() == d.choices.size(), "has ", d.choices.size(), " values, but ",
           d.weights.size(), " probabilities");
   double sum = 0;
   for (const double weight : d.weights) {
-    require(d, weight >= 0 && std::isfinite(weight), "must have probabilities from 0 on, got ", to_text(weight));
+    require(d, weight > 0 && std::isfinite(weight), "must have probabilities above 0, got ", to_text(weight),
+            weight == 0 ? ": leave out what is never to be tried" : "");
     sum += weight;
   }
-  require(d, d.weights.empty() || (sum > 0 && std::isfinite(sum)), "has probabilities that add up to ", to_text(sum));
+  require(d, std::isfinite(sum), "has probabilities that add up to ", to_text(sum));
 }
 
 void validate_steps(const Dimension& d, double farthest, double most) {
@@ -255,7 +257,6 @@ double Dimension::draw(double uniform) const {
   double left = uniform * std::accumulate(weights.begin(), weights.end(), 0.0);
   std::size_t chosen = 0;
   for (std::size_t i = 0; i < weights.size(); ++i) {
-    if (weights[i] == 0) continue;
     chosen = i;
     left -= weights[i];
     if (left < 0) break;

@@ -34,7 +34,7 @@ struct Dimension {
   double mean = 0, deviation = 1;  ///< of kNormal; of kLogNormal: of the logarithm
   double step = 0;                 ///< between neighbouring values, counted from min (kNormal: from 0); 0: none
   std::vector<Value> choices;      ///< of kChoice
-  std::vector<double> weights;     ///< of choices, for random draws; empty: all the same
+  std::vector<double> weights;     ///< of choices, above 0, for random draws; empty: all the same
   std::vector<Condition> when;     ///< all must hold
   std::string where;               ///< of the file, for messages
 
@@ -78,8 +78,12 @@ struct Dimension {
   bool ordered_ = true;
   std::int64_t levels_ = 0;
   double low_ = 0, high_ = 1;           // of the scale, half a step beyond min and max where values are discrete
-  std::vector<double> numbers_;         // of ordered choices, ascending
   std::vector<std::size_t> by_number_;  // level of an ordered choice -> its place in choices
 };
+
+/// Whether values have no ends.
+inline bool is_normal(Dimension::Scale scale) {
+  return scale == Dimension::Scale::kNormal || scale == Dimension::Scale::kLogNormal;
+}
 
 }  // namespace trireme::tune

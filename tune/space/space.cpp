@@ -10,7 +10,8 @@
 namespace trireme::tune {
 namespace {
 
-constexpr std::uint64_t kDraws = 100000;          // until constraints are said to leave nothing
+// Until constraints are said to leave nothing: draws, and points that are gone through one by one.
+constexpr std::uint64_t kDraws = 100'000, kMostForbidden = 5'000'000;
 constexpr std::uint64_t kMostBranches = 1 << 20;  // combinations of parents that are counted one by one
 constexpr double kNoBound = std::numeric_limits<double>::infinity();
 constexpr double kMostPoints = 4611686018427387904.0;  // 2^62
@@ -25,17 +26,13 @@ bool matches(const Condition& condition, const Value& value) {
   return number && (!condition.min || *number >= *condition.min) && (!condition.max || *number <= *condition.max);
 }
 
-bool is_normal(const Dimension& dimension) {
-  return dimension.scale == Dimension::Scale::kNormal || dimension.scale == Dimension::Scale::kLogNormal;
-}
-
 // Whether any value of a parent lies in a condition's range.
 bool reaches(const Dimension& parent, const Condition& condition) {
   if (parent.kind == Dimension::Kind::kChoice)
     return std::any_of(parent.choices.begin(), parent.choices.end(),
                        [&](const Value& value) { return matches(condition, value); });
   double low = condition.min.value_or(-kNoBound), high = condition.max.value_or(kNoBound);
-  if (is_normal(parent)) return low <= high;
+  if (is_normal(parent.scale)) return low <= high;
   low = std::max(low, parent.min);
   high = std::min(high, parent.max);
   if (parent.levels() == 0 || !(low <= high)) return low <= high;
@@ -47,9 +44,9 @@ bool reaches(const Dimension& parent, const Condition& condition) {
 
 std::string values_text(const Dimension& dimension) {
   if (dimension.kind != Dimension::Kind::kChoice)
-    return is_normal(dimension) ? "any number"
-                                : "[" + to_text(dimension.min) + ", " + to_text(dimension.max) + "]" +
-                                      (dimension.step > 0 ? " in steps of " + to_text(dimension.step) : "");
+    return is_normal(dimension.scale) ? "any number"
+                                      : "[" + to_text(dimension.min) + ", " + to_text(dimension.max) + "]" +
+                                            (dimension.step > 0 ? " in steps of " + to_text(dimension.step) : "");
   std::vector<std::string> texts;
   for (const Value& value : dimension.choices) texts.push_back(value_text(value));
   return join(texts, ", ");
@@ -183,10 +180,13 @@ Point Space::draw_feasible(const std::function<double(std::uint64_t, std::size_t
     Point point = draw(uniforms);
     if (is_feasible(point)) return point;
   }
+  fail_for_constraints(kDraws, " draws obeys ");
+}
+
+void Space::fail_for_constraints(std::uint64_t seen, const char* what) const {
   std::vector<std::string> texts;
   for (const Constraint& constraint : constraints_) texts.push_back("'" + constraint.text() + "'");
-  throw Error(ErrorCode::kUsage, "constraints leave nothing, or nearly so: none of ", kDraws, " draws obeys ",
-              join(texts, " and "));
+  throw Error(ErrorCode::kUsage, "constraints leave nothing, or nearly so: none of ", seen, what, join(texts, " and "));
 }
 
 bool Space::is_feasible(const Point& point) const {
@@ -273,8 +273,14 @@ void Space::for_each_point(const std::function<bool(const Point&)>& visit) const
       throw Error(ErrorCode::kUsage, "parameter ", dimension.name,
                   " has no end of values: give it values, a step (q), or whole numbers", place(dimension.where));
   Point point(size(), kInactive);
+  std::uint64_t forbidden = 0;
   const std::function<bool(std::size_t)> go = [&](std::size_t at) {
-    if (at == size()) return !is_feasible(point) || visit(point);
+    if (at == size()) {
+      const bool is_allowed = is_feasible(point);
+      forbidden = is_allowed ? 0 : forbidden + 1;
+      if (forbidden == kMostForbidden) fail_for_constraints(forbidden, " points in a row obeys ");
+      return !is_allowed || visit(point);
+    }
     const std::size_t i = order_[at];
     const Dimension& dimension = dimensions_[i];
     point[i] = kInactive;

@@ -64,13 +64,15 @@ class Space {
   /// combinations of parents to count).
   std::optional<std::uint64_t> distinct() const;
   /// All different points that obey the constraints, in the order of values as written, the last dimension of order()
-  /// turning fastest; until `visit` says false. @throws Error kUsage naming a dimension with no end of values
+  /// turning fastest; until `visit` says false. @throws Error kUsage naming a dimension with no end of values;
+  /// 5,000,000 points in a row that break the constraints
   void for_each_point(const std::function<bool(const Point&)>& visit) const;
 
   /// Same text for the same point: to find points that have been tried.
   std::string key(const Point& point) const;
 
  private:
+  [[noreturn]] void fail_for_constraints(std::uint64_t seen, const char* what) const;
   void add_gates(const std::vector<std::string>& names);
   void order_by_parents();
   bool is_open(const Gate& gate, const Point& point) const;

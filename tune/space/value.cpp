@@ -64,12 +64,4 @@ nlohmann::json parameters_json(const Parameters& parameters) {
   return json;
 }
 
-Parameters parameters_from_json(const nlohmann::json& json) {
-  if (!json.is_object()) throw Error(ErrorCode::kBadInput, "parameters must be an object of names and values");
-  Parameters parameters;
-  for (const auto& [name, value] : json.items())
-    parameters.push_back({name, value_from_json(value, "parameter " + name)});
-  return parameters;
-}
-
 }  // namespace trireme::tune

@@ -34,6 +34,5 @@ using Parameters = std::vector<Parameter>;
 
 /// {"optimizer.learning-rate": 0.001, "model.width": 128}
 nlohmann::json parameters_json(const Parameters& parameters);
-Parameters parameters_from_json(const nlohmann::json& json);
 
 }  // namespace trireme::tune

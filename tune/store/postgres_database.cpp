@@ -52,7 +52,7 @@ Cell cell_of(const PGresult* result, int row, int column) {
 // Conflicts with another transaction: serialization failure and deadlock, and what two who make the same tables at the
 // same time see (PostgreSQL manual, appendix A).
 bool is_conflict(std::string_view state) {
-  return state == "40001" || state == "40P01" || state == "23505" || state == "42P07";
+  return state == "40001" || state == "40P01" || state == "23505" || state == "42P07" || state == "42710";
 }
 
 // The server ends, or has ended, the connection.

@@ -1,7 +1,9 @@
 #include "tune/store/sqlite_database.h"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <optional>
 #include <random>
@@ -118,6 +120,8 @@ void SqliteDatabase::create(const fs::path& path, const std::function<void(Datab
   const auto refuse_taken = [&] { throw Error(ErrorCode::kUsage, path.string(), " is there already"); };
   std::error_code error;
   if (!fs::is_directory(folder, error)) throw Error(ErrorCode::kUsage, "there is no folder ", folder.string());
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)  // SQLite would say that there is no such file
+    throw Error(ErrorCode::kUsage, "no file can be made in the folder ", folder.string(), ": ", system_reason(errno));
   if (fs::exists(fs::symlink_status(full, error))) refuse_taken();
   refuse_network(folder, path);
   const fs::path log = full.string() + "-wal";

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "core/base/files.h"
+#include "core/base/process.h"
 #include "tune/store/study_testing.h"
 
 namespace trireme::tune {
@@ -124,9 +125,7 @@ TEST_F(SqliteStudy, KeepsAnotherHostOutWhileALeaseIsLive) {
   StudyStore::open(location());
   store.claim({"elsewhere:12:34", 1e-9}, propose_number);
   store.claim({"", 3600}, propose_number);
-  std::array<char, 256> here{};
-  ::gethostname(here.data(), here.size() - 1);
-  store.claim({std::string(here.data()) + ":1:2", 3600}, propose_number);
+  store.claim({host_name() + ":1:2", 3600}, propose_number);
   StudyStore::open(location());
 }
 

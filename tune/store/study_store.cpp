@@ -1,14 +1,12 @@
 #include "tune/store/study_store.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <filesystem>
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/process.h"
 #include "core/base/text.h"
 #include "tune/store/database.h"
 #include "tune/store/location.h"
@@ -40,12 +38,6 @@ bool insert_study(Database& database, const Location& location, const StudyRecor
 
 std::vector<Row> find_study(Database& database, const std::string& study) {
   return database.execute("select sweep, origin, created from trireme_tune_study where name = $1", {study});
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
 }
 
 bool has_live_lease(const Trial& trial, double now) {
@@ -209,6 +201,17 @@ bool StudyStore::exists(const std::string& text) {
 const StudyRecord& StudyStore::record() const { return body_->record; }
 const std::string& StudyStore::location() const { return body_->location.shown; }
 
+void StudyStore::set_sweep(const std::string& sweep, const std::string& origin) {
+  const std::string kept = well_formed_utf8(origin);
+  body_->change([&](const Body::Change&) {
+    body_->database->execute("update trireme_tune_study set sweep = $2, origin = $3 where name = $1",
+                             {body_->location.study, sweep, kept});
+    return true;
+  });
+  body_->record.sweep = sweep;
+  body_->record.origin = kept;
+}
+
 const std::vector<Trial>& StudyStore::trials() {
   body_->refresh();
   return body_->trials;
@@ -253,6 +256,16 @@ void StudyStore::release(std::int64_t trial, std::int64_t attempt, const std::st
     held.state = TrialState::kWaiting;
     held.reason = reason;
     held.lease_until = 0;
+    return true;
+  });
+}
+
+void StudyStore::retry(std::int64_t trial) {
+  body_->change_trial(trial, [&](Trial& failed, const Body::Change&) {
+    if (failed.state != TrialState::kFailed)
+      throw Error(ErrorCode::kBadInput, "trial ", trial, " has not failed: it is ", result_text(failed));
+    failed.state = TrialState::kWaiting;
+    failed.ended = 0;
     return true;
   });
 }

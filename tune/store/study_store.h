@@ -10,7 +10,7 @@
 
 namespace trireme::tune {
 
-/// What a study is, beside its trials; never changed once it is there.
+/// What a study is, beside its trials.
 struct StudyRecord {
   std::string sweep;   ///< text of the sweep file
   std::string origin;  ///< its path, for messages
@@ -62,6 +62,9 @@ class StudyStore {
   const StudyRecord& record() const;
   const std::string& location() const;  ///< without a password
 
+  /// Another sweep file of the same search, which those who open the study from now on see.
+  void set_sweep(const std::string& sweep, const std::string& origin);
+
   /// All trials by number, as of now. What has not changed since the last call is not read again.
   const std::vector<Trial>& trials();
 
@@ -86,6 +89,8 @@ class StudyStore {
   void renew(std::int64_t trial, std::int64_t attempt, double lease_seconds);
   /// Gives a trial back: it waits, and the next claim takes it. @throws Error kTakenOver
   void release(std::int64_t trial, std::int64_t attempt, const std::string& reason);
+  /// Lets a trial that failed be tried again: it waits. @throws Error kBadInput: no such trial, one that has not failed
+  void retry(std::int64_t trial);
   /// Lets a lease run out now: for whoever knows that its holder is gone. Does nothing when the attempt has ended, was
   /// given back or taken over: its holder may have come to that before it died.
   void expire(std::int64_t trial, std::int64_t attempt);

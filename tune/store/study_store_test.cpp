@@ -77,6 +77,35 @@ TEST_P(StudyStoreTest, TakesWaitingTrialsByNumberBeforeItAsksForNewOnes) {
   EXPECT_EQ(std::get<std::int64_t>(again.parameters.at(0).value), 8);
 }
 
+TEST_P(StudyStoreTest, AFailedTrialMayBeTriedAgain) {
+  StudyStore store = create();
+  claim(store), claim(store);
+  store.finish(0, 1, {TrialState::kFailed, {}, "diverged"});
+  store.finish(1, 1, {TrialState::kComplete, {1}, ""});
+  store.retry(0);
+  EXPECT_EQ(store.trials().at(0).state, TrialState::kWaiting);
+  EXPECT_THAT([&] { store.retry(0); }, throws_error(ErrorCode::kBadInput, "trial 0 has not failed: it is waiting"));
+  EXPECT_THAT([&] { store.retry(1); }, throws_error(ErrorCode::kBadInput, "it is complete with 1"));
+  EXPECT_THAT([&] { store.retry(2); }, throws_error(ErrorCode::kBadInput, "there is no trial 2"));
+  const Trial again = claim(store);
+  EXPECT_EQ(again.number, 0);
+  EXPECT_EQ(again.attempt, 2);
+  store.finish(0, 2, {TrialState::kComplete, {3}, ""});
+  EXPECT_THAT(store.trials().at(0).values, ElementsAre(3));
+}
+
+TEST_P(StudyStoreTest, KeepsAnotherSweepFile) {
+  StudyStore store = create();
+  claim(store);
+  store.set_sweep("method: grid\n", "other.yaml");
+  EXPECT_EQ(store.record().sweep, "method: grid\n");
+  StudyStore again = StudyStore::open(location());
+  EXPECT_EQ(again.record().sweep, "method: grid\n");
+  EXPECT_EQ(again.record().origin, "other.yaml");
+  EXPECT_EQ(again.record().created, store.record().created);
+  EXPECT_THAT(again.trials(), SizeIs(1));
+}
+
 TEST_P(StudyStoreTest, AProposalSeesAllTrialsBeforeIt) {
   StudyStore mine = create(), other = StudyStore::open(location());
   claim(other);

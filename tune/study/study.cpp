@@ -107,6 +107,24 @@ Study Study::open(const std::string& location) {
   return Study(std::make_unique<Body>(std::move(store), std::move(sweep)));
 }
 
+std::vector<std::string> Study::take_limits(std::string_view sweep_text, const std::string& origin) {
+  const Sweep& before = sweep();
+  const Sweep now = parse_sweep(sweep_text, whole_path(origin));
+  const std::vector<std::string> changed = changed_keys(before.text, now.text);
+  std::vector<std::string> others = changed;
+  std::erase_if(others, is_limit);
+  std::error_code error;
+  if (others.empty() && std::filesystem::exists(before.base, error) &&
+      !std::filesystem::equivalent(before.base, now.base, error))
+    others.push_back("base (" + before.base + ")");
+  if (!others.empty())
+    throw Error(ErrorCode::kUsage, store().location(), " is a study of another sweep than ", origin, " is now, by its ",
+                join(others, ", "));
+  store().set_sweep(now.text, whole_path(origin));
+  *this = open(store().location());
+  return changed;
+}
+
 const Sweep& Study::sweep() const { return body_->sweep; }
 StudyStore& Study::store() { return body_->store; }
 const std::vector<Trial>& Study::trials() { return body_->store.trials(); }

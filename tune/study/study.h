@@ -25,6 +25,10 @@ class Study {
   static Study create(const std::string& location, std::string_view sweep_text, const std::string& origin);
   /// @throws Error as StudyStore::open
   static Study open(const std::string& location);
+  /// Goes on with another sweep file of the same search, in which no other keys than limits differ.
+  /// @returns those that do
+  /// @throws Error kUsage: as parse_sweep; others differ, naming them, or `base` is another file
+  std::vector<std::string> take_limits(std::string_view sweep_text, const std::string& origin);
   Study(Study&&) noexcept;
   Study& operator=(Study&&) noexcept;
   ~Study();

@@ -142,6 +142,22 @@ TEST_F(StudyTest, SearchesByTheAcquisitionOfItsSweep) {
   }
 }
 
+TEST_F(StudyTest, GoesOnWithOtherLimitsAndNothingElse) {
+  const std::string search = "metric: loss\nparameters: {x: {min: 0.0, max: 1.0}}\n";
+  Study study = create(search + "run_cap: 1\n");
+  study.tell(study.ask("", 0)->number, {}, {1});
+  EXPECT_TRUE(study.is_finished());
+  const std::string more = "# more\n" + search + "n_trials: 2\nname: longer\n";
+  EXPECT_THAT(study.take_limits(more, "sweep.yaml"), ElementsAre("run_cap", "n_trials", "name"));
+  EXPECT_EQ(study.sweep().text, more);
+  EXPECT_EQ(study.ask("", 0)->number, 1);
+  EXPECT_EQ(open().sweep().trials, 2);
+  EXPECT_THAT(
+      [&] { study.take_limits(more + "seed: 4\nmethod: random\n", "sweep.yaml"); },
+      throws_error(ErrorCode::kUsage, "is a study of another sweep than sweep.yaml is now, by its seed, method"));
+  EXPECT_EQ(open().sweep().text, more);
+}
+
 TEST_F(StudyTest, LeavesOutTrialsThatAreNoPointOfTheSpace) {
   Study study = create("{metric: loss, parameters: {x: {min: 0.0, max: 1.0}}}");
   study.store().enqueue({{"y", std::int64_t{1}}});

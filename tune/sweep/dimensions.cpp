@@ -8,7 +8,6 @@
 namespace trireme::tune {
 namespace {
 
-constexpr int kDepthLimit = 8;
 constexpr std::size_t kMostValues = 1000;      // of a parameter; they are compared with one another
 constexpr std::size_t kMostParameters = 1000;  // searched through by name
 
@@ -35,8 +34,6 @@ constexpr std::array kDistributions{Distribution{"uniform", Scale::kUniform, Typ
                                     Distribution{"q_normal", Scale::kNormal, Type::kAsWritten, true, true},
                                     Distribution{"log_normal", Scale::kLogNormal, Type::kReal, false, false},
                                     Distribution{"q_log_normal", Scale::kLogNormal, Type::kAsWritten, true, true}};
-
-bool is_normal(Scale scale) { return scale == Scale::kNormal || scale == Scale::kLogNormal; }
 
 const std::vector<std::string>& parameter_keys() {
   static const std::vector<std::string> kKeys{"value", "values", "probabilities", "min", "max",  "mu",
@@ -206,7 +203,7 @@ bool is_parameter(const YamlMap& map) {
 }
 
 void collect(const YamlMap& group, const std::string& prefix, int depth, std::vector<Dimension>& out) {
-  if (depth > kDepthLimit) group.node.fail(": groups are nested too deep, more than ", kDepthLimit, " levels");
+  if (depth > kMostGroupDepth) group.node.fail(": groups are nested too deep, more than ", kMostGroupDepth, " levels");
   if (group.entries.empty()) group.node.fail(" must hold a parameter or more, got an empty mapping");
   for (const auto& [key, value] : group.entries) {
     const std::string name = prefix + key;

@@ -6,6 +6,9 @@
 
 namespace trireme::tune {
 
+/// Levels of groups in groups, of parameters and of points. An alias can make a mapping its own part.
+constexpr int kMostGroupDepth = 8;
+
 /// `parameters` of a sweep file (docs/formats/sweep.md), in its order. What a dimension alone cannot know, Space
 /// checks.
 /// @throws Error kUsage

@@ -24,7 +24,6 @@ constexpr std::int64_t kMostRetries = 100;
 constexpr std::int64_t kMostRanks = 65536;
 constexpr std::int64_t kMostThreads = 1024;
 constexpr std::size_t kMostConstraints = 100;
-constexpr int kDepthLimit = 8;
 
 const std::vector<std::string>& known_keys() {
   static const std::vector<std::string> kKeys{"name",       "description",   "method",  "acquisition", "metric",
@@ -131,9 +130,8 @@ Space read_space(const YamlMap& top) {
   return Space(std::move(dimensions), std::move(constraints));
 }
 
-// An alias can make a mapping its own part, so depth is limited.
 void read_point(const YamlMap& map, const std::string& prefix, int depth, Parameters& parameters) {
-  if (depth > kDepthLimit) map.node.fail(": groups are nested too deep, more than ", kDepthLimit, " levels");
+  if (depth > kMostGroupDepth) map.node.fail(": groups are nested too deep, more than ", kMostGroupDepth, " levels");
   for (const auto& [key, node] : map.entries) {
     if (node.is_map())
       read_point(node.map(), prefix + key + ".", depth + 1, parameters);
@@ -172,6 +170,15 @@ std::vector<Parameters> read_enqueue(const YamlMap& top, const Space& space) {
     points.push_back(at_place(item, [&] { return enqueued_point(space, given); }));
   }
   return points;
+}
+
+// What only a runner of trials heeds.
+void expect_something_to_run(const YamlMap& top) {
+  for (const char* key : {"command", "program", "base"})
+    if (top.find(key)) return;
+  for (const char* key : {"n_jobs", "timeout", "trial_timeout", "retries"})
+    if (const auto node = top.find(key))
+      node->fail(" is for trials that trireme-tune runs: it goes with command, program or base");
 }
 
 void read_limits(const YamlMap& top, Sweep& sweep) {
@@ -252,18 +259,44 @@ Sweep parse_sweep(std::string_view text, const std::string& origin) {
   sweep.text = text;
   if (const auto name = top.find("name")) sweep.name = name->text();
   if (const auto description = top.find("description")) sweep.description = description->text();
-  if (const auto method = top.find("method")) sweep.method = method->one_of(method_names());
+  const auto method = top.find("method");
+  if (method) sweep.method = method->one_of(method_names());
   if (const auto acquisition = top.find("acquisition")) {
     sweep.acquisition = acquisition->one_of(acquisition_names());
     if (sweep.method != "bayes") acquisition->fail(" is for method bayes, got method ", sweep.method);
   }
   sweep.objectives = read_objectives(top);
   sweep.space = read_space(top);
+  at_place(method ? *method : *top.find("metric"), [&] {
+    return make_method(sweep.method, {sweep.space, sweep.seed, sweep.objectives.size(), sweep.acquisition});
+  });
   sweep.enqueue = read_enqueue(top, sweep.space);
   read_limits(top, sweep);
+  expect_something_to_run(top);
   read_base(top, origin, sweep);
   read_command(top, sweep);
   return sweep;
+}
+
+std::vector<std::string> changed_keys(const std::string& before, const std::string& now) {
+  const YamlMap a = YamlNode::parse(before, "").map(), b = YamlNode::parse(now, "").map();
+  std::vector<std::string> changed;
+  const auto compare = [&](const YamlMap& from, const YamlMap& with) {
+    for (const auto& [key, node] : from.entries) {
+      const auto other = with.find(key);
+      const bool is_known = std::find(changed.begin(), changed.end(), key) != changed.end();
+      if (!is_known && (!other || !other->is_same(node))) changed.push_back(key);
+    }
+  };
+  compare(a, b);
+  compare(b, a);
+  return changed;
+}
+
+bool is_limit(const std::string& key) {
+  constexpr std::array kLimits{"name",   "description", "run_cap",       "n_trials",
+                               "n_jobs", "timeout",     "trial_timeout", "retries"};
+  return std::find(kLimits.begin(), kLimits.end(), key) != kLimits.end();
 }
 
 Sweep read_sweep(const std::filesystem::path& path) { return parse_sweep(read_file(path, kMostBytes), path.string()); }

@@ -42,6 +42,13 @@ struct Sweep {
   std::string text;  ///< the file as it was read: what a study stores
 };
 
+/// Keys at the top whose values differ between two sweep files.
+std::vector<std::string> changed_keys(const std::string& before, const std::string& now);
+
+/// Whether a key says how many trials there are to be and how they are run, and nothing of what they are: it may change
+/// while a study goes on.
+bool is_limit(const std::string& key);
+
 /// @throws Error kNotFound; kUsage: the key, value seen, what is allowed, line and column, the nearest known name;
 /// kBadInput when it holds more than 1 MiB
 Sweep read_sweep(const std::filesystem::path& path);

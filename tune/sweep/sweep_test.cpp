@@ -130,6 +130,35 @@ TEST(Sweep, RefusesAMethodThatThereIsNot) {
             "(sweep.yaml line 4 column 1)");
 }
 
+TEST(Sweep, RefusesByItsPlaceWhatAMethodCannotSearch) {
+  EXPECT_THAT(refusal_of_file("metric: a\nparameters: {x: {min: 0.0, max: 1.0}}\nmethod: grid\n"),
+              HasSubstr("line 3 column 1"));
+  EXPECT_THAT(refusal("method: cma-es\nmetric: x"), StartsWith("metric is given twice"));
+  EXPECT_THAT(refusal_of_file("metric: [a, b]\nparameters: {x: {min: 0, max: 9}}\nmethod: cma-es\n"),
+              StartsWith("method: method cma-es searches for one objective, got 2"));
+  EXPECT_THAT(refusal_of_file("metric: [a, b, c, d, e, f, g]\nparameters: {x: {min: 0, max: 9}}\n"),
+              StartsWith("metric: bayes takes up to 6 objectives, got 7"));
+}
+
+TEST(Sweep, RefusesWhatOnlyARunnerHeedsWhereNothingIsToBeRun) {
+  for (const char* key : {"n_jobs", "timeout", "trial_timeout", "retries"}) {
+    EXPECT_EQ(refusal(std::string(key) + ": 2"), std::string(key) +
+                                                     " is for trials that trireme-tune runs: it goes with command, "
+                                                     "program or base (sweep.yaml line 4 column 1)");
+    EXPECT_EQ(refusal(std::string(key) + ": 2\ncommand: [a]"), "accepted");
+  }
+}
+
+TEST(Sweep, KnowsWhatChangedInAFile) {
+  const std::string before = kSmall + "seed: 1\ncommand: [a, b]\nrun_cap: 3\n";
+  const auto changed = [&](const std::string& now) { return changed_keys(before, now); };
+  EXPECT_THAT(changed("# other\nrun_cap:   3\n" + kSmall + "command:\n  - a\n  - b\nseed: 1  # one\n"), IsEmpty());
+  EXPECT_THAT(changed(kSmall + "seed: 1\ncommand: [a, c]\nrun_cap: 4\n"), ElementsAre("command", "run_cap"));
+  EXPECT_THAT(changed(kSmall + "seed: 1.0\ncommand: [a, b]\nname: x\n"), ElementsAre("seed", "run_cap", "name"));
+  EXPECT_TRUE(is_limit("run_cap"));
+  EXPECT_FALSE(is_limit("seed"));
+}
+
 TEST(Sweep, RefusesAFileWithoutParameters) {
   EXPECT_EQ(refusal_of_file("metric: a"), "parameters is missing: what is searched over (sweep.yaml line 1 column 1)");
   EXPECT_THAT(refusal_of_file("metric: a\nparameters: {}"),
@@ -339,11 +368,11 @@ class RandomSweep {
   inline static const std::vector<Choices> kKeys{
       {"  group: {parameters: {deep: {min: 1, max: 2}}}", "  group: {deep: {value: 1}}", ""},
       {"metric: loss", "metric: {name: loss, goal: maximize}", "metric: [a, {name: b}]"},
-      {"", "method: random", "method: cma-es", "name: x\nmethod: bayes"},
+      {"", "method: random", "method: tpe", "name: x\nmethod: bayes"},
       {"", "constraints: [first == 'a' or first == 'b']"},
-      {"", "run_cap: 20", "n_trials: 7\nn_jobs: 2", "timeout: 1h\ntrial_timeout: 30"},
-      {"", "command: [train, '${args}', '--trial=${trial}']", "command: train ${args} > ${run}/log",
-       "program: train.py", "base: train.yaml\nranks: 2"}};
+      {"", "run_cap: 20", "n_trials: 7"},
+      {"", "command: [train, '${args}', '--trial=${trial}']\nn_jobs: 2", "command: train ${args} > ${run}/log",
+       "program: train.py\ntimeout: 1h\ntrial_timeout: 30", "base: train.yaml\nranks: 2"}};
   RandomStream stream_;
   std::uint64_t number_, lane_ = 0;
 };

@@ -114,6 +114,22 @@ std::vector<YamlNode> YamlNode::items() const {
   return items;
 }
 
+bool YamlNode::is_same(const YamlNode& other) const {
+  if (node_.Type() != other.node_.Type()) return false;
+  if (is_map()) {
+    const YamlMap mine = map(), theirs = other.map();
+    return mine.entries.size() == theirs.entries.size() &&
+           std::all_of(mine.entries.begin(), mine.entries.end(), [&](const auto& entry) {
+             const auto found = theirs.find(entry.first);
+             return found && entry.second.is_same(*found);
+           });
+  }
+  if (!is_list()) return node_.Tag() == other.node_.Tag() && node_.Scalar() == other.node_.Scalar();
+  const std::vector<YamlNode> mine = items(), theirs = other.items();
+  return std::equal(mine.begin(), mine.end(), theirs.begin(), theirs.end(),
+                    [](const YamlNode& a, const YamlNode& b) { return a.is_same(b); });
+}
+
 std::string YamlNode::text() const {
   if (!is_scalar()) fail(" must be a text, got ", seen());
   if (node_.Scalar().find('\0') != std::string::npos)

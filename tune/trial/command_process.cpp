@@ -57,6 +57,7 @@ std::vector<std::string> environment_with(const std::vector<std::pair<std::strin
 // What the child works with; all of it is made before the fork, behind which it may not allocate.
 struct Child {
   Pointers words, environment;
+  std::string folder;
   std::vector<unsigned long> cores;
   Clock::time_point deadline;
   int out, err, failed;
@@ -88,6 +89,7 @@ void restore_signals() {
   const int none = ::open("/dev/null", O_RDONLY);
   if (none < 0 || ::dup2(none, 0) < 0 || ::dup2(child.out, 1) < 0 || ::dup2(child.err, 2) < 0) give_up(child, errno);
   if (none > 2) ::close(none);
+  if (!child.folder.empty() && ::chdir(child.folder.c_str()) != 0) give_up(child, errno);
   // Last of all: this process goes on where its parent was stopped (SIGSTOP) and is no longer the one to start it.
   if (Clock::now() > child.deadline) give_up(child, ETIME);
   ::execvpe(child.words.pointers[0], child.words.pointers.data(), child.environment.pointers.data());
@@ -116,10 +118,15 @@ CommandProcess::CommandProcess(const Start& start) {
   Pipe out, err, failed;
   ::fcntl(out.read.get(), F_SETFL, O_NONBLOCK);
   ::fcntl(err.read.get(), F_SETFL, O_NONBLOCK);
-  const Child child{Pointers(start.words),  Pointers(environment_with(start.environment)),
-                    core_mask(start.cores), start.deadline,
-                    out.write.get(),        err.write.get(),
-                    failed.write.get(),     ::getpid()};
+  const Child child{.words = Pointers(start.words),
+                    .environment = Pointers(environment_with(start.environment)),
+                    .folder = start.folder,
+                    .cores = core_mask(start.cores),
+                    .deadline = start.deadline,
+                    .out = out.write.get(),
+                    .err = err.write.get(),
+                    .failed = failed.write.get(),
+                    .parent = ::getpid()};
   pid_ = ::fork();
   if (pid_ < 0) fail("fork");
   if (pid_ == 0) become_command(child);

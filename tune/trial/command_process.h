@@ -20,6 +20,7 @@ class CommandProcess {
   struct Start {
     std::vector<std::string> words;                                ///< the program, by PATH, and its arguments
     std::vector<std::pair<std::string, std::string>> environment;  ///< beside our own, in place of it
+    std::string folder;                                            ///< it runs in this one; empty: in ours
     std::vector<int> cores;                                        ///< it may run on these; empty: on all of ours
     Clock::time_point deadline = Clock::time_point::max();         ///< behind it nothing is started any more
   };

@@ -170,7 +170,7 @@ TEST(OutputLog, KnowsItsLastLine) {
   EXPECT_THAT(last_line_of(std::string(30'000, 'x') + "\n"), HasSubstr("xxxx"));
 }
 
-TEST(OutputLog, SaysOnceThatItCannotWrite) {
+TEST(OutputLog, GoesOnTakingWhatItCannotWrite) {
   EXPECT_THAT([] { OutputLog("/dev/full", "-"); }, throws_error(ErrorCode::kIo, "No space left on device"));
   const StudyFolder folder;
   std::array<int, 2> ends;
@@ -183,9 +183,17 @@ TEST(OutputLog, SaysOnceThatItCannotWrite) {
   ::signal(SIGXFSZ, SIG_IGN);
   ::setrlimit(RLIMIT_FSIZE, &small);
   ASSERT_EQ(::write(ends[1], "12345678", 8), 8);
-  EXPECT_THAT([&] { log.take([](std::string_view) {}); }, throws_error(ErrorCode::kIo, "cannot write"));
-  ASSERT_EQ(::write(ends[1], "12345678", 8), 8);
-  EXPECT_TRUE(log.take([](std::string_view) {}));
+  std::string seen;
+  const auto look = [&](std::string_view bytes) { seen += bytes; };
+  testing::internal::CaptureStderr();
+  EXPECT_TRUE(log.take(look));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::StartsWith("warn"));  // the limit is on this file too
+  testing::internal::CaptureStderr();
+  ASSERT_EQ(::write(ends[1], "90", 2), 2);
+  EXPECT_TRUE(log.take(look));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "it is said once";
+  EXPECT_EQ(seen, "1234567890");
+  EXPECT_EQ(log.last_line(20), "1234567890");
   ::setrlimit(RLIMIT_FSIZE, &before);
   ::signal(SIGXFSZ, SIG_DFL);
   ::close(ends[1]);

@@ -5,14 +5,15 @@
 
 namespace trireme::tune {
 
-void FirstFailures::note(const Verdict& verdict, double seconds) {
+void FirstFailures::note(const Verdict& verdict, double seconds, const std::string& folder) {
   if (is_over_ || verdict.kind == Verdict::Kind::kAgain || verdict.kind == Verdict::Kind::kForget) return;
   const bool is_alike = failures_ == 0 || verdict.likeness == likeness_;
-  is_over_ = verdict.likeness.empty() || seconds > kSeconds || !is_alike;
+  const bool had_begun = seconds > kSeconds && verdict.likeness != kNoResult;
+  is_over_ = verdict.likeness.empty() || had_begun || !is_alike;
   likeness_ = verdict.likeness;
   if (is_over_ || ++failures_ < most_) return;
-  throw Error(ErrorCode::kBadInput, "the first ", failures_, " trials failed within ", to_text(kSeconds),
-              " seconds each, the last one with: ", verdict.reason, "; see stderr.log in its folder");
+  throw Error(ErrorCode::kBadInput, "the first ", failures_, " trials all failed, the last one with: ", verdict.reason,
+              "; its folder is ", folder, ", and `trireme-tune retry` gives failed trials another try");
 }
 
 }  // namespace trireme::tune

@@ -11,14 +11,17 @@ namespace trireme::tune {
 /// likewise.
 class FirstFailures {
  public:
-  static constexpr double kSeconds = 10;  ///< a trial that failed later than this had begun to work
+  /// A trial that failed later than this had begun to work; one that did all its work and has no result had not,
+  /// however long it took.
+  static constexpr double kSeconds = 10;
 
   /// @param most  failures that end the sweep
   explicit FirstFailures(std::int64_t most) : most_(most) {}
 
   /// @param seconds  for which its command ran
+  /// @param folder   of the trial, for the message
   /// @throws Error kBadInput with the reason of the last one
-  void note(const Verdict& verdict, double seconds);
+  void note(const Verdict& verdict, double seconds, const std::string& folder);
 
  private:
   std::int64_t most_, failures_ = 0;

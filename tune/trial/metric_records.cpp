@@ -6,6 +6,9 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -20,6 +23,17 @@ using Json = nlohmann::json;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+// A number that is beyond all doubles, as JSON may have it, at the beginning of `line`: its length and sign.
+std::optional<std::pair<std::size_t, bool>> endless_number(std::string_view line) {
+  const bool is_negative = line.starts_with('-');
+  double number = 0;
+  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), number);
+  if (error != std::errc::result_out_of_range) return std::nullopt;
+  const std::string text(line.data(), end);
+  if (std::isinf(std::strtod(text.c_str(), nullptr))) return std::pair(text.size(), is_negative);
+  return std::nullopt;
+}
+
 // Python's json prints these without quotes, which is no JSON.
 std::string with_quoted_constants(std::string_view line) {
   std::string quoted;
@@ -31,6 +45,12 @@ std::string with_quoted_constants(std::string_view line) {
       continue;
     }
     if (c == '"') is_text = !is_text;
+    const bool begins_number = !is_text && at > 0 && std::string_view(" :,[\t").find(line[at - 1]) != std::string::npos;
+    if (const auto endless = begins_number ? endless_number(line.substr(at)) : std::nullopt) {
+      quoted += endless->second ? "\"-Infinity\"" : "\"Infinity\"";
+      at += endless->first - 1;
+      continue;
+    }
     const auto is_constant = [&](std::string_view word) { return line.substr(at).starts_with(word); };
     const std::array<std::string_view, 3> constants{"NaN", "Infinity", "-Infinity"};
     const auto* const found = is_text ? constants.end() : std::find_if(constants.begin(), constants.end(), is_constant);
@@ -66,13 +86,14 @@ std::optional<double> number_of(const Json& json) {
   return json.is_string() ? number_of_text(json.get<std::string>()) : std::nullopt;
 }
 
-std::optional<double> find_number(const Json& object, const std::string& name) {
-  if (!object.is_object()) return std::nullopt;
-  if (const auto found = object.find(name); found != object.end()) return number_of(*found);
+// What is no group; nullptr where there is none of that name.
+const Json* find_member(const Json& object, const std::string& name) {
+  if (!object.is_object()) return nullptr;
+  if (const auto found = object.find(name); found != object.end()) return found->is_object() ? nullptr : &*found;
   for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1))
     if (const auto group = object.find(name.substr(0, dot)); group != object.end())
-      if (const auto number = find_number(*group, name.substr(dot + 1))) return number;
-  return std::nullopt;
+      if (const Json* member = find_member(*group, name.substr(dot + 1))) return member;
+  return nullptr;
 }
 
 void collect_names(const Json& object, const std::string& prefix, std::vector<std::string>& names) {
@@ -146,22 +167,29 @@ void MetricRecords::take_line(std::string_view line) {
   if (!mentions_all(line)) return;
   const Json object = parse(line);
   std::vector<double> values;
+  std::string unusable;
   for (const std::string& name : names_) {
-    const auto number = find_number(object, name);
-    if (!number) return;
-    values.push_back(*number);
+    const Json* const member = find_member(object, name);
+    if (!member) return;
+    const auto number = number_of(*member);
+    if (!number && unusable.empty())
+      unusable = name + " is " + one_line(member->dump(-1, ' ', false, Json::error_handler_t::replace), 60) +
+                 " in the last record, which is no number";
+    values.push_back(number.value_or(kNan));
   }
-  values_ = std::move(values);
+  unusable_ = std::move(unusable);
+  values_ = unusable_.empty() ? std::optional(std::move(values)) : std::nullopt;
 }
 
 std::string MetricRecords::missing() const {
+  if (!unusable_.empty()) return unusable_;
   const Json object = parse(last_object_);
   if (!object.is_object()) return "";
   std::vector<std::string> seen;
   collect_names(object, "", seen);
   std::string names;
   for (const std::string& name : names_)
-    if (!find_number(object, name)) names += (names.empty() ? "" : ", ") + name + did_you_mean(name, seen);
+    if (!find_member(object, name)) names += (names.empty() ? "" : ", ") + name + did_you_mean(name, seen);
   constexpr std::size_t kMostShown = 300;
   return "no record with a number for " + names + "; the last one has " + one_line(join(seen, ", "), kMostShown);
 }

@@ -15,7 +15,9 @@ namespace trireme::tune {
 ///
 /// `eval.validation.loss` is a member of that name, or `loss` in `validation` in `eval`. JSON has no word for what is
 /// not a finite number, so programs have several: NaN, Infinity and -Infinity (Python), null (JavaScript), and the
-/// texts "nan", "inf" and the like. All of them count as numbers here.
+/// texts "nan", "inf" and the like. All of them count as numbers here, and so does one that is too large for a double,
+/// as infinite. A record whose member is something else, "diverged" or false, is one too, and has no result: a program
+/// that says so last must not be judged by what it said before.
 class MetricRecords {
  public:
   /// Longer lines are no records: what a program may take of our memory has an end.
@@ -34,6 +36,8 @@ class MetricRecords {
   const std::optional<std::vector<double>>& values() const { return values_; }
   /// Why there are none: "no record with eval_loss; the last one has loss, step". Empty where nothing was a record.
   std::string missing() const;
+  /// Why the last record has no result: "loss is "diverged" in the last record, which is no number"; else empty.
+  const std::string& unusable() const { return unusable_; }
 
  private:
   void take_line(std::string_view line);
@@ -44,6 +48,7 @@ class MetricRecords {
   std::string line_;                // what has come of it
   bool is_too_long_ = false;
   std::string last_object_;  // a line that had not all names
+  std::string unusable_;
   std::optional<std::vector<double>> values_;
 };
 

@@ -34,10 +34,22 @@ TEST(MetricRecords, TheLastLineWithAllObjectivesCounts) {
 }
 
 TEST(MetricRecords, WhatIsNoRecordIsPassedOver) {
-  for (const char* line : {"", "loss: 3", "{\"loss\": 3", "\"loss\": 3}", "{\"loss\": \"3\"}", "{\"loss\": true}",
-                           "{\"loss\": [3]}", "{\"loss\": {\"x\": 3}}", "{\"Loss\": 3}", "[{\"loss\": 3}]", "{}", "{",
-                           "{\"loss\": 3}{\"loss\": 4}", "{\"loss\": 1e999}"})
+  for (const char* line :
+       {"", "loss: 3", "{\"loss\": 3", "\"loss\": 3}", "{\"loss\": \"3\"}", "{\"loss\": true}", "{\"loss\": [3]}",
+        "{\"loss\": {\"x\": 3}}", "{\"Loss\": 3}", "[{\"loss\": 3}]", "{}", "{", "{\"loss\": 3}{\"loss\": 4}"})
     EXPECT_EQ(read(line + std::string("\n")).values(), std::nullopt) << line;
+}
+
+TEST(MetricRecords, ALastRecordThatHasNoNumberHasNoResult) {
+  for (const char* last : {"\"diverged\"", "false", "[1]", "\"3\""}) {
+    const auto records = read("{\"loss\": 3}\n{\"loss\": " + std::string(last) + "}\nmore\n");
+    EXPECT_EQ(records.values(), std::nullopt) << last;
+    EXPECT_EQ(records.unusable(), "loss is " + std::string(last) + " in the last record, which is no number");
+    EXPECT_EQ(records.missing(), records.unusable());
+  }
+  const auto mended = read("{\"loss\": false}\n{\"loss\": 3}\n{\"loss\": {\"x\": 1}}\n{\"step\": 4}\n");
+  EXPECT_THAT(mended.values(), Optional(ElementsAre(3)));
+  EXPECT_EQ(mended.unusable(), "");
 }
 
 TEST(MetricRecords, DottedNamesAreMembersOrNested) {
@@ -54,9 +66,9 @@ TEST(MetricRecords, KnowsTheWordsForWhatIsNotFinite) {
     EXPECT_THAT(read("{\"text\": \"a \\\" NaN\", \"loss\": " + std::string(word) + "}\n").values(),
                 Optional(ElementsAre(IsNan())))
         << word;
-  for (const char* word : {"Infinity", "\"inf\"", "\"Infinity\"", "\"+inf\""})
+  for (const char* word : {"Infinity", "\"inf\"", "\"Infinity\"", "\"+inf\"", "1e999", "10e+400"})
     EXPECT_THAT(read("{\"loss\": " + std::string(word) + "}\n").values(), Optional(ElementsAre(INFINITY))) << word;
-  for (const char* word : {"-Infinity", "\"-inf\"", "\"-Infinity\""})
+  for (const char* word : {"-Infinity", "\"-inf\"", "\"-Infinity\"", "-1e999"})
     EXPECT_THAT(read("{\"loss\": " + std::string(word) + "}\n").values(), Optional(ElementsAre(-INFINITY))) << word;
 }
 

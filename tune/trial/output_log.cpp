@@ -7,6 +7,7 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
+#include "core/base/log.h"
 #include "core/base/text.h"
 
 namespace trireme::tune {
@@ -30,21 +31,18 @@ bool ends_within_a_line(int file) {
 OutputLog::OutputLog(const std::filesystem::path& path, const std::string& header)
     : path_(path), file_(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
   if (file_.get() < 0) fail("open", path_);
-  write((ends_within_a_line(file_.get()) ? "\n" : "") + header + "\n");
+  errno = write((ends_within_a_line(file_.get()) ? "\n" : "") + header + "\n");
+  if (errno != 0) fail("write", path_);
 }
 
-void OutputLog::write(std::string_view bytes) {
+int OutputLog::write(std::string_view bytes) {
   while (!bytes.empty() && file_.get() >= 0) {
     const ssize_t put = ::write(file_.get(), bytes.data(), bytes.size());
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) {
-      const int reason = errno;
-      file_.close();
-      errno = reason;
-      fail("write", path_);
-    }
+    if (put < 0) return errno;
     bytes.remove_prefix(static_cast<std::size_t>(put));
   }
+  return 0;
 }
 
 bool OutputLog::take(const std::function<void(std::string_view)>& look) {
@@ -59,7 +57,11 @@ bool OutputLog::take(const std::function<void(std::string_view)>& look) {
       break;
     }
     const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
-    write(bytes);
+    if (const int reason = write(bytes)) {
+      file_.close();
+      log_warning("cannot write " + path_.string() + ": " + system_reason(reason) +
+                  "; the command goes on, and what it writes is not kept");
+    }
     look(bytes);
     tail_ += bytes;
     if (tail_.size() > kTail) tail_.erase(0, tail_.size() - kTail);

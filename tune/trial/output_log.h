@@ -22,15 +22,16 @@ class OutputLog {
 
   /// Takes what is there, up to a limit, so that a command that writes without end does not keep us from all else.
   /// @param look  sees the bytes too
+  /// Where the file takes no more (the disk is full) a warning says so, once, and from then on what comes is only seen.
   /// @returns whether there was any
-  /// @throws Error kIo, once: the disk is full; from then on what comes is thrown away
   bool take(const std::function<void(std::string_view)>& look);
 
   /// The last line that is not blank, on one line of at most so many characters.
   std::string last_line(std::size_t limit) const;
 
  private:
-  void write(std::string_view bytes);
+  // @returns 0, or errno of what the file did not take
+  int write(std::string_view bytes);
 
   std::filesystem::path path_;
   Descriptor file_, pipe_{-1};

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <filesystem>
 #include <iterator>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "tune/trial/clock.h"
 #include "tune/trial/cores.h"
 #include "tune/trial/first_failures.h"
+#include "tune/trial/runs_folder.h"
 #include "tune/trial/trial_run.h"
 #include "tune/trial/worker.h"
 
@@ -66,6 +68,7 @@ class Runner {
         context_{.sweep = study.sweep(),
                  .study = study_token(study.store()),
                  .location = whole_location(study.store().location()),
+                 .folder = claim_runs_folder(study),
                  .grace_seconds = options.grace_seconds,
                  .saving_seconds = options.saving_seconds},
         failures_(std::max<std::int64_t>(5, options.jobs + 2)) {
@@ -78,6 +81,7 @@ class Runner {
   RunnerResult run() {
     try {
       while (step()) wait();
+      if (broken_) std::rethrow_exception(broken_);
     } catch (...) {
       end_all();
       throw;
@@ -92,11 +96,13 @@ class Runner {
     bool changed = advance();
     renew_leases();
     if (!is_stopping_ && (stop_requested() || Clock::now() >= stop_at_)) stop();
-    if (!is_stopping_) changed = fill_slots() || changed;
+    if (may_begin()) changed = fill_slots() || changed;
     show(changed);
     if (!is_idle()) return true;
-    return !is_stopping_ && !(result_.finished = study_.is_finished());
+    return may_begin() && !(result_.finished = study_.is_finished());
   }
+
+  bool may_begin() const { return !is_stopping_ && !broken_; }
 
   void reap() {
     int status = 0;
@@ -109,10 +115,30 @@ class Runner {
     bool changed = false;
     for (Slot& slot : slots_) {
       if (!slot.run) continue;
-      changed = slot.run->advance() || changed;
-      if (slot.run->verdict()) settle(slot);
+      changed = advance(slot) || changed;
+      if (slot.run && slot.run->verdict()) settle(slot);
     }
     return changed;
+  }
+
+  bool advance(Slot& slot) {
+    try {
+      return slot.run->advance();
+    } catch (const Error& error) {
+      // Its folder cannot be written to, and so cannot others: those that run go on to their end, and none is begun.
+      if (!broken_) broken_ = std::current_exception();
+      const std::unique_ptr<TrialRun> run = std::move(slot.run);
+      give_back(*run, error.what());
+      return true;
+    }
+  }
+
+  void give_back(const TrialRun& run, const std::string& reason) {
+    try {
+      study_.store().release(run.trial().number, run.trial().attempt, reason);
+    } catch (const Error& error) {  // its lease runs out
+      log_warning(error.what());
+    }
   }
 
   void settle(Slot& slot) {
@@ -120,7 +146,7 @@ class Runner {
     ask_at_ = Clock::now();
     if (!tell(*run)) return;
     if (run->verdict()->kind != Verdict::Kind::kAgain) ++result_.ended;
-    failures_.note(*run->verdict(), run->seconds());
+    failures_.note(*run->verdict(), run->seconds(), trial_folder(context_.location, run->trial().number));
   }
 
   // @returns whether it was ours to tell
@@ -188,8 +214,9 @@ class Runner {
       slot.run = std::make_unique<TrialRun>(context_, std::move(*trial), folder, slot.cores,
                                             asked + clock_seconds(options_.lease_seconds));
       slot.renew_at = asked + clock_seconds(options_.lease_seconds / 3);
-      slot.run->advance();
+      advance(slot);
       changed = true;
+      if (!may_begin()) break;
     }
     return changed;
   }
@@ -268,6 +295,7 @@ class Runner {
   FirstFailures failures_;
   RunnerResult result_;
   bool is_stopping_ = false;
+  std::exception_ptr broken_;  // why no trial can be begun any more
   Clock::time_point stop_at_ = Clock::time_point::max();
   Clock::time_point ask_at_ = Clock::now(), look_for_lost_at_ = ask_at_, show_at_ = ask_at_;
 };

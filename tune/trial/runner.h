@@ -49,9 +49,9 @@ struct SlotState {
 /// (PR_SET_CHILD_SUBREAPER).
 ///
 /// @param watch  called every time that something changed and at least once a second
-/// @throws Error what the store throws, kIo when a log cannot be written, and kBadInput when the first trials fail the
-/// same way within seconds, so that thousands would; in each case the commands have been ended and their trials, as
-/// far as the store lets us, given back
+/// @throws Error as claim_runs_folder; kIo when a trial's folder cannot be written to: those that ran before have come
+/// to their end; what the store throws, and kBadInput when the first trials fail the same way, so that thousands would:
+/// then the commands have been ended and their trials, as far as the store lets us, given back
 RunnerResult run_trials(Study& study, const RunnerOptions& options,
                         const std::function<void(const std::vector<SlotState>&)>& watch);
 

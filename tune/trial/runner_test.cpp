@@ -308,13 +308,75 @@ TEST_F(RunTrials, TrialsThatWereAskedForByHandAreLeftAlone) {
   EXPECT_EQ(trial(1).state, TrialState::kComplete);
 }
 
-TEST_F(RunTrials, WhoCannotWriteLogsEndsAndLosesNothing) {
+TEST_F(RunTrials, WhereATrialsFolderCannotBeMadeNoneIsBegunAndOthersComeToTheirEnd) {
+  // Trial 0 puts something in the way of trial 1 and goes on.
+  Study study = make_study(4,
+                           "[ $x = 0 ] && touch $here/study.db.runs/000001 && touch $here/go\n"
+                           "sleep 0.5; echo '{\"loss\": 1}'");
+  std::ofstream(path("wait"));
+  EXPECT_THAT([&] { run_trials(study, options(1), [](const auto&) {}); }, throws_error(ErrorCode::kIo, "000001"));
+  EXPECT_EQ(trial(0).state, TrialState::kComplete);
+  EXPECT_EQ(trial(1).state, TrialState::kWaiting);
+  EXPECT_EQ(study.trials().size(), 2u);
+  std::filesystem::remove(path("study.db.runs/000001"));
+  EXPECT_TRUE(run(study, 2).finished);
+}
+
+TEST_F(RunTrials, NoTrialIsLostWhereTheRunsFolderCannotBeMade) {
   Study study = make_study(2, "echo '{\"loss\": 1}'");
   std::ofstream(path("study.db.runs")) << "in the way";
   EXPECT_THAT([&] { run(study); }, throws_error(ErrorCode::kIo, "study.db.runs"));
-  EXPECT_EQ(trial(0).state, TrialState::kWaiting);
   std::filesystem::remove(path("study.db.runs"));
   EXPECT_TRUE(run(study).finished);
+}
+
+TEST_F(RunTrials, ANewStudyDoesNotTakeTheRunsOfAnother) {
+  {
+    Study study = make_study(1, "echo '{\"loss\": 1}' >$TRIREME_TUNE_RUN/metrics.jsonl");
+    run(study);
+  }
+  std::filesystem::remove(location());
+  Study study = make_study(1, "true");
+  EXPECT_THAT([&] { run(study); }, throws_error(ErrorCode::kUsage, "study.db.runs holds runs of another study"));
+  EXPECT_EQ(study.trials().size(), 0u);
+  std::filesystem::rename(path("study.db.runs"), path("old"));
+  run(study);
+  EXPECT_EQ(trial(0).state, TrialState::kFailed);
+}
+
+TEST_F(RunTrials, CommandsRunWhereTheStudyBegan) {
+  Study study = make_study(2,
+                           "pwd >>$here/folders; [ -e $here/once ] || { touch $here/once; kill -9 $PPID; }\n"
+                           "echo '{\"loss\": 1}'");
+  for (const char* folder : {"first", "second"}) {
+    std::filesystem::create_directory(path(folder));
+    status_of(in_child([&] {
+      std::filesystem::current_path(path(folder));
+      Study again = Study::open(location());
+      run_trials(again, options(1), [](const auto&) {});
+    }));
+  }
+  EXPECT_EQ(trial(1).state, TrialState::kComplete);
+  const std::string first = path("first") + "\n";
+  EXPECT_EQ(file_text(path("folders")), first + first + first);
+  std::filesystem::remove_all(path("first"));
+  EXPECT_THAT([&] { run(study); }, throws_error(ErrorCode::kUsage, path("first") + ", where it began"));
+}
+
+TEST_F(RunTrials, ATrainingConfigDoesNotChangeOnTheWay) {
+  std::ofstream(path("train.yaml")) << "steps: 5\n";
+  Study study = Study::create(location(),
+                              "method: grid\nmetric: eval_loss\nbase: train.yaml\n"
+                              "parameters: {model.layers: {values: [3]}}\n",
+                              path("sweep.yaml"));
+  RunnerOptions options = RunTrials::options(1);
+  options.trainer = "/bin/false";
+  const auto go = [&] { run_trials(study, options, [](const auto&) {}); };
+  go();
+  std::ofstream(path("train.yaml")) << "steps: 6\n";
+  EXPECT_THAT(go, throws_error(ErrorCode::kUsage, "train.yaml is not what it was when the study began"));
+  std::ofstream(path("train.yaml")) << "steps: 5\n";
+  go();
 }
 
 // The trainer is a script that goes on from what it finds in its run, as trireme-train does.

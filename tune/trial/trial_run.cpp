@@ -118,6 +118,7 @@ CommandProcess::Start TrialRun::command() const {
                        {"TRIREME_TUNE_RUN", folder_.string()},
                        {Mark::kVariable, Mark{context_.study, trial_.number, trial_.attempt}.text()}};
   if (is_training()) start.environment.emplace_back("OMP_NUM_THREADS", std::to_string(sweep.threads));
+  start.folder = context_.folder;
   start.cores = cores_;
   start.deadline = start_by_;
   return start;
@@ -158,11 +159,13 @@ void TrialRun::conclude() {
   Ending ending{
       .status = *process_->status(), .interruption = interruption_, .last_error_line = stderr_->last_line(kErrorLine)};
   if (!is_training()) ending.values = printed_.values();
-  if (!ending.values) {
+  if (!ending.values && !printed_.unusable().empty() && !is_training()) {
+    ending.missing = printed_.unusable();
+  } else if (!ending.values) {
     MetricRecords recorded(context_.sweep.objectives);
     recorded.read_file(folder_ / "metrics.jsonl");
     ending.values = recorded.values();
-    ending.missing = why_no_result(recorded);
+    if (!ending.values) ending.missing = why_no_result(recorded);
   }
   const Restarts before = Restarts::read(folder_);
   Restarts restarts = before;

@@ -22,11 +22,12 @@ namespace trireme::tune {
 /// What all trials of a runner have in common.
 struct RunContext {
   const Sweep& sweep;
-  TrainingPrograms programs;    ///< of sweeps with `base`
-  std::string study;            ///< study_token()
-  std::string location;         ///< of the study, for the command
-  double grace_seconds = 10;    ///< from SIGTERM to SIGKILL
-  double saving_seconds = 120;  ///< the same for a training job, which saves
+  TrainingPrograms programs;     ///< of sweeps with `base`
+  std::string study;             ///< study_token()
+  std::string location;          ///< of the study, for the command
+  std::filesystem::path folder;  ///< that commands run in
+  double grace_seconds = 10;     ///< from SIGTERM to SIGKILL
+  double saving_seconds = 120;   ///< the same for a training job, which saves
 };
 
 /// One attempt of a trial, from the moment that it was handed out until nothing of it is left: ends what earlier

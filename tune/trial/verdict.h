@@ -9,6 +9,9 @@
 
 namespace trireme::tune {
 
+/// The likeness of trials whose command did all its work and had no result.
+constexpr const char* kNoResult = "no result";
+
 /// Why a runner ended a command itself.
 enum class Interruption {
   kNone,

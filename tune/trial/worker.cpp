@@ -7,6 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/base/process.h"
+
 namespace trireme::tune {
 namespace {
 
@@ -29,12 +31,6 @@ std::string pid_namespace() {
   std::string digits = link.data();  // "pid:[4026531836]"
   std::erase_if(digits, [](char c) { return c < '0' || c > '9'; });
   return digits;
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
 }
 
 }  // namespace
