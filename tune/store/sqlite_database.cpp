@@ -66,6 +66,25 @@ fs::path existing_file(const fs::path& path) {
   return fs::absolute(path);
 }
 
+bool may_write(const fs::path& path) { return ::access(path.c_str(), W_OK) == 0 || errno == ENOENT; }
+
+// Of a file that we may not write to. Where nobody has it open there is no log, and SQLite would try to make the log's
+// index: it has to be told that the file does not change.
+std::string read_only_uri(const fs::path& path) {
+  std::string uri = "file:";
+  for (const char c : path.string()) {
+    constexpr std::string_view kSpecial = "%?#";
+    if (kSpecial.find(c) == std::string_view::npos) {
+      uri += c;
+    } else {
+      constexpr const char* kDigits = "0123456789abcdef";
+      uri += {'%', kDigits[c / 16], kDigits[c % 16]};
+    }
+  }
+  std::error_code error;
+  return uri + (fs::exists(path.string() + "-wal", error) ? "?mode=ro" : "?immutable=1");
+}
+
 int bind(sqlite3_stmt* statement, int place, const Cell& cell) {
   if (const auto* integer = std::get_if<std::int64_t>(&cell)) return sqlite3_bind_int64(statement, place, *integer);
   if (const auto* number = std::get_if<double>(&cell)) return sqlite3_bind_double(statement, place, *number);
@@ -91,18 +110,23 @@ Cell column(sqlite3_stmt* statement, int place) {
 void SqliteDatabase::Close::operator()(sqlite3* connection) const { sqlite3_close(connection); }
 
 SqliteDatabase::SqliteDatabase(fs::path path, Open open) : path_(std::move(path)) {
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+  const bool reads = open == Open::kReadOnly;
+  const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+                    (reads ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE) |
                     (open == Open::kNew ? SQLITE_OPEN_CREATE : 0);
   sqlite3* connection = nullptr;
-  const int code = sqlite3_open_v2(path_.c_str(), &connection, flags, nullptr);
+  const int code =
+      sqlite3_open_v2((reads ? read_only_uri(path_) : path_.string()).c_str(), &connection, flags, nullptr);
   connection_.reset(connection);  // there even where opening failed
   if (code != SQLITE_OK) fail(code);
   execute("pragma synchronous = full");
   execute("pragma foreign_keys = on");
 }
 
-SqliteDatabase::SqliteDatabase(const fs::path& path) : SqliteDatabase(existing_file(path), Open::kExisting) {
+SqliteDatabase::SqliteDatabase(const fs::path& path)
+    : SqliteDatabase(existing_file(path), may_write(path) ? Open::kExisting : Open::kReadOnly) {
   check_mark();
+  if (sqlite3_db_readonly(connection_.get(), "main") == 1) return;
   const auto mode = execute("pragma journal_mode = wal");
   if (text_of(mode.at(0).at(0)) != "wal")
     throw Error(ErrorCode::kIo, path_.string(), " lies where SQLite cannot keep a log (WAL) beside it");

@@ -18,7 +18,8 @@ namespace trireme::tune {
 class SqliteDatabase final : public Database {
  public:
   /// @throws Error kNotFound; kBadInput: no SQLite file, or another program's; kUsage: on a network file system (hosts
-  /// share the file there, but not the memory that WAL's index lies in: https://sqlite.org/wal.html, "Overview"); kIo
+  /// share the file there, but not the memory that WAL's index lies in: https://sqlite.org/wal.html, "Overview"); kIo.
+  /// A file that we may not write to is opened for reading: every change is then kIo.
   explicit SqliteDatabase(const std::filesystem::path& path);
   ~SqliteDatabase() override;
 
@@ -32,7 +33,7 @@ class SqliteDatabase final : public Database {
   double now() override;
 
  private:
-  enum class Open { kNew, kExisting };
+  enum class Open { kNew, kExisting, kReadOnly };
   SqliteDatabase(std::filesystem::path path, Open open);
 
   void begin() override;

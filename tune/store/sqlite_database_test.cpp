@@ -135,6 +135,25 @@ TEST_F(SqliteStudy, DoesNotGoOnInAFileThatWasRemoved) {
   EXPECT_THAT([&] { store.claim({}, propose_number); }, throws_error(ErrorCode::kNotFound, "moved or removed"));
 }
 
+TEST_F(SqliteStudy, MayBeReadByWhoMayNotWriteIt) {
+  const fs::path disk = folder() / "disk?of %41";
+  fs::create_directory(disk);
+  if (::mount("trireme-test", disk.c_str(), "tmpfs", 0, "size=1m") != 0)
+    GTEST_SKIP() << "mounting a small tmpfs needs root";
+  const std::string place = (disk / "study.db").string();
+  {
+    StudyStore store = StudyStore::create(place, {"method: random\n", "sweep.yaml"});
+    store.claim({}, propose_number);
+  }
+  EXPECT_EQ(::mount("trireme-test", disk.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=1m"), 0);
+  {
+    StudyStore store = StudyStore::open(place);
+    EXPECT_THAT(store.trials(), SizeIs(1));
+    EXPECT_THAT([&] { store.finish(0, {}, {TrialState::kComplete, {1}}); }, throws_error(ErrorCode::kIo, "readonly"));
+  }
+  ::umount(disk.c_str());
+}
+
 // As disks fill up: at any size the study holds what was acknowledged and nothing else, and goes on once there is room.
 TEST_F(SqliteStudy, ADiskThatIsFullLosesNothingAndLeavesNothingHalfDone) {
   int failed_to_begin = 0, failed_later = 0;
