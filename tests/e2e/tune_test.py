@@ -224,7 +224,7 @@ class Tune(unittest.TestCase):
         tried = [trial["params"] for trial in self.trials("sweep.study")]
         (self.folder / "mended").touch()
         self.assertIn("trial 3 waits", self.tune("retry", "sweep.study", "--trials", 3).stdout)
-        self.refuse(FAILED, ["retry", "sweep.study", "--trials", 3], "trial 3 has not failed: it is waiting")
+        self.refuse(FAILED, ["retry", "sweep.study", "--trials", 0, 3], "trial 3 has not failed: it is waiting")
         self.assertEqual(self.json("retry", "sweep.study"), {"trials": [0, 1, 2, 4]})
         self.tune("resume", "sweep.study")
         trials = self.trials("sweep.study")
@@ -320,6 +320,11 @@ class Tune(unittest.TestCase):
         self.assertTrue((self.folder / "link.csv").is_symlink())
         self.assertEqual((self.folder / "linked.csv").read_text(), (self.folder / "all.csv").read_text())
         self.assertIn("values.loss", self.tune("export", "s.study", "--out", "/dev/stdout").stdout)
+        with open(self.folder / "behind.csv", "a", encoding="utf-8") as file:
+            file.write("first\n")
+            file.flush()
+            subprocess.run([TUNE, "export", "s.study", "--out", "/dev/stdout"], cwd=self.folder, stdout=file, check=True)
+        self.assertEqual((self.folder / "behind.csv").read_text(), "first\n" + (self.folder / "all.csv").read_text())
         text = (self.folder / "all.csv").read_text()
         self.assertEqual(text, self.tune("export", "s.study").stdout)
         for row, trial in zip(csv.DictReader(io.StringIO(text)), trials, strict=True):

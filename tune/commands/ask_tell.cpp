@@ -1,5 +1,6 @@
 #include "tune/commands/ask_tell.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <iostream>
@@ -121,6 +122,13 @@ int retry(const RetryOptions& options) {
   if (numbers.empty())
     for (const Trial& trial : study.trials())
       if (trial.state == TrialState::kFailed) numbers.push_back(trial.number);
+  const auto& trials = study.trials();
+  const auto has_failed = [&](std::int64_t number) {
+    return number >= 0 && number < static_cast<std::int64_t>(trials.size()) &&
+           trials[static_cast<std::size_t>(number)].state == TrialState::kFailed;
+  };
+  if (const auto wrong = std::ranges::find_if_not(numbers, has_failed); wrong != numbers.end())
+    study.store().retry(*wrong);  // says why it cannot; none of them is changed
   for (const std::int64_t number : numbers) study.store().retry(number);
   if (options.json) {
     print_json({{"trials", numbers}});

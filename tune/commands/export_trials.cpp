@@ -1,5 +1,7 @@
 #include "tune/commands/export_trials.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
@@ -61,6 +63,13 @@ std::string json_row(const Trial& trial) {
   return trial_json(trial).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
+// /dev/stdout leads to the file that the shell opened, and behind what is in it already.
+bool is_stdout(const std::string& out) {
+  struct stat named{}, own{};
+  return ::stat(out.c_str(), &named) == 0 && ::fstat(1, &own) == 0 && named.st_dev == own.st_dev &&
+         named.st_ino == own.st_ino;
+}
+
 constexpr int kMostLinks = 40;  // of links to links, as Linux has it
 
 // A file is replaced as a whole, where a link leads to it; what is none (a pipe, a terminal) is written to.
@@ -69,6 +78,10 @@ void write_out(const std::string& out, const std::string& text, const std::strin
   for (const char* part : {"", "-wal", "-shm"})
     if (fs::equivalent(out, study + part, error))
       throw Error(ErrorCode::kUsage, "--out ", out, " is the study itself: give another file");
+  if (is_stdout(out)) {
+    std::cout << text;
+    return;
+  }
   if (fs::exists(out, error) && !fs::is_regular_file(out, error)) {
     std::ofstream stream(out);
     stream << text;

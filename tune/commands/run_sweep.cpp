@@ -44,6 +44,7 @@ Study open_or_create(const Sweep& sweep, const RunOptions& options, const std::s
     std::fprintf(stderr, "trireme-tune: %s takes %s from %s\n", place.c_str(),
                  changed.empty() ? "its text" : join(changed, ", ").c_str(), options.sweep.c_str());
   } catch (const Error& error) {
+    if (error.code() != ErrorCode::kUsage) throw;
     throw Error(error.code(), error.what(), ": trireme-tune resume ", shell_quoted(place),
                 " goes on with the sweep as it was, run with another --study begins a new one");
   }

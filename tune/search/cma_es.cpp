@@ -102,6 +102,8 @@ class CmaEs final : public Method {
       if (next == generations.end()) {
         auto ended = first_ended(history, members, now.run.generation_size);
         if (ended.size() < now.run.generation_size) return now;
+        // Those that failed are not noted: should they be tried again, nobody learned from what comes of that.
+        std::erase_if(ended, [&](std::int64_t trial) { return !is_done(history, members, trial); });
         now.parents = std::move(ended);
       } else {
         now.parents = next->second.front().note.parents;
@@ -117,6 +119,12 @@ class CmaEs final : public Method {
       if (history[member.place].outcome != Outcome::kPending && ended.size() < count)
         ended.push_back(history[member.place].trial);
     return ended;
+  }
+
+  static bool is_done(const History& history, const std::vector<Member>& members, std::int64_t trial) {
+    return std::any_of(members.begin(), members.end(), [&](const Member& member) {
+      return history[member.place].trial == trial && history[member.place].outcome == Outcome::kDone;
+    });
   }
 
   // @param elsewhere  the generation behind which a new start is made; nothing: the first start, from the middle

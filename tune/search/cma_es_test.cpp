@@ -67,6 +67,24 @@ TEST(CmaEs, DoesNotLearnFromWhatComesInLate) {
   EXPECT_EQ(before->note, behind->note);
 }
 
+TEST(CmaEs, DoesNotLearnFromAFailureThatIsMendedLate) {
+  const Space space = unit_space();
+  const auto method = make_cma_es({space, 3});
+  History history;
+  for (int i = 0; i < 40; ++i) {
+    ask(*method, history);
+    if (i % 7 == 3)
+      history.back().outcome = Outcome::kFailed;
+    else
+      tell(history.back(), history.back().point[0]);
+  }
+  const auto before = method->suggest(history, 40);
+  tell(history[3], -100);
+  const auto behind = method->suggest(history, 40);
+  EXPECT_EQ(before->point, behind->point);
+  EXPECT_EQ(before->note, behind->note);
+}
+
 TEST(CmaEs, StartsAgainWithLargerGenerationsWhenNothingChanges) {
   const Space space = unit_space();
   const auto method = make_cma_es({space, 3});

@@ -24,13 +24,19 @@ bool Untried::contains(const Point& point) const {
 
 std::optional<Point> Untried::pick(double uniform) const {
   constexpr std::size_t kMost = 4096;
+  constexpr std::uint64_t kMostLookedAt = 5'000'000;  // half a second
   std::vector<Point> left;
   bool any = false;
-  space_.for_each_point([&](const Point& point) {
-    any = true;
-    if (!tried_.contains(space_.key(point))) left.push_back(point);
-    return left.size() < kMost;
-  });
+  space_.for_each_point(
+      [&](const Point& point) {
+        any = true;
+        if (!tried_.contains(space_.key(point))) left.push_back(point);
+        return left.size() < kMost;
+      },
+      kMostLookedAt);
+  if (left.empty() && *distinct_ > kMostLookedAt)
+    throw Error(ErrorCode::kUsage, "constraints leave nothing, or nearly so: none of ", kMostLookedAt,
+                " points obeys them and is left to try");
   if (!any) throw Error(ErrorCode::kUsage, "constraints leave nothing: none of the space's points obeys them all");
   if (left.empty()) return std::nullopt;
   return left[std::min(left.size() - 1, static_cast<std::size_t>(uniform * static_cast<double>(left.size())))];

@@ -29,7 +29,7 @@ class Untried {
   /// Any of the points that are left, found by going through the space: for where draws no longer find one. Only
   /// where distinct() is a number.
   /// @param uniform  in [0, 1): which of them; beyond 4096 that are left, which of the first 4096
-  /// @throws Error kUsage when the constraints leave nothing
+  /// @throws Error kUsage when the constraints leave nothing, or so little that it is not found
   std::optional<Point> pick(double uniform) const;
 
  private:

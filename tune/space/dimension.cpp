@@ -53,8 +53,7 @@ void validate_choices(const Dimension& d) {
           d.weights.size(), " probabilities");
   double sum = 0;
   for (const double weight : d.weights) {
-    require(d, weight > 0 && std::isfinite(weight), "must have probabilities above 0, got ", to_text(weight),
-            weight == 0 ? ": leave out what is never to be tried" : "");
+    require(d, weight > 0 && std::isfinite(weight), "must have probabilities above 0, got ", to_text(weight));
     sum += weight;
   }
   require(d, std::isfinite(sum), "has probabilities that add up to ", to_text(sum));

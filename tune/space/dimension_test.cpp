@@ -329,7 +329,7 @@ TEST(Dimension, RefusesChoicesThatMakeNoSense) {
   expect_refused(weighted({1}), "has 2 values, but 1 probabilities");
   expect_refused(weighted({1, -1}), "must have probabilities above 0, got -1");
   expect_refused(weighted({1, NAN}), "must have probabilities above 0, got nan");
-  expect_refused(weighted({0, 0}), "must have probabilities above 0, got 0: leave out what is never to be tried");
+  expect_refused(weighted({0, 0}), "must have probabilities above 0, got 0");
   expect_refused(with(Dimension::integer("x", 0, 1), [](Dimension& d) { d.weights = {1, 1}; }), "of choices");
 }
 

@@ -10,8 +10,8 @@
 namespace trireme::tune {
 namespace {
 
-// Until constraints are said to leave nothing: draws, and points that are gone through one by one.
-constexpr std::uint64_t kDraws = 100'000, kMostForbidden = 5'000'000;
+// Until constraints are said to leave nothing: draws, and points in a row that are gone through one by one.
+constexpr std::uint64_t kDraws = 100'000, kMostForbidden = 50'000'000;
 constexpr std::uint64_t kMostBranches = 1 << 20;  // combinations of parents that are counted one by one
 constexpr double kNoBound = std::numeric_limits<double>::infinity();
 constexpr double kMostPoints = 4611686018427387904.0;  // 2^62
@@ -267,19 +267,19 @@ std::optional<std::uint64_t> Space::distinct() const {
   return static_cast<std::uint64_t>(total);
 }
 
-void Space::for_each_point(const std::function<bool(const Point&)>& visit) const {
+void Space::for_each_point(const std::function<bool(const Point&)>& visit, std::uint64_t most) const {
   for (const Dimension& dimension : dimensions_)
     if (dimension.levels() == 0)
       throw Error(ErrorCode::kUsage, "parameter ", dimension.name,
                   " has no end of values: give it values, a step (q), or whole numbers", place(dimension.where));
   Point point(size(), kInactive);
-  std::uint64_t forbidden = 0;
+  std::uint64_t seen = 0, forbidden = 0;
   const std::function<bool(std::size_t)> go = [&](std::size_t at) {
     if (at == size()) {
       const bool is_allowed = is_feasible(point);
       forbidden = is_allowed ? 0 : forbidden + 1;
       if (forbidden == kMostForbidden) fail_for_constraints(forbidden, " points in a row obeys ");
-      return !is_allowed || visit(point);
+      return (!is_allowed || visit(point)) && ++seen < most;
     }
     const std::size_t i = order_[at];
     const Dimension& dimension = dimensions_[i];

@@ -64,9 +64,10 @@ class Space {
   /// combinations of parents to count).
   std::optional<std::uint64_t> distinct() const;
   /// All different points that obey the constraints, in the order of values as written, the last dimension of order()
-  /// turning fastest; until `visit` says false. @throws Error kUsage naming a dimension with no end of values;
-  /// 5,000,000 points in a row that break the constraints
-  void for_each_point(const std::function<bool(const Point&)>& visit) const;
+  /// turning fastest; until `visit` says false. @param most  points that are looked at, whether they obey or not
+  /// @throws Error kUsage naming a dimension with no end of values; 50,000,000 points in a row that do not obey
+  void for_each_point(const std::function<bool(const Point&)>& visit,
+                      std::uint64_t most = std::numeric_limits<std::uint64_t>::max()) const;
 
   /// Same text for the same point: to find points that have been tried.
   std::string key(const Point& point) const;

@@ -265,6 +265,7 @@ void StudyStore::retry(std::int64_t trial) {
     if (failed.state != TrialState::kFailed)
       throw Error(ErrorCode::kBadInput, "trial ", trial, " has not failed: it is ", result_text(failed));
     failed.state = TrialState::kWaiting;
+    failed.reason = kRetried;
     failed.ended = 0;
     return true;
   });

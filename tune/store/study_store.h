@@ -89,7 +89,8 @@ class StudyStore {
   void renew(std::int64_t trial, std::int64_t attempt, double lease_seconds);
   /// Gives a trial back: it waits, and the next claim takes it. @throws Error kTakenOver
   void release(std::int64_t trial, std::int64_t attempt, const std::string& reason);
-  /// Lets a trial that failed be tried again: it waits. @throws Error kBadInput: no such trial, one that has not failed
+  /// Lets a trial that failed be tried again: it waits, for kRetried. @throws Error kBadInput: no such trial, one that
+  /// has not failed
   void retry(std::int64_t trial);
   /// Lets a lease run out now: for whoever knows that its holder is gone. Does nothing when the attempt has ended, was
   /// given back or taken over: its holder may have come to that before it died.

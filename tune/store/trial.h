@@ -22,6 +22,9 @@ std::string_view to_text(TrialState state);
 TrialState trial_state(std::string_view text);
 constexpr bool is_ended(TrialState state) { return state != TrialState::kWaiting && state != TrialState::kRunning; }
 
+/// The reason of a trial that failed and is to be tried again: nothing of what it left counts.
+constexpr const char* kRetried = "to be tried again";
+
 /// A trial as a study stores it.
 struct Trial {
   std::int64_t number = 0;  ///< from 0, without gaps

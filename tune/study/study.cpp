@@ -121,7 +121,7 @@ std::vector<std::string> Study::take_limits(std::string_view sweep_text, const s
     throw Error(ErrorCode::kUsage, store().location(), " is a study of another sweep than ", origin, " is now, by its ",
                 join(others, ", "));
   store().set_sweep(now.text, whole_path(origin));
-  *this = open(store().location());
+  body_ = std::make_unique<Body>(std::move(body_->store), parse_sweep(sweep_text, whole_path(origin)));
   return changed;
 }
 

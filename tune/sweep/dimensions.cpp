@@ -78,6 +78,17 @@ YamlNode needed(const YamlMap& map, std::string_view key, const std::string& for
   return *found;
 }
 
+void leave_out_impossible_values(const YamlNode& probabilities, Dimension& dimension) {
+  std::vector<double>& weights = dimension.weights;
+  if (weights.size() != dimension.choices.size()) return;  // said later
+  for (std::size_t i = weights.size(); i-- > 0;) {
+    if (weights[i] != 0) continue;
+    weights.erase(weights.begin() + static_cast<std::ptrdiff_t>(i));
+    dimension.choices.erase(dimension.choices.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  if (weights.empty()) probabilities.fail(" are all 0");
+}
+
 void read_choices(const YamlMap& map, const std::string& form, Dimension& dimension) {
   dimension.kind = Kind::kChoice;
   if (form == "constant") {
@@ -95,6 +106,7 @@ void read_choices(const YamlMap& map, const std::string& form, Dimension& dimens
   if (const auto probabilities = map.find("probabilities")) {
     for (const YamlNode& item : probabilities->items()) dimension.weights.push_back(item.number());
     if (dimension.weights.empty()) probabilities->fail(" must hold one number a value, got an empty list");
+    leave_out_impossible_values(*probabilities, dimension);
   }
 }
 

@@ -272,24 +272,18 @@ Sweep parse_sweep(std::string_view text, const std::string& origin) {
   });
   sweep.enqueue = read_enqueue(top, sweep.space);
   read_limits(top, sweep);
-  expect_something_to_run(top);
   read_base(top, origin, sweep);
   read_command(top, sweep);
   return sweep;
 }
 
 std::vector<std::string> changed_keys(const std::string& before, const std::string& now) {
-  const YamlMap a = YamlNode::parse(before, "").map(), b = YamlNode::parse(now, "").map();
+  const YamlMap a = YamlNode::parse(before, "the study's sweep").map(), b = YamlNode::parse(now, "the sweep").map();
   std::vector<std::string> changed;
-  const auto compare = [&](const YamlMap& from, const YamlMap& with) {
-    for (const auto& [key, node] : from.entries) {
-      const auto other = with.find(key);
-      const bool is_known = std::find(changed.begin(), changed.end(), key) != changed.end();
-      if (!is_known && (!other || !other->is_same(node))) changed.push_back(key);
-    }
-  };
-  compare(a, b);
-  compare(b, a);
+  for (const auto& [key, node] : a.entries)
+    if (const auto other = b.find(key); !other || !other->is_same(node)) changed.push_back(key);
+  for (const auto& [key, node] : b.entries)
+    if (!a.find(key)) changed.push_back(key);
   return changed;
 }
 
@@ -299,6 +293,11 @@ bool is_limit(const std::string& key) {
   return std::find(kLimits.begin(), kLimits.end(), key) != kLimits.end();
 }
 
-Sweep read_sweep(const std::filesystem::path& path) { return parse_sweep(read_file(path, kMostBytes), path.string()); }
+Sweep read_sweep(const std::filesystem::path& path) {
+  const std::string text = read_file(path, kMostBytes);
+  Sweep sweep = parse_sweep(text, path.string());
+  expect_something_to_run(YamlNode::parse(text, path.string()).map());
+  return sweep;
+}
 
 }  // namespace trireme::tune

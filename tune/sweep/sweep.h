@@ -50,7 +50,7 @@ std::vector<std::string> changed_keys(const std::string& before, const std::stri
 bool is_limit(const std::string& key);
 
 /// @throws Error kNotFound; kUsage: the key, value seen, what is allowed, line and column, the nearest known name;
-/// kBadInput when it holds more than 1 MiB
+/// kBadInput when it holds more than 1 MiB. What nobody would heed is refused here alone: a study that has it is read.
 Sweep read_sweep(const std::filesystem::path& path);
 /// @param origin  the file's path: for messages, and `base` is relative to its folder
 Sweep parse_sweep(std::string_view text, const std::string& origin);

@@ -142,10 +142,16 @@ TEST(Sweep, RefusesByItsPlaceWhatAMethodCannotSearch) {
 
 TEST(Sweep, RefusesWhatOnlyARunnerHeedsWhereNothingIsToBeRun) {
   for (const char* key : {"n_jobs", "timeout", "trial_timeout", "retries"}) {
-    EXPECT_EQ(refusal(std::string(key) + ": 2"), std::string(key) +
-                                                     " is for trials that trireme-tune runs: it goes with command, "
-                                                     "program or base (sweep.yaml line 4 column 1)");
-    EXPECT_EQ(refusal(std::string(key) + ": 2\ncommand: [a]"), "accepted");
+    const fs::path path = fs::temp_directory_path() / ("trireme-sweep-" + std::to_string(::getpid()) + ".yaml");
+    write_file_atomically(path, kSmall + key + ": 2\ncommand: [a]");
+    EXPECT_NO_THROW(read_sweep(path));
+    write_file_atomically(path, kSmall + key + ": 2\n");
+    EXPECT_THAT([&] { read_sweep(path); },
+                ::testing::ThrowsMessage<Error>(::testing::AllOf(
+                    StartsWith(std::string(key) + " is for trials that trireme-tune runs: it goes with command"),
+                    HasSubstr("line 4 column 1"))));
+    EXPECT_NO_THROW(with(std::string(key) + ": 2")) << "as a study may have it";
+    fs::remove(path);
   }
 }
 
@@ -154,6 +160,10 @@ TEST(Sweep, KnowsWhatChangedInAFile) {
   const auto changed = [&](const std::string& now) { return changed_keys(before, now); };
   EXPECT_THAT(changed("# other\nrun_cap:   3\n" + kSmall + "command:\n  - a\n  - b\nseed: 1  # one\n"), IsEmpty());
   EXPECT_THAT(changed(kSmall + "seed: 1\ncommand: [a, c]\nrun_cap: 4\n"), ElementsAre("command", "run_cap"));
+  EXPECT_EQ(
+      changed_keys("parameters: {a: {value: 1}, b: {value: 2}}", "parameters: {b: {value: 2}, a: {value: 1}}").size(),
+      1U)
+      << "it is the order of the search";
   EXPECT_THAT(changed(kSmall + "seed: 1.0\ncommand: [a, b]\nname: x\n"), ElementsAre("seed", "run_cap", "name"));
   EXPECT_TRUE(is_limit("run_cap"));
   EXPECT_FALSE(is_limit("seed"));

@@ -118,11 +118,8 @@ bool YamlNode::is_same(const YamlNode& other) const {
   if (node_.Type() != other.node_.Type()) return false;
   if (is_map()) {
     const YamlMap mine = map(), theirs = other.map();
-    return mine.entries.size() == theirs.entries.size() &&
-           std::all_of(mine.entries.begin(), mine.entries.end(), [&](const auto& entry) {
-             const auto found = theirs.find(entry.first);
-             return found && entry.second.is_same(*found);
-           });
+    return std::equal(mine.entries.begin(), mine.entries.end(), theirs.entries.begin(), theirs.entries.end(),
+                      [](const auto& a, const auto& b) { return a.first == b.first && a.second.is_same(b.second); });
   }
   if (!is_list()) return node_.Tag() == other.node_.Tag() && node_.Scalar() == other.node_.Scalar();
   const std::vector<YamlNode> mine = items(), theirs = other.items();

@@ -56,7 +56,7 @@ class YamlNode {
   [[noreturn]] void fail(const Parts&... message) const {
     throw Error(ErrorCode::kUsage, path_, message..., " (", where_, ")");
   }
-  /// Whether the same is there, whatever the layout and the order of keys.
+  /// Whether the same is there, keys in the same order, whatever the layout.
   bool is_same(const YamlNode& other) const;
   /// What is there, for messages: "abc", "a list", "nothing".
   std::string seen() const;

@@ -89,14 +89,15 @@ void restore_signals() {
   const int none = ::open("/dev/null", O_RDONLY);
   if (none < 0 || ::dup2(none, 0) < 0 || ::dup2(child.out, 1) < 0 || ::dup2(child.err, 2) < 0) give_up(child, errno);
   if (none > 2) ::close(none);
-  if (!child.folder.empty() && ::chdir(child.folder.c_str()) != 0) give_up(child, errno);
+  if (!child.folder.empty() && ::chdir(child.folder.c_str()) != 0) give_up(child, -errno);
   // Last of all: this process goes on where its parent was stopped (SIGSTOP) and is no longer the one to start it.
   if (Clock::now() > child.deadline) give_up(child, ETIME);
   ::execvpe(child.words.pointers[0], child.words.pointers.data(), child.environment.pointers.data());
   give_up(child, errno);
 }
 
-// Until the child has become the command, or has told why not. @returns that reason, or 0
+// Until the child has become the command, or has told why not. @returns that reason, negative where it is about the
+// folder, or 0
 int wait_for_exec(Pipe& failed) {
   failed.write.close();
   int reason = 0;
@@ -132,6 +133,8 @@ CommandProcess::CommandProcess(const Start& start) {
   if (pid_ == 0) become_command(child);
   if (const int reason = wait_for_exec(failed)) {
     wait_for(pid_);
+    if (reason < 0)
+      throw Error(ErrorCode::kIo, "no command can be started in ", start.folder, ": ", system_reason(-reason));
     if (reason == ETIME) throw Error(ErrorCode::kTakenOver, "the command was not started in time");
     throw Error(ErrorCode::kNotFound, "cannot start '", start.words.at(0), "': ", system_reason(reason));
   }

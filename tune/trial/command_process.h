@@ -25,7 +25,8 @@ class CommandProcess {
     Clock::time_point deadline = Clock::time_point::max();         ///< behind it nothing is started any more
   };
   /// @throws Error kNotFound: "cannot start 'trian': No such file or directory", or another reason of exec's;
-  /// kTakenOver: it was not started before the deadline; kIo: this machine has no process or descriptor left for it
+  /// kTakenOver: it was not started before the deadline; kIo: this machine has no process or descriptor left for it, or
+  /// the folder cannot be entered
   explicit CommandProcess(const Start& start);
   ~CommandProcess();
   CommandProcess(const CommandProcess&) = delete;

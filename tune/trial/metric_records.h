@@ -36,8 +36,8 @@ class MetricRecords {
   const std::optional<std::vector<double>>& values() const { return values_; }
   /// Why there are none: "no record with eval_loss; the last one has loss, step". Empty where nothing was a record.
   std::string missing() const;
-  /// Why the last record has no result: "loss is "diverged" in the last record, which is no number"; else empty.
-  const std::string& unusable() const { return unusable_; }
+  /// Whether there was a record at all, if only one that has something else than a number.
+  bool has_record() const { return values_ || !unusable_.empty(); }
 
  private:
   void take_line(std::string_view line);
@@ -48,7 +48,7 @@ class MetricRecords {
   std::string line_;                // what has come of it
   bool is_too_long_ = false;
   std::string last_object_;  // a line that had not all names
-  std::string unusable_;
+  std::string unusable_;     // why the last record has no result: "loss is "diverged" in the last record, which ..."
   std::optional<std::vector<double>> values_;
 };
 

@@ -28,4 +28,9 @@ void Restarts::write(const fs::path& folder) const {
   write_file_atomically(file_in(folder), nlohmann::json{{"killed", killed}, {"resumed", resumed}}.dump() + "\n");
 }
 
+void Restarts::forget(const fs::path& folder) {
+  std::error_code error;
+  fs::remove(file_in(folder), error);
+}
+
 }  // namespace trireme::tune

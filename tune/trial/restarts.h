@@ -16,6 +16,7 @@ struct Restarts {
   static Restarts read(const std::filesystem::path& folder);
   /// @throws Error kIo
   void write(const std::filesystem::path& folder) const;
+  static void forget(const std::filesystem::path& folder);
 };
 
 }  // namespace trireme::tune

@@ -309,17 +309,53 @@ TEST_F(RunTrials, TrialsThatWereAskedForByHandAreLeftAlone) {
 }
 
 TEST_F(RunTrials, WhereATrialsFolderCannotBeMadeNoneIsBegunAndOthersComeToTheirEnd) {
-  // Trial 0 puts something in the way of trial 1 and goes on.
+  // Trial 1 puts something in the way of trial 2 and ends while trial 0 is at work.
   Study study = make_study(4,
-                           "[ $x = 0 ] && touch $here/study.db.runs/000001 && touch $here/go\n"
-                           "sleep 0.5; echo '{\"loss\": 1}'");
-  std::ofstream(path("wait"));
-  EXPECT_THAT([&] { run_trials(study, options(1), [](const auto&) {}); }, throws_error(ErrorCode::kIo, "000001"));
+                           "if [ $x = 1 ]; then touch $here/study.db.runs/000002; else sleep 1; fi\n"
+                           "echo '{\"loss\": 1}'");
+  EXPECT_THAT([&] { run(study, 2); }, throws_error(ErrorCode::kIo, "000002"));
+  EXPECT_EQ(trial(0).state, TrialState::kComplete) << trial(0).reason;
+  EXPECT_EQ(trial(1).state, TrialState::kComplete);
+  EXPECT_EQ(trial(2).state, TrialState::kWaiting);
+  EXPECT_EQ(study.trials().size(), 3u);
+  std::filesystem::remove(path("study.db.runs/000002"));
+  EXPECT_TRUE(run(study, 2).finished);
+}
+
+TEST_F(RunTrials, WhereTheirFolderIsGoneNoTrialFails) {
+  std::filesystem::create_directory(path("first"));
+  Study study = make_study(4, "rm -rf $here/first; echo '{\"loss\": 1}'");
+  const int status = status_of(in_child([&] {
+    std::filesystem::current_path(path("first"));
+    Study own = Study::open(location());
+    EXPECT_THAT([&] { run_trials(own, options(1), [](const auto&) {}); },
+                throws_error(ErrorCode::kIo, "no command can be started in " + path("first")));
+    if (HasFailure()) throw std::runtime_error("another end");
+  }));
+  EXPECT_EQ(status, 0);
   EXPECT_EQ(trial(0).state, TrialState::kComplete);
   EXPECT_EQ(trial(1).state, TrialState::kWaiting);
-  EXPECT_EQ(study.trials().size(), 2u);
-  std::filesystem::remove(path("study.db.runs/000001"));
-  EXPECT_TRUE(run(study, 2).finished);
+}
+
+TEST_F(RunTrials, WhatAFailedAttemptLeftDoesNotCountForTheNext) {
+  Study study = make_study(1,
+                           "[ -e $here/again ] && exit; touch $here/again\n"
+                           "echo '{\"loss\": 7}' >$TRIREME_TUNE_RUN/metrics.jsonl; exit 3");
+  run(study);
+  study.store().retry(0);
+  run(study);
+  EXPECT_EQ(trial(0).state, TrialState::kFailed);
+  EXPECT_EQ(trial(0).attempt, 2);
+  EXPECT_EQ(file_text(path("study.db.runs/000000/metrics-of-failed-attempts.jsonl")), "{\"loss\": 7}\n");
+}
+
+TEST_F(RunTrials, ATrialThatIsRetriedMayBeKilledAsOftenAsBefore) {
+  Study study = make_study(1, "kill -9 $$", "retries: 1\n");
+  run(study);
+  EXPECT_EQ(trial(0).attempt, 2);
+  study.store().retry(0);
+  run(study);
+  EXPECT_EQ(trial(0).attempt, 4);
 }
 
 TEST_F(RunTrials, NoTrialIsLostWhereTheRunsFolderCannotBeMade) {

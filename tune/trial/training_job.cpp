@@ -24,6 +24,11 @@ std::string find_launcher() {
   return "mpirun";
 }
 
+// Jobs run in another folder. What has no slash is looked for by PATH.
+std::string as_typed_here(const std::string& program) {
+  return program.find('/') == std::string::npos ? program : fs::absolute(program).string();
+}
+
 // Places of values that have to be allowed: the ends. A normal distribution has none; one value in a thousand lies
 // beyond these. Those between the ends tell a real range from one of integers.
 std::vector<double> looked_at(const Dimension& dimension) {
@@ -50,8 +55,8 @@ void expect_free(const Dimension& dimension) {
 }  // namespace
 
 TrainingPrograms TrainingPrograms::find(const std::string& trainer, const std::string& launcher) {
-  return {trainer.empty() ? (own_folder() / "trireme-train").string() : trainer,
-          launcher.empty() ? find_launcher() : launcher};
+  return {trainer.empty() ? (own_folder() / "trireme-train").string() : as_typed_here(trainer),
+          launcher.empty() ? find_launcher() : as_typed_here(launcher)};
 }
 
 std::vector<std::string> training_command(const Sweep& sweep, const TrainingPrograms& programs,

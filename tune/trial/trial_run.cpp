@@ -93,9 +93,18 @@ void TrialRun::keep_time() {
 
 void TrialRun::prepare_folder() {
   make_folder_and_parents(folder_);
+  if (trial_.reason == kRetried) forget_failure();
   write_parameters();
   stdout_.emplace(folder_ / "stdout.log", header(trial_));
   stderr_.emplace(folder_ / "stderr.log", header(trial_));
+}
+
+// What a failed attempt left would count for this one. A training job goes on from its checkpoints, records and all.
+void TrialRun::forget_failure() const {
+  std::error_code error;
+  Restarts::forget(folder_);
+  if (!is_training())
+    std::filesystem::rename(folder_ / "metrics.jsonl", folder_ / "metrics-of-failed-attempts.jsonl", error);
 }
 
 // Not synced: the study has them, this is for people and for commands.
@@ -158,15 +167,13 @@ void TrialRun::conclude() {
   printed_.end();
   Ending ending{
       .status = *process_->status(), .interruption = interruption_, .last_error_line = stderr_->last_line(kErrorLine)};
-  if (!is_training()) ending.values = printed_.values();
-  if (!ending.values && !printed_.unusable().empty() && !is_training()) {
-    ending.missing = printed_.unusable();
-  } else if (!ending.values) {
-    MetricRecords recorded(context_.sweep.objectives);
-    recorded.read_file(folder_ / "metrics.jsonl");
-    ending.values = recorded.values();
-    if (!ending.values) ending.missing = why_no_result(recorded);
-  }
+  MetricRecords recorded(context_.sweep.objectives);
+  const bool is_printed = !is_training() && printed_.has_record();
+  if (!is_printed) recorded.read_file(folder_ / "metrics.jsonl");
+  const MetricRecords& records = is_printed ? printed_ : recorded;
+  ending.values = records.values();
+  ending.has_record = records.has_record();
+  if (!ending.values) ending.missing = why_no_result(recorded);
   const Restarts before = Restarts::read(folder_);
   Restarts restarts = before;
   verdict_ = judge(ending, context_.sweep, restarts);

@@ -69,6 +69,7 @@ class TrialRun {
   void give_up();
   void start();
   void prepare_folder();
+  void forget_failure() const;
   void write_parameters() const;
   CommandProcess::Start command() const;
   void keep_time();

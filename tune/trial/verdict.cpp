@@ -55,7 +55,8 @@ Verdict judge_own_end(const Ending& ending, const Sweep& sweep, Restarts& restar
     const std::string what = "exit status " + std::to_string(exit_status);
     return {.kind = Kind::kFailed, .reason = with_line(what, ending.last_error_line), .likeness = what};
   }
-  if (!ending.values) return {.kind = Kind::kFailed, .reason = ending.missing, .likeness = kNoResult};
+  if (!ending.values)
+    return {.kind = Kind::kFailed, .reason = ending.missing, .likeness = ending.has_record ? "" : kNoResult};
   return {.kind = Kind::kValues, .values = *ending.values};
 }
 

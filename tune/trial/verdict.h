@@ -26,6 +26,7 @@ struct Ending {
   Interruption interruption = Interruption::kNone;
   std::optional<std::vector<double>> values;  ///< of its last record
   std::string missing;                        ///< why there are none
+  bool has_record = false;                    ///< there was one, if only of what is no number
   std::string last_error_line;                ///< of its stderr
 };
 
