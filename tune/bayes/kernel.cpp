@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tune/bayes/matern.h"
+
 namespace trireme::tune {
 namespace {
 
@@ -81,18 +83,6 @@ RowFactors row_factors(const Kernel& kernel, const KernelParameters& parameters,
 }
 
 }  // namespace
-
-void matern(const Eigen::ArrayXd& squared, Eigen::ArrayXd& value) {
-  value = (5.0 * squared).sqrt();
-  value = (1.0 + value + value.square() / 3.0) * (-value).exp();
-}
-
-void matern(const Eigen::ArrayXd& squared, Eigen::ArrayXd& value, Eigen::ArrayXd& slope) {
-  const Eigen::ArrayXd r = (5.0 * squared).sqrt();
-  slope = (-r).exp();
-  value = (1.0 + r + r.square() / 3.0) * slope;
-  slope *= (-5.0 / 6.0) * (1.0 + r);
-}
 
 Kernel::Kernel(const Space& space) : space_(&space) {
   for (std::size_t i = 0; i < space.size(); ++i) {

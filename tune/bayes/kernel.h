@@ -27,11 +27,6 @@ struct KernelParameters {
   double additive_logit = 0;           ///< s
 };
 
-/// Matern's function with nu = 5/2, (1 + r + r^2 / 3) exp(-r) with r^2 = 5 times the squared distance; and its
-/// derivative by the squared distance.
-void matern(const Eigen::ArrayXd& squared, Eigen::ArrayXd& value);
-void matern(const Eigen::ArrayXd& squared, Eigen::ArrayXd& value, Eigen::ArrayXd& slope);
-
 /// How alike two points are, from 0 to 1 for the same:
 ///
 ///     k(x, x') = ((1 - s) M(r_0) + s mean over dimensions i of M(r_i)) * product over groups g of f_g(x, x')
