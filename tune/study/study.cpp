@@ -109,7 +109,7 @@ Study Study::open(const std::string& location) {
 
 std::vector<std::string> Study::take_limits(std::string_view sweep_text, const std::string& origin) {
   const Sweep& before = sweep();
-  const Sweep now = parse_sweep(sweep_text, whole_path(origin));
+  Sweep now = parse_sweep(sweep_text, whole_path(origin));
   const std::vector<std::string> changed = changed_keys(before.text, now.text);
   std::vector<std::string> others = changed;
   std::erase_if(others, is_limit);
@@ -121,7 +121,7 @@ std::vector<std::string> Study::take_limits(std::string_view sweep_text, const s
     throw Error(ErrorCode::kUsage, store().location(), " is a study of another sweep than ", origin, " is now, by its ",
                 join(others, ", "));
   store().set_sweep(now.text, whole_path(origin));
-  body_ = std::make_unique<Body>(std::move(body_->store), parse_sweep(sweep_text, whole_path(origin)));
+  body_ = std::make_unique<Body>(std::move(body_->store), std::move(now));
   return changed;
 }
 

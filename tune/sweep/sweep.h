@@ -28,7 +28,7 @@ struct Sweep {
   std::vector<Parameters> enqueue;    ///< points to be tried first, each one of the space
   std::int64_t trials = 0;            ///< `run_cap` or `n_trials`; 0: until stopped or exhausted
   std::int64_t jobs = 1;              ///< `n_jobs`: trials at a time on this machine
-  double timeout_seconds = 0;         ///< `timeout` of the whole sweep; 0: none
+  double timeout_seconds = 0;         ///< `timeout` of each run or resume; 0: none
   double trial_timeout_seconds = 0;   ///< `trial_timeout` of one trial; 0: none
   std::int64_t retries = 2;           ///< `retries`: a trial that a signal killed is started again so many times
   std::uint64_t seed = 0;
