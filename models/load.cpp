@@ -14,6 +14,12 @@ at::ScalarType scalar_type(StoredType type) {
       return at::kDouble;
     case StoredType::kBfloat16:
       return at::kBFloat16;
+    case StoredType::kFloat16:
+      return at::kHalf;
+    case StoredType::kInt8:
+      return at::kChar;
+    case StoredType::kUint8:
+      return at::kByte;
   }
   throw Error(ErrorCode::kBug, "unknown stored type");
 }

@@ -4,8 +4,8 @@
 #include <span>
 #include <utility>
 
+#include "core/base/mapped_file.h"
 #include "data/corpus/index.h"
-#include "data/corpus/mapped_file.h"
 
 namespace trireme::data {
 

@@ -7,13 +7,9 @@
 #include <string_view>
 #include <vector>
 
-namespace trireme::models {
+#include "models/stored_type.h"
 
-/// Element types that a checkpoint can hold, as they are spelt in manifests: "float32", "float64", "bfloat16".
-enum class StoredType { kFloat32, kFloat64, kBfloat16 };
-std::string_view type_name(StoredType type);
-std::optional<StoredType> stored_type(std::string_view name);
-std::size_t bytes_per_element(StoredType type);
+namespace trireme::models {
 
 /// Of the names of tensors: weights, and their moving average where training kept one.
 inline constexpr const char *kWeightsPrefix = "weights/", *kAveragePrefix = "ema/";

@@ -198,8 +198,8 @@ Manifest::Tensor tensor_from_json(const json& object, const std::string& what) {
   const std::string type = text_member(object, "type", what);
   const auto known = stored_type(type);
   if (!known)
-    throw Error(ErrorCode::kCorrupt, what, " has the unknown type ", json(type).dump(),
-                "; known are float32, float64, bfloat16");
+    throw Error(ErrorCode::kCorrupt, what, " has the unknown type ", json(type).dump(), "; known are ",
+                known_types(type_name));
   tensor.type = *known;
   tensor.shape = extents_member(object, "shape", what);
   const json& slices = member(object, "slices", what);

@@ -18,7 +18,11 @@ hdf5::Type hdf5_type(StoredType type) {
     case StoredType::kFloat64:
       return hdf5::Type::kFloat64;
     case StoredType::kBfloat16:
+    case StoredType::kFloat16:
       return hdf5::Type::kUint16;
+    case StoredType::kInt8:
+    case StoredType::kUint8:
+      return hdf5::Type::kUint8;
   }
   throw Error(ErrorCode::kBug, "unknown stored type");
 }

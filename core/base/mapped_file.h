@@ -4,16 +4,20 @@
 #include <filesystem>
 #include <utility>
 
-namespace trireme::data {
+namespace trireme {
 
-/// A file's bytes through the page cache, read-only, for reads at random places: a touch brings in the page it needs
-/// and not its neighbours, so will_need() goes before a longer stretch. A process that touches mapped bytes which are
-/// gone by then (the file was cut) gets SIGBUS, so call require_size() before each use.
+/// A file's bytes through the page cache, read-only. A process that touches mapped bytes which are gone by then (the
+/// file was cut) gets SIGBUS, so call require_size() before each use.
 class MappedFile {
  public:
+  enum class Access {
+    kRandom,   ///< a touch brings in the page it needs and not its neighbours: will_need() goes before a longer stretch
+    kInOrder,  ///< it is read ahead
+  };
+
   MappedFile() = default;
   /// @throws Error kNotFound, kIo
-  explicit MappedFile(std::filesystem::path path);
+  explicit MappedFile(std::filesystem::path path, Access access = Access::kRandom);
   MappedFile(MappedFile&& other) noexcept
       : path_(std::move(other.path_)),
         data_(std::exchange(other.data_, nullptr)),
@@ -33,6 +37,9 @@ class MappedFile {
   /// Has the kernel read these bytes in one go, if they are not in memory. They must lie within the file.
   void will_need(std::uint64_t offset, std::uint64_t bytes) const;
 
+  /// These bytes are not read again soon: they no longer count as this process's memory.
+  void done_with(std::uint64_t offset, std::uint64_t bytes) const;
+
   /// That the file on disk has the size it was mapped with: one system call. @throws Error kNotFound, kCorrupt
   void require_size() const;
 
@@ -42,4 +49,4 @@ class MappedFile {
   std::uint64_t size_ = 0;
 };
 
-}  // namespace trireme::data
+}  // namespace trireme

@@ -1,4 +1,4 @@
-#include "data/corpus/mapped_file.h"
+#include "core/base/mapped_file.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -10,8 +10,13 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 
-namespace trireme::data {
+namespace trireme {
 namespace {
+
+std::uint64_t page_size() {
+  static const auto size = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return size;
+}
 
 [[noreturn]] void fail(const char* operation, const fs::path& path, int error_number) {
   if (error_number == ENOENT) throw Error(ErrorCode::kNotFound, "no file ", path.string());
@@ -20,7 +25,7 @@ namespace {
 
 }  // namespace
 
-MappedFile::MappedFile(fs::path path) : path_(std::move(path)) {
+MappedFile::MappedFile(fs::path path, Access access) : path_(std::move(path)) {
   const int file = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) fail("open", path_, errno);
   struct stat status{};
@@ -38,7 +43,8 @@ MappedFile::MappedFile(fs::path path) : path_(std::move(path)) {
   if (error_number != 0) fail("map", path_, error_number);
   // Without this a touch reads as far around it as the disk's read-ahead says: 6.6 MiB for a sample of 4 KiB on a cold
   // file where that was measured, 8 KiB with it.
-  if (mapped != nullptr) ::madvise(mapped, static_cast<std::size_t>(status.st_size), MADV_RANDOM);
+  if (mapped != nullptr && access == Access::kRandom)
+    ::madvise(mapped, static_cast<std::size_t>(status.st_size), MADV_RANDOM);
   data_ = static_cast<const char*>(mapped);
   size_ = static_cast<std::uint64_t>(status.st_size);
 }
@@ -48,9 +54,15 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::will_need(std::uint64_t offset, std::uint64_t bytes) const {
-  static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  const std::uint64_t begin = offset / page * page;
+  const std::uint64_t begin = offset / page_size() * page_size();
   if (bytes > 0) ::madvise(const_cast<char*>(data_) + begin, offset + bytes - begin, MADV_WILLNEED);  // a hint
+}
+
+void MappedFile::done_with(std::uint64_t offset, std::uint64_t bytes) const {
+  // Whole pages only: those at the ends hold other bytes too.
+  const std::uint64_t begin = (offset + page_size() - 1) / page_size() * page_size();
+  const std::uint64_t end = (offset + bytes) / page_size() * page_size();
+  if (begin < end) ::madvise(const_cast<char*>(data_) + begin, end - begin, MADV_DONTNEED);
 }
 
 void MappedFile::require_size() const {
@@ -61,4 +73,4 @@ void MappedFile::require_size() const {
                 size_, " are due");
 }
 
-}  // namespace trireme::data
+}  // namespace trireme
