@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "models/family.h"
 #include "models/kernels/ops.h"
 #include "models/registry.h"
 
@@ -22,9 +23,7 @@ const Parameter* find(const ParameterList& parameters, const std::string& name) 
 ActivationBytes activation_bytes(const Model& model, const PassSize& size) {
   const ModelConfig& config = model.config();
   // The shape of a layer is read from its parameters, and so needs no word of families.
-  ModelConfig one = config;
-  one.layers = 1;
-  const auto shape = build_model(one, model.vocabulary());
+  const auto shape = build_model(config, model.vocabulary(), Part{0, 1});
   const ParameterList& parameters = shape->parameters();
   const std::string block = "blocks.0.";
   const bool gated = find(parameters, block + "feed-forward.gate.weight") != nullptr;
@@ -33,7 +32,7 @@ ActivationBytes activation_bytes(const Model& model, const PassSize& size) {
   const Parameter* const up = find(parameters, block + "feed-forward.up.weight");
   if (!up) throw Error(ErrorCode::kBug, "it is not known what a layer of family ", config.family, " holds");
   const auto inner = static_cast<double>(up->shape[0]);
-  const double keys = static_cast<double>(config.kv_heads_or_default() * config.head_width());
+  const auto queries = static_cast<double>(config.query_width()), keys = static_cast<double>(config.key_width());
   const auto heads = static_cast<double>(config.heads);
   const bool rotates = find(parameters, "position-embedding.weight") == nullptr;
 
@@ -42,13 +41,24 @@ ActivationBytes activation_bytes(const Model& model, const PassSize& size) {
   const double channel = tokens * item;  // of one channel of all tokens
   const double input = width * channel;
   // Products and attention: what selective recompute keeps.
-  const double attended = width * channel + (size.drops_attention ? 0 : heads * tokens * 4);
-  const double projected = (width + 2 * keys) * channel, mixed = width * channel,
+  const ops::AttentionRule rule{config.attention_scale, config.attention_softcap, config.window};
+  const bool is_general = size.drops_attention || config.attention_scale_by_layer || !rule.is_plain(size.length);
+  const double attended = queries * channel + (is_general ? 0 : heads * tokens * 4);
+  const double projected = (queries + 2 * keys) * channel, mixed = width * channel,
                raised = (gated ? 2 : 1) * inner * channel;
   // Norms' results and what they hold of a row; activations; with rotation queries and keys as they were projected are
   // not held.
-  const double norms = 2 * (width * channel + statistics * tokens), activated = inner * channel;
-  const double second = width * channel;  // the stream between attention and feed-forward
+  const bool norms_behind = find(parameters, block + "feed-forward-output-norm.weight") != nullptr;
+  const bool norms_heads = find(parameters, block + "attention.query-norm.weight") != nullptr;
+  const double behind = norms_behind ? 2 * (width * channel + statistics * tokens) : 0;
+  const double of_heads =
+      norms_heads ? (queries + keys) * channel + statistics * tokens * (heads + keys / queries * heads) : 0;
+  const double norms = 2 * (width * channel + statistics * tokens) + behind + of_heads;
+  // A gate that is not the kernel's own keeps what the activation gave beside its product with the other side.
+  const bool fused = !gated || activation_of(config) == ops::Activation::kSilu;
+  const double activated = (fused ? 1 : 2) * inner * channel;
+  // The stream between attention and feed-forward.
+  const double second = has_parallel_residual(config) ? 0 : width * channel;
   const double all = input + norms + projected + attended + second + raised + activated;
 
   ActivationBytes bytes;
@@ -57,8 +67,8 @@ ActivationBytes activation_bytes(const Model& model, const PassSize& size) {
       bytes.block = all;
       break;
     case Recompute::kSelective:
-      bytes.block = input + projected + attended + mixed + raised;
-      bytes.replayed = norms + second + activated + (rotates ? (width + keys) * channel : 0);
+      bytes.block = input + projected + attended + mixed + raised + (norms_behind ? width * channel : 0);
+      bytes.replayed = norms + second + activated + (rotates ? (queries + keys) * channel : 0);
       break;
     case Recompute::kFull:
       bytes.block = input;
@@ -67,7 +77,7 @@ ActivationBytes activation_bytes(const Model& model, const PassSize& size) {
   }
   // Gradients of the matrices that read one input come together, while those of their results are there.
   const double feed_forward = (gated ? 2 : 1) * (inner * width * item + inner * channel) + inner * channel,
-               attention = (width + 2 * keys) * width * item + (2 * width + 2 * keys) * channel;
+               attention = (queries + 2 * keys) * width * item + (2 * queries + 2 * keys) * channel;
   bytes.backward = std::max(feed_forward, attention) + 2 * width * channel;
 
   const auto vocabulary = static_cast<double>(model.vocabulary());

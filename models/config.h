@@ -6,6 +6,47 @@
 
 namespace trireme::models {
 
+/// Rotary angles for sequences longer than those that a model was first trained on.
+/// Sources: linear: Chen et al. 2023, arXiv:2306.15595; yarn: Peng et al. 2023, arXiv:2309.00071; longrope: Ding et al.
+/// 2024, arXiv:2402.13753; llama3: Dubey et al. 2024, arXiv:2407.21783, section 3.2, as published with the weights.
+struct RopeScaling {
+  std::string type = "none";
+  double factor = 1;
+  std::int64_t original_context = 0;
+  double low_frequency_factor = 1;
+  double high_frequency_factor = 4;
+  double beta_fast = 32;
+  double beta_slow = 1;
+  bool truncate = true;
+  double attention_factor = 0;
+  std::string short_factors;
+  std::string long_factors;
+
+  static constexpr auto fields() {
+    using C = RopeScaling;
+    return std::tuple{
+        Field{"type", &C::type, "how rotary angles are made smaller for long sequences",
+              OneOf("none", "linear", "llama3", "yarn", "longrope")},
+        Field{"factor", &C::factor, "of linear, llama3, yarn: so many times the original context", Range(1, 1e6)},
+        Field{"original-context", &C::original_context, "of llama3, yarn, longrope: the context before; 0: context",
+              Range(0, 1 << 24)},
+        Field{"low-frequency-factor", &C::low_frequency_factor,
+              "of llama3: pairs that turn less often than this in the original context are slowed down in full",
+              Range(1e-6, 1e6)},
+        Field{"high-frequency-factor", &C::high_frequency_factor,
+              "of llama3: pairs that turn more often than this stay as they are", Range(1e-6, 1e6)},
+        Field{"beta-fast", &C::beta_fast, "of yarn: turns in the original context from which pairs stay as they are",
+              Range(1e-6, 1e6)},
+        Field{"beta-slow", &C::beta_slow, "of yarn: turns up to which pairs are slowed down in full", Range(1e-6, 1e6)},
+        Field{"truncate", &C::truncate, "of yarn: the borders between them are rounded to whole pairs"},
+        Field{"attention-factor", &C::attention_factor,
+              "of yarn, longrope: queries and keys are multiplied by it; 0: what the papers recommend", Range(0, 1e3)},
+        Field{"short-factors", &C::short_factors,
+              "of longrope: by how much each pair is slowed down up to the original context", kCommaList},
+        Field{"long-factors", &C::long_factors, "of longrope: the same beyond it", kCommaList}};
+  }
+};
+
 /// The shape of a model. One key list serves all families; a value that a family cannot honour is an error.
 struct ModelConfig {
   std::string family = "llama";
@@ -13,22 +54,36 @@ struct ModelConfig {
   std::int64_t width = 192;
   std::int64_t heads = 6;
   std::int64_t kv_heads = 0;
+  std::int64_t head_width = 0;
   std::int64_t ffn = 0;
   std::int64_t context = 1024;
   bool tie_embeddings = true;
   double dropout = 0;
   double rope_base = 10000;
+  double rope_share = 1;
+  RopeScaling rope_scaling;
   double norm_epsilon = 1e-5;
+  std::string activation = "auto";
+  std::string attention_bias = "auto";
+  std::string ffn_bias = "auto";
+  std::string parallel_residual = "auto";
+  std::int64_t window = 0;
+  std::string window_layers = "all";
+  double attention_scale = 0;
+  bool attention_scale_by_layer = false;
+  double attention_softcap = 0;
+  double logit_softcap = 0;
 
   static constexpr auto fields() {
     using C = ModelConfig;
     return std::tuple{
-        Field{"family", &C::family, "architecture; see docs/architecture.md", kRequired},
+        Field{"family", &C::family, "architecture; see docs/guides/models.md", kRequired},
         Field{"layers", &C::layers, "transformer blocks", Range(1, 4096)},
-        Field{"width", &C::width, "channels of the residual stream; a multiple of heads", Range(1, 1 << 20)},
+        Field{"width", &C::width, "channels of the residual stream", Range(1, 1 << 20)},
         Field{"heads", &C::heads, "attention heads", Range(1, 1 << 16)},
         Field{"kv-heads", &C::kv_heads, "key and value heads, shared by groups of heads; 0: as many as heads",
               Range(0, 1 << 16)},
+        Field{"head-width", &C::head_width, "channels of a head; 0: width / heads", Range(0, 1 << 16)},
         Field{"ffn", &C::ffn,
               "channels inside the feed-forward; 0: 4 times width, or with a gate 8/3 of it, rounded up to a multiple "
               "of 64",
@@ -40,11 +95,35 @@ struct ModelConfig {
               "training",
               Range(0, 0.99)},
         Field{"rope-base", &C::rope_base, "base of the rotary position angles", Range(1, 1e12)},
-        Field{"norm-epsilon", &C::norm_epsilon, "added to the mean square inside a norm", Range(0, 1)}};
+        Field{"rope-share", &C::rope_share, "share of a head's channels that turn with the position", Range(0, 1)},
+        Field{"rope-scaling", &C::rope_scaling, "rotary angles of long sequences"},
+        Field{"norm-epsilon", &C::norm_epsilon, "added to the mean square inside a norm", Range(0, 1)},
+        Field{"activation", &C::activation, "inside the feed-forward; auto: the family's",
+              OneOf("auto", "silu", "gelu", "gelu-tanh", "relu")},
+        Field{"attention-bias", &C::attention_bias,
+              "biases of attention's projections: none, those of queries, keys and values, or all; auto: the family's",
+              OneOf("auto", "none", "inputs", "all")},
+        Field{"ffn-bias", &C::ffn_bias, "biases in the feed-forward; auto: the family's", OneOf("auto", "no", "yes")},
+        Field{"parallel-residual", &C::parallel_residual,
+              "attention and feed-forward of a block read the same stream; auto: the family's",
+              OneOf("auto", "no", "yes")},
+        Field{"window", &C::window, "tokens that attention looks back on, the own one included; 0: all",
+              Range(0, 1 << 24)},
+        Field{"window-layers", &C::window_layers, "of which layers, counted from 0: all, or a list as 0,2,5-7",
+              kCommaList},
+        Field{"attention-scale", &C::attention_scale, "of attention's scores; 0: 1 / sqrt(head-width)", Range(0, 1e6)},
+        Field{"attention-scale-by-layer", &C::attention_scale_by_layer, "divides it by the layer's number, from 1"},
+        Field{"attention-softcap", &C::attention_softcap, "bound of attention's scores, softly, by tanh; 0: none",
+              Range(0, 1e6)},
+        Field{"logit-softcap", &C::logit_softcap, "bound of the scores of the next token, likewise; 0: none",
+              Range(0, 1e6)}};
   }
 
-  std::int64_t head_width() const { return width / heads; }
+  std::int64_t head_width_or_default() const { return head_width == 0 ? width / heads : head_width; }
   std::int64_t kv_heads_or_default() const { return kv_heads == 0 ? heads : kv_heads; }
+  /// Channels of all heads' queries, and of keys or values.
+  std::int64_t query_width() const { return heads * head_width_or_default(); }
+  std::int64_t key_width() const { return kv_heads_or_default() * head_width_or_default(); }
 };
 
 }  // namespace trireme::models

@@ -89,22 +89,23 @@ TEST_P(Family, RefusesSizesThatDoNotFitAndNamesTheKey) {
     change(config);
     EXPECT_THAT([&] { build_model(config, kVocabulary); }, ThrowsMessage<Error>(HasSubstr(message)));
   };
-  refused([](ModelConfig& c) { c.heads = 5; }, "model.heads must divide model.width");
+  refused([](ModelConfig& c) { c.heads = 5, c.head_width = 0; }, "model.heads must divide model.width");
   refused([](ModelConfig& c) { c.kv_heads = 3; }, "model.kv-heads");
   EXPECT_THROW(made(small)->forward(at::randint(kVocabulary, {1, small.context + 1}, at::kLong)), Error);
 }
 
 TEST_P(Family, TrainingOperationsCountEveryMatrixAndNoTable) {
   const ModelConfig& c = small;
-  const std::int64_t kv_width = c.kv_heads_or_default() * c.head_width(), tokens = 10;
+  const std::int64_t tokens = 10;
   std::int64_t feed_forward = 0;
   const auto model = made(c);
   for (const Parameter& parameter : model->parameters().all())
     if (parameter.name.starts_with("blocks.0.feed-forward.") && parameter.shape.size() == 2)
       feed_forward += parameter.elements();
   const std::int64_t weights =
-      c.layers * (2 * c.width * c.width + 2 * c.width * kv_width + feed_forward) + kVocabulary * c.width;
-  EXPECT_EQ(model->training_flops_per_token(tokens), 6.0 * static_cast<double>(weights + c.layers * c.width * tokens));
+      c.layers * (2 * c.width * c.query_width() + 2 * c.width * c.key_width() + feed_forward) + kVocabulary * c.width;
+  EXPECT_EQ(model->training_flops_per_token(tokens),
+            6.0 * static_cast<double>(weights + c.layers * c.query_width() * tokens));
 }
 
 TEST_P(Family, DropsActivationsOfTrainingAlone) {

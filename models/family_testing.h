@@ -15,6 +15,15 @@ inline ModelConfig small_config(const std::string& family) {
   config.width = 32;
   config.heads = 4;
   config.context = 16;
+  if (family == "gemma2") {  // what sets it apart is off by default
+    config.attention_softcap = 5;
+    config.logit_softcap = 3;
+    config.window = 4;
+    config.window_layers = "0";
+  }
+  if (family == "gpt_neox" || family == "phi3") config.rope_share = 0.5;
+  if (family == "mistral") config.window = 3;
+  if (family == "qwen3") config.head_width = 6;
   return config;
 }
 

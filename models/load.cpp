@@ -1,5 +1,12 @@
 #include "models/load.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <c10/core/ScalarType.h>
+
+#include <algorithm>
+#include <vector>
+
 #include "core/base/error.h"
 #include "models/checkpoint/weights_hash.h"
 
@@ -16,56 +23,69 @@ at::ScalarType scalar_type(StoredType type) {
       return at::kBFloat16;
     case StoredType::kFloat16:
       return at::kHalf;
-    case StoredType::kInt8:
-      return at::kChar;
-    case StoredType::kUint8:
-      return at::kByte;
+    default:
+      throw Error(ErrorCode::kBadInput, "weights must be floating-point numbers, got ", type_name(type));
   }
-  throw Error(ErrorCode::kBug, "unknown stored type");
 }
 
-StoredType stored_type(at::ScalarType type) {
-  for (const StoredType stored : {StoredType::kFloat32, StoredType::kFloat64, StoredType::kBfloat16})
-    if (scalar_type(stored) == type) return stored;
-  throw Error(ErrorCode::kBug, "a type that no checkpoint stores");
+// Layers compute in these; float32 holds each number of both 16-bit types.
+at::ScalarType computed_type(const ModelSource& source, const ParameterList& parameters) {
+  std::optional<at::ScalarType> widest;
+  for (const Parameter& parameter : parameters.all()) {
+    if (parameter.tied_to) continue;
+    const at::ScalarType type = scalar_type(source.type(parameter));
+    const at::ScalarType own = type == at::kHalf ? at::kFloat : type;
+    widest = widest ? c10::promoteTypes(*widest, own) : own;
+  }
+  return widest.value_or(at::kFloat);
 }
 
-const Checkpoint::Tensor& stored(const Checkpoint& checkpoint, const std::string& name) {
-  for (const Checkpoint::Tensor& tensor : checkpoint.tensors())
-    if (tensor.name == name) return tensor;
-  throw Error(ErrorCode::kBadInput, checkpoint.directory().string(), " has no tensor ", name);
+at::Tensor loaded(const std::shared_ptr<const ModelSource>& source, const Parameter& parameter, at::ScalarType type) {
+  const at::ScalarType stored = scalar_type(source->type(parameter));
+  if (stored == type)
+    if (const void* const mapped = source->mapped(parameter))
+      // Read only: nobody writes to the weights of a model that answers.
+      return at::from_blob(const_cast<void*>(mapped), parameter.shape, [source](void*) {}, at::TensorOptions(type));
+  at::Tensor value = at::empty(parameter.shape, stored);
+  source->read(parameter, value.mutable_data_ptr());
+  return value.to(type);
 }
 
 }  // namespace
 
-std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, Weights weights) {
-  const std::string prefix = weights == Weights::kAverage ? kAveragePrefix : kWeightsPrefix;
-  auto model = model_from_json(checkpoint.model_json(), checkpoint.directory().string());
+std::unique_ptr<Model> load_model(std::shared_ptr<const ModelSource> source, std::optional<at::ScalarType> type) {
+  auto model = model_from_json(source->model_json(), source->where());
   ParameterList& parameters = model->parameters();
-  const std::string first = prefix + parameters.all().front().name;
-  if (weights == Weights::kAverage && !checkpoint.has(first))
-    throw Error(ErrorCode::kBadInput, checkpoint.directory().string(),
-                " holds no average of its weights: it was trained with optimizer.ema-decay 0");
-  allocate(parameters, scalar_type(stored(checkpoint, first).type));
-  for (Parameter& parameter : parameters.all()) {
-    if (parameter.tied_to) continue;
-    const std::string name = prefix + parameter.name;
-    const Checkpoint::Tensor& tensor = stored(checkpoint, name);
-    if (tensor.shape != parameter.shape || scalar_type(tensor.type) != parameter.value.scalar_type())
-      throw Error(ErrorCode::kBadInput, checkpoint.directory().string(), ": tensor ", name,
-                  " has another shape or type than the model");
-    checkpoint.read(name, parameter.value.mutable_data_ptr());
-  }
+  const at::ScalarType computed = type.value_or(computed_type(*source, parameters));
+  for (Parameter& parameter : parameters.all())
+    parameter.value = parameter.tied_to ? parameter.tied_to->value.detach() : loaded(source, parameter, computed);
   return model;
 }
 
-std::string weights_hash(const Model& model) {
+std::string weights_hash(const ModelSource& source) {
+  if (auto known = source.known_weights_hash()) return *known;
+  const auto model = model_from_json(source.model_json(), source.where());
   WeightsHash hash;
-  for (const Parameter& parameter : model.parameters().all()) {
+  std::vector<char> buffer;
+  for (const Parameter& parameter : model->parameters().all()) {
     if (parameter.tied_to) continue;
     const std::string name = kWeightsPrefix + parameter.name;
-    hash.add(name, WeightsHash::of_tensor(name, stored_type(parameter.value.scalar_type()), parameter.shape,
-                                          parameter.value.const_data_ptr()));
+    const StoredType type = source.type(parameter);
+    const std::int64_t rows = parameter.shape[0];
+    const auto row =
+        static_cast<std::size_t>(parameter.elements() / std::max<std::int64_t>(1, rows)) * bytes_per_element(type);
+    constexpr std::size_t kPartBytes = std::size_t{4} << 20;
+    const auto at_a_time =
+        static_cast<std::int64_t>(std::max<std::size_t>(1, kPartBytes / std::max<std::size_t>(1, row)));
+    WeightsHash::Stream stream;
+    for (std::int64_t first = 0; first < rows; first += at_a_time) {
+      const std::int64_t count = std::min(at_a_time, rows - first);
+      buffer.resize(static_cast<std::size_t>(count) * row);
+      source.read_rows(parameter, first, count, buffer.data());
+      stream.update(buffer.data(), buffer.size());
+    }
+    const auto bytes = static_cast<std::uint64_t>(rows) * row;
+    hash.add(name, WeightsHash::of_pieces(name, type, parameter.shape, stream.finish(bytes)));
   }
   return hash.hex();
 }

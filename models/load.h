@@ -1,20 +1,23 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "models/checkpoint/checkpoint.h"
 #include "models/model.h"
+#include "models/model_source.h"
 
 namespace trireme::models {
 
-/// Which of a checkpoint's weights: those that training goes on from, or their moving average (optimizer.ema-decay).
-enum class Weights { kCurrent, kAverage };
+/// The model of a source with its weights, for inference: in their stored type, or all in another.
+///
+/// Where types are mixed, the widest of them; float16 is widened to float32, in which the numbers are the same. Weights
+/// that are mapped in the type asked for are read where they lie; the model keeps its source for them.
+/// @param type  float32, bfloat16 or float64
+/// @throws Error kCorrupt, kBadInput when weights are missing or have another shape
+std::unique_ptr<Model> load_model(std::shared_ptr<const ModelSource> source,
+                                  std::optional<at::ScalarType> type = std::nullopt);
 
-/// The model of a checkpoint with its weights, in their stored type, for inference.
-/// @throws Error kCorrupt, kBadInput when tensors are missing or have another shape, or no average was kept
-std::unique_ptr<Model> load_model(const Checkpoint& checkpoint, Weights weights = Weights::kCurrent);
-
-/// WeightsHash of what a model holds; of current weights it is the checkpoint's.
-std::string weights_hash(const Model& model);
+/// WeightsHash of what a source holds. @throws Error kCorrupt, kIo
+std::string weights_hash(const ModelSource& source);
 
 }  // namespace trireme::models

@@ -18,8 +18,8 @@ Model::Model(ModelConfig config, std::int64_t vocabulary, Part part)
     if (!ok) throw Error(ErrorCode::kUsage, message...);
   };
   require(vocabulary >= 1, "the vocabulary must hold at least one token, got ", vocabulary);
-  require(config_.width % config_.heads == 0, "model.heads must divide model.width, got ", config_.heads,
-          " heads for width ", config_.width);
+  require(config_.head_width > 0 || config_.width % config_.heads == 0, "model.heads must divide model.width, got ",
+          config_.heads, " heads for width ", config_.width);
   require(config_.heads % config_.kv_heads_or_default() == 0, "model.kv-heads must divide model.heads, got ",
           config_.kv_heads, " for heads ", config_.heads);
 }
@@ -41,12 +41,12 @@ double Model::training_flops_per_token(std::int64_t sequence_length) const {
   for (const Parameter& parameter : parameters_.all())
     // A tied head multiplies, and counts through its own entry.
     if (parameter.role == Role::kMatrix) multiplied += static_cast<double>(parameter.elements());
-  return 6 * multiplied + 6 * static_cast<double>(config_.layers) * static_cast<double>(config_.width) *
+  return 6 * multiplied + 6 * static_cast<double>(config_.layers) * static_cast<double>(config_.query_width()) *
                               static_cast<double>(sequence_length);
 }
 
 at::Tensor logits(const Model& model, const at::Tensor& hidden_nc) {
-  return ops::linear(hidden_nc, model.head().value);
+  return ops::softly_capped(ops::linear(hidden_nc, model.head().value), model.config().logit_softcap);
 }
 
 std::string model_json(const ModelConfig& config, std::int64_t vocabulary) {
@@ -56,13 +56,28 @@ std::string model_json(const ModelConfig& config, std::int64_t vocabulary) {
   return object.dump();
 }
 
+namespace {
+
+std::pair<ModelConfig, std::int64_t> parsed_model(const std::string& json, const std::string& origin) {
+  nlohmann::json object = nlohmann::json::parse(json);
+  const auto vocabulary = object.at("vocabulary").get<std::int64_t>();
+  object.erase("vocabulary");
+  ModelConfig config;
+  from_json(object, fields_of(config), origin);
+  return {config, vocabulary};
+}
+
+}  // namespace
+
+bool is_same_model(const std::string& a, const std::string& b) {
+  const auto [config_a, vocabulary_a] = parsed_model(a, "a model");
+  const auto [config_b, vocabulary_b] = parsed_model(b, "a model");
+  return model_json(config_a, vocabulary_a) == model_json(config_b, vocabulary_b);
+}
+
 std::unique_ptr<Model> model_from_json(const std::string& json, const std::string& origin) {
   try {
-    nlohmann::json object = nlohmann::json::parse(json);
-    const auto vocabulary = object.at("vocabulary").get<std::int64_t>();
-    object.erase("vocabulary");
-    ModelConfig config;
-    from_json(object, fields_of(config), origin);
+    const auto [config, vocabulary] = parsed_model(json, origin);
     return build_model(config, vocabulary);
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorCode::kBadInput, "the model of ", origin, " cannot be read: ", error.what());

@@ -2,6 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "models/config.h"
@@ -26,6 +27,10 @@ class Model {
   ///               asked for
   /// @throws Error kBadInput when the sequence outgrows the context
   virtual at::Tensor forward(const at::Tensor& input, const ForwardPass& pass = {}) = 0;
+
+  /// Sequences longer than this turn keys by other angles than shorter ones, from their first token on: a cache that
+  /// holds a shorter one is to be cleared, and filled anew.
+  virtual std::optional<std::int64_t> cache_border() const { return std::nullopt; }
 
   /// The matrix [V, C] that turns hidden states into scores of the next token. Of a part that ends the model.
   const Parameter& head() const { return *head_; }
@@ -63,12 +68,15 @@ class Model {
   const Parameter *embedding_ = nullptr, *head_ = nullptr;
 };
 
-/// [N, C] -> [N, V], in the weights' type.
+/// [N, C] -> [N, V], in the weights' type, bounded as model.logit-softcap says.
 at::Tensor logits(const Model& model, const at::Tensor& hidden_nc);
 
 /// {"family": ..., "vocabulary": V, ...}: what a checkpoint says of its model, and a model made from it.
 std::string model_json(const ModelConfig& config, std::int64_t vocabulary);
-/// @throws Error kBadInput
+/// @throws Error kBadInput, kUsage
 std::unique_ptr<Model> model_from_json(const std::string& json, const std::string& origin);
+
+/// Whether two such texts describe one model: an older one knows fewer keys.
+bool is_same_model(const std::string& a, const std::string& b);
 
 }  // namespace trireme::models

@@ -1,37 +1,93 @@
 #include "models/registry.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "models/family.h"
+#include "models/gemma2/gemma2.h"
 #include "models/gpt2/gpt2.h"
+#include "models/gpt_neox/gpt_neox.h"
 #include "models/llama/llama.h"
+#include "models/mistral/mistral.h"
+#include "models/phi3/phi3.h"
+#include "models/qwen2/qwen2.h"
+#include "models/qwen3/qwen3.h"
 
 namespace trireme::models {
 namespace {
 
-struct Family {
-  const char* name;
-  std::unique_ptr<Model> (*build)(const ModelConfig&, std::int64_t vocabulary, Part part);
+// One line a family.
+constexpr const Family& (*kFamilies[])() = {
+    gemma2_family, gpt2_family, gpt_neox_family, llama_family, mistral_family, phi3_family, qwen2_family, qwen3_family,
 };
 
-// One line a family.
-constexpr Family kFamilies[] = {
-    {"gpt2", make_gpt2},
-    {"llama", make_llama},
-};
+constexpr std::string_view kKeysOfAll[] = {"family",  "layers",         "width",   "heads",       "ffn",
+                                           "context", "tie-embeddings", "dropout", "norm-epsilon"};
+
+// A key may stand for a group: "rope-scaling.".
+bool honours(const Family& family, std::string_view key) {
+  const auto names = [&](std::string_view known) {
+    return known == key || (known.ends_with('.') && key.starts_with(known));
+  };
+  return std::ranges::any_of(kKeysOfAll, names) || std::ranges::any_of(family.keys, names);
+}
+
+void expect_honoured(const Family& family, ModelConfig config) {
+  ModelConfig defaults;
+  const FieldList fields = fields_of(config), plain = fields_of(defaults);
+  for (std::size_t i = 0; i < fields.size(); ++i)
+    if (field_text(fields[i]) != field_text(plain[i]) && !honours(family, fields[i].key))
+      throw Error(ErrorCode::kUsage, "model.", fields[i].key, " has no meaning for family ", family.name,
+                  "; allowed: ", field_text(plain[i]).empty() ? "nothing" : field_text(plain[i]), ", got ",
+                  field_text(fields[i]));
+}
 
 }  // namespace
 
 std::vector<std::string> family_names() {
   std::vector<std::string> names;
-  for (const Family& family : kFamilies) names.emplace_back(family.name);
+  for (const auto family : kFamilies) names.emplace_back(family().name);
   return names;
 }
 
+const Family& find_family(const std::string& name) {
+  for (const auto family : kFamilies)
+    if (name == family().name) return family();
+  throw Error(ErrorCode::kUsage, "model.family must be one of ", join(family_names(), ", "), ", got '", name, "'",
+              did_you_mean(name, family_names()));
+}
+
 std::unique_ptr<Model> build_model(const ModelConfig& config, std::int64_t vocabulary, Part part) {
-  for (const Family& family : kFamilies)
-    if (config.family == family.name) return family.build(config, vocabulary, part);
-  throw Error(ErrorCode::kUsage, "model.family must be one of ", join(family_names(), ", "), ", got '", config.family,
-              "'", did_you_mean(config.family, family_names()));
+  const Family& family = find_family(config.family);
+  expect_honoured(family, config);
+  return family.build(config, vocabulary, part);
+}
+
+ops::Activation activation_of(const ModelConfig& config) {
+  constexpr std::pair<std::string_view, ops::Activation> kNames[] = {{"silu", ops::Activation::kSilu},
+                                                                     {"gelu", ops::Activation::kGelu},
+                                                                     {"gelu-tanh", ops::Activation::kGeluTanh},
+                                                                     {"relu", ops::Activation::kRelu}};
+  for (const auto& [name, activation] : kNames)
+    if (name == config.activation) return activation;
+  return find_family(config.family).activation;
+}
+
+bool has_parallel_residual(const ModelConfig& config) {
+  return config.parallel_residual == "auto" ? find_family(config.family).parallel_residual
+                                            : config.parallel_residual == "yes";
+}
+
+std::string_view chosen(const std::string& value, std::string_view key, std::string_view family,
+                        std::initializer_list<std::string_view> allowed) {
+  if (value == "auto") return *allowed.begin();
+  for (const std::string_view one : allowed)
+    if (one == value) return one;
+  throw Error(ErrorCode::kUsage, "model.", key, " must be auto, ",
+              join(std::vector<std::string>(allowed.begin(), allowed.end()), " or "), " for family ", family, ", got ",
+              value);
 }
 
 }  // namespace trireme::models

@@ -7,7 +7,7 @@
 #include "core/base/error.h"
 #include "core/base/stop.h"
 #include "core/config/command.h"
-#include "models/checkpoint/run_checkpoints.h"
+#include "models/model_source.h"
 #include "serve/engine/text_generator.h"
 
 namespace trireme::serve {
@@ -29,7 +29,7 @@ struct ServeOptions {
   static constexpr auto fields() {
     using C = ServeOptions;
     return std::tuple{
-        Field{"model", &C::model, "a run directory, or a checkpoint in one", kRequired},
+        Field{"model", &C::model, "a run, a checkpoint, or a Hugging Face directory", kRequired},
         Field{"step", &C::step, "of a run: newest, best (lowest validation loss) or a step"},
         Field{"weights", &C::weights,
               "current: those that training goes on from; ema: their average, for a run with optimizer.ema-decay",
@@ -53,8 +53,8 @@ int serve(const ServeOptions& options) {
     throw Error(ErrorCode::kUsage, "--prompt is given ", options.prompt.size(), " times; one is allowed");
   install_stop_signals();
   at::set_num_threads(static_cast<int>(options.threads));
-  const models::Checkpoint checkpoint = models::open_model(options.model, options.step);
-  TextGenerator generator(checkpoint, options.weights == "ema" ? models::Weights::kAverage : models::Weights::kCurrent);
+  TextGenerator generator(models::open_source(
+      options.model, options.step, options.weights == "ema" ? models::Weights::kAverage : models::Weights::kCurrent));
   const models::SamplingOptions sampling{options.temperature, options.top_k, options.top_p,
                                          static_cast<std::uint64_t>(options.seed)};
   std::string text;

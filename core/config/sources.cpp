@@ -126,16 +126,35 @@ void apply_assignments(const Assignments& assignments, const FieldList& fields) 
     set_field(find_field(fields, assignment.key, assignment.source), assignment.values, assignment.source);
 }
 
+namespace {
+
+// "model.rope-scaling.type" -> model, rope-scaling, type
+std::vector<std::string> parts_of(const std::string& key) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= key.size();) {
+    const std::size_t end = std::min(key.find('.', begin), key.size());
+    parts.push_back(key.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+}  // namespace
+
 std::string to_yaml(const FieldList& fields) {
   std::string yaml;
-  // Groups are one level deep in every config; a key's group is what stands before its last dot.
-  std::string open_group;
+  std::vector<std::string> open;  // groups, from the outermost on
   for (const FieldRef& field : fields) {
-    const std::size_t dot = field.key.rfind('.');
-    const std::string group = dot == std::string::npos ? "" : field.key.substr(0, dot);
-    if (group != open_group && !group.empty()) yaml += group + ":\n";
-    open_group = group;
-    yaml += (group.empty() ? "" : "  ") + field.key.substr(dot == std::string::npos ? 0 : dot + 1) + ": ";
+    std::vector<std::string> path = parts_of(field.key);
+    const std::string name = std::move(path.back());
+    path.pop_back();
+    const auto [known, _] = std::mismatch(open.begin(), open.end(), path.begin(), path.end());
+    open.erase(known, open.end());
+    for (std::size_t depth = open.size(); depth < path.size(); ++depth) {
+      yaml += std::string(2 * depth, ' ') + path[depth] + ":\n";
+      open.push_back(path[depth]);
+    }
+    yaml += std::string(2 * path.size(), ' ') + name + ": ";
     if (const auto* const* list = std::get_if<std::vector<std::string>*>(&field.value)) {
       std::vector<std::string> items;
       for (const std::string& item : **list) items.push_back(quoted(item));

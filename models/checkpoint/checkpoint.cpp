@@ -90,14 +90,17 @@ const std::string& Checkpoint::training_json() const { return impl_->training_js
 const std::string& Checkpoint::weights_hash() const { return impl_->manifest.weights_hash; }
 const std::string& Checkpoint::identity() const { return impl_->manifest.checksum; }
 
-std::string Checkpoint::tokenizer_json() const {
-  const InputFile file(impl_->directory, kTokenizerFile);
-  const Manifest::File& due = impl_->manifest.files.at(kTokenizerFile);
+std::string Checkpoint::tokenizer_json() const { return companion(kTokenizerFile).value_or(""); }
+
+std::optional<std::string> Checkpoint::companion(const std::string& name) const {
+  const auto known = impl_->manifest.files.find(name);
+  if (known == impl_->manifest.files.end()) return std::nullopt;
+  const Manifest::File& due = known->second;
+  const InputFile file(impl_->directory, name);
   std::string text(due.bytes, '\0');
   file.read(0, text.data(), text.size());
   if (file.size() != due.bytes || xxh3_128_hex(text) != due.xxh3_128)
-    throw Error(ErrorCode::kCorrupt, (directory() / kTokenizerFile).string(),
-                " is damaged: its checksum does not hold");
+    throw Error(ErrorCode::kCorrupt, (directory() / name).string(), " is damaged: its checksum does not hold");
   return text;
 }
 

@@ -65,7 +65,11 @@ class Checkpoint {
   const std::string& weights_hash() const;
   /// Of the manifest's bytes: two that agree in it are the same checkpoint, to the last byte.
   const std::string& identity() const;
-  std::string tokenizer_json() const;  ///< @throws Error kCorrupt
+  /// tokenizer.json, or another file that goes with the model (kCompanionFiles); nothing where there is none.
+  /// @throws Error kCorrupt
+  std::optional<std::string> companion(const std::string& name) const;
+  /// Empty where there is none. @throws Error kCorrupt
+  std::string tokenizer_json() const;
 
   /// What is wrong with all that read() does not look at, a line each: bytes around tensors, tokenizer.json, sizes of
   /// files, strange files. With every tensor read, every byte is then checked.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <set>
 
 #include "core/base/hash.h"
@@ -101,6 +102,8 @@ bool is_number(std::string_view text, std::size_t fewest_digits) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+}  // namespace
+
 bool is_rank_file(std::string_view name) {
   constexpr std::string_view kPrefix = "rank-", kSuffix = ".h5";
   if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return false;
@@ -110,6 +113,8 @@ bool is_rank_file(std::string_view name) {
   if (!is_number(writer, 5)) return false;
   return writer.size() == name.size() || is_number(name.substr(writer.size() + 1), 1);
 }
+
+namespace {
 
 // An entry a line: a manifest can be read, compared and searched by line.
 std::string lines_of(const json& object) {
@@ -125,7 +130,7 @@ std::string lines_of(const json& object) {
 void check_slice(const Manifest& manifest, const Manifest::Tensor& tensor, const Manifest::Slice& slice,
                  const std::string& what, ErrorCode code) {
   const auto file = manifest.files.find(slice.file);
-  if (file == manifest.files.end() || slice.file == kTokenizerFile)
+  if (file == manifest.files.end() || !is_rank_file(slice.file))
     throw Error(code, what, ": a slice lies in ", json(slice.file).dump(), ", which is no rank file of the checkpoint");
   const auto elements = volume(slice.box.size);
   if (!elements || static_cast<std::uint64_t>(*elements) * bytes_per_element(tensor.type) != slice.bytes)
@@ -259,9 +264,9 @@ void Manifest::check(const std::string& where, ErrorCode code) const {
   if (!is_hex(weights_hash, kHashDigits))
     throw Error(code, where, ": weights_hash is not ", kHashDigits, " digits of lower-case hex");
   for (const auto& [name, file] : files)
-    if (name != kTokenizerFile && !is_rank_file(name))
+    if (name != kTokenizerFile && !is_rank_file(name) &&
+        std::ranges::find(kCompanionFiles, name) == std::end(kCompanionFiles))
       throw Error(code, where, ": ", json(name).dump(), " is not the name of a checkpoint's file");
-  if (!files.contains(kTokenizerFile)) throw Error(code, where, " names no ", kTokenizerFile);
 
   for (const auto& [name, tensor] : tensors) {
     const std::string what = where + ": tensor " + json(name).dump();

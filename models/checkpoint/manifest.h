@@ -14,11 +14,27 @@ namespace trireme::models {
 
 inline constexpr const char* kManifestFile = "manifest.json";
 inline constexpr const char* kTokenizerFile = "tokenizer.json";
+/// What a Hugging Face directory holds beside weights and tokenizer.json; kept byte for byte, so that an imported model
+/// can leave as it came. Its config.json is the first.
+inline constexpr const char* kHfConfigFile = "hugging_face_config.json";
+inline constexpr std::string_view kCompanionFiles[] = {kHfConfigFile,
+                                                       "generation_config.json",
+                                                       "tokenizer_config.json",
+                                                       "special_tokens_map.json",
+                                                       "added_tokens.json",
+                                                       "chat_template.jinja",
+                                                       "chat_template.json",
+                                                       "vocab.json",
+                                                       "merges.txt",
+                                                       "vocab.txt",
+                                                       "tokenizer.model",
+                                                       "spiece.model"};
 inline constexpr const char* kFormatName = "trireme-checkpoint";
 inline constexpr int kFormatVersion = 2;
 
 /// "rank-00003.h5", and where a writer makes several, "rank-00003-1.h5", ...
 std::string rank_file_name(int writer, int number = 0);
+bool is_rank_file(std::string_view name);
 
 /// What manifest.json says about a checkpoint. Definition: docs/formats/checkpoint.md.
 struct Manifest {

@@ -142,7 +142,7 @@ std::vector<std::string> verify_checkpoint(const fs::path& path) {
     faults.push_back(std::string(kManifestFile) + ": weights_hash is " + manifest.weights_hash +
                      ", that of the stored weights is " + found);
   for (const auto& [name, _] : manifest.files) {
-    if (name == kTokenizerFile) continue;
+    if (!is_rank_file(name)) continue;
     const auto more = rank_file_faults(path, name, manifest);
     faults.insert(faults.end(), more.begin(), more.end());
   }

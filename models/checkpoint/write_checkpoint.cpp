@@ -162,12 +162,19 @@ Joined join_shares(const std::vector<std::string>& shares) {
   return joined;
 }
 
+// Those beside the rank files.
+std::map<std::string, std::string> files_of(const CheckpointTexts& texts) {
+  std::map<std::string, std::string> files = texts.companions;
+  if (!texts.tokenizer_json.empty()) files[kTokenizerFile] = texts.tokenizer_json;
+  return files;
+}
+
 Manifest manifest_of(const std::vector<std::string>& shares, const CheckpointTexts& texts) {
   auto [manifest, pieces] = join_shares(shares);
   manifest.model = parse_object(texts.model_json, "model_json", ErrorCode::kBug);
   manifest.training = parse_object(texts.training_json, "training_json", ErrorCode::kBug);
   manifest.weights_hash = std::string(64, '0');
-  manifest.files[kTokenizerFile] = {texts.tokenizer_json.size(), xxh3_128_hex(texts.tokenizer_json)};
+  for (const auto& [name, text] : files_of(texts)) manifest.files[name] = {text.size(), xxh3_128_hex(text)};
   manifest.check("the slices of all writers", ErrorCode::kBug);  // before anything is made of sizes in it
   WeightsHash hash;
   for (const auto& [name, tensor] : manifest.tensors)
@@ -282,7 +289,7 @@ Committed commit_checkpoint(const fs::path& folder, const fs::path& directory, c
                             const CheckpointTexts& texts) {
   const Manifest manifest = manifest_of(shares, texts);
   const std::string text = manifest.to_text();
-  write_new_file(folder / kTokenizerFile, texts.tokenizer_json, "tokenizer");
+  for (const auto& [name, content] : files_of(texts)) write_new_file(folder / name, content, "tokenizer");
   write_new_file(folder / kManifestFile, text, "manifest");
   give_name(folder, with_parent(directory));
   Committed committed{manifest.weights_hash, text.size()};

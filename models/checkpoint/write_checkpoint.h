@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -47,10 +48,12 @@ inline constexpr const char* kReplaced = ".replaced-";
 struct CheckpointTexts {
   std::string model_json;      ///< an object, all that is needed to build the module
   std::string training_json;   ///< an object, the trainer's own: step, tokens, position in the data, result so far
-  std::string tokenizer_json;  ///< kept byte for byte
+  std::string tokenizer_json;  ///< kept byte for byte; empty: none
   /// WeightsHash over all tensors "weights/...". Only where slices of weights are not whole rows: else it is made of
   /// what the writers hash.
   std::string weights_hash;
+  /// Other files that go with the model, by name (kCompanionFiles), kept byte for byte.
+  std::map<std::string, std::string> companions{};
 };
 
 /// Writes this writer's files, HDF5 with a dataset a slice, into `folder` and syncs them; none when it has no elements.

@@ -14,9 +14,16 @@ namespace trireme::models {
 NextScores next_scores(Model& model, std::int64_t capacity) {
   const auto cache =
       std::make_shared<KvCache>(model.config(), model.part(), 1, capacity, model.head().value.scalar_type());
-  return [&model, cache](std::vector<std::int64_t>& ids) {
+  const auto seen = std::make_shared<std::vector<std::int64_t>>();
+  return [&model, cache, seen](std::vector<std::int64_t>& ids) {
     const at::NoGradGuard no_grad;
-    const at::Tensor input = at::from_blob(ids.data(), {1, static_cast<std::int64_t>(ids.size())}, at::kLong);
+    seen->insert(seen->end(), ids.begin(), ids.end());
+    const auto border = model.cache_border();
+    const bool crosses = border && cache->length() > 0 && cache->length() <= *border &&
+                         static_cast<std::int64_t>(seen->size()) > *border;
+    if (crosses) cache->clear();
+    std::vector<std::int64_t>& unseen = crosses ? *seen : ids;
+    const at::Tensor input = at::from_blob(unseen.data(), {1, static_cast<std::int64_t>(unseen.size())}, at::kLong);
     const at::Tensor hidden = model.forward(input, {.cache = cache.get()});
     return logits(model, hidden.select(1, hidden.size(1) - 1)).to(at::kFloat).contiguous();
   };

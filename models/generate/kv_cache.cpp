@@ -13,7 +13,7 @@ KvCache::KvCache(const ModelConfig& config, const Part& part, std::int64_t batch
                  at::ScalarType type)
     : first_(part.first), capacity_(capacity) {
   for (std::int64_t layer = part.first; layer < std::min(part.last, config.layers); ++layer) {
-    keys_.push_back(at::empty({batch, config.kv_heads_or_default(), capacity, config.head_width()}, type));
+    keys_.push_back(at::empty({batch, config.kv_heads_or_default(), capacity, config.head_width_or_default()}, type));
     values_.push_back(at::empty_like(keys_.back()));
   }
 }

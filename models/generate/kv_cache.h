@@ -25,6 +25,8 @@ class KvCache {
   /// Stores one layer's keys and values [B, Hkv, T, D] behind the tokens held and returns all of that layer, [B, Hkv,
   /// length() + T, D]. @throws Error kBadInput when capacity is exceeded
   std::pair<at::Tensor, at::Tensor> extend(std::int64_t layer, const at::Tensor& keys, const at::Tensor& values);
+  /// Holds nothing from now on.
+  void clear() { length_ = 0; }
   /// Ends a forward: its `tokens` count as held from now on.
   void advance(std::int64_t tokens) { length_ += tokens; }
 

@@ -1,12 +1,9 @@
 #pragma once
-#include <memory>
-
-#include "models/model.h"
+#include "models/family.h"
 
 namespace trireme::models {
 
-/// The GPT-2 architecture; see README.md beside this file. Tied or separate output matrix.
-/// @throws Error kUsage naming the key that cannot be honoured
-std::unique_ptr<Model> make_gpt2(const ModelConfig& config, std::int64_t vocabulary, Part part);
+/// The GPT-2 architecture; see README.md beside this file.
+const Family& gpt2_family();
 
 }  // namespace trireme::models

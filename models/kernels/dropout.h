@@ -34,10 +34,12 @@ class DropoutMask {
 
   /// y = x / (1 - rate) where the mask keeps the channel, else 0, for a row of `width` channels. y may be x.
   /// @param scratch  memory, kept from row to row
+  /// @param first    number of x's first channel in the row
   template <class T>
-  void apply(const Row& row, const T* x, std::int64_t width, T* y, std::vector<std::uint32_t>& scratch) const {
-    draw(row, width, scratch);
-    dropout_row(x, scratch.data(), threshold_, static_cast<math_t<T>>(scale_), width, y);
+  void apply(const Row& row, const T* x, std::int64_t width, T* y, std::vector<std::uint32_t>& scratch,
+             std::int64_t first = 0) const {
+    draw(row, first + width, scratch);
+    dropout_row(x, scratch.data() + first, threshold_, static_cast<math_t<T>>(scale_), width, y);
   }
 
  private:

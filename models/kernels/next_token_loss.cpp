@@ -1,6 +1,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/tanh.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -20,7 +21,7 @@ using torch::autograd::variable_list;
 
 struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& head,
-                            const at::Tensor& targets, double scale, bool gradients) {
+                            const at::Tensor& targets, double scale, double softcap, bool gradients) {
     const std::int64_t rows = hidden.size(0), vocabulary = head.size(0),
                        step = rows_of_logits(vocabulary, static_cast<std::int64_t>(head.element_size()));
     const auto math_type = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
@@ -34,7 +35,12 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
     for (std::int64_t begin = 0; begin < rows; begin += step) {
       const std::int64_t size = std::min(step, rows - begin);
       const at::Tensor hidden_rows = hidden.narrow(0, begin, size);
-      at::Tensor scores = multiplied(hidden_rows, head.t());
+      at::Tensor scores = multiplied(hidden_rows, head.t()), slopes;
+      if (softcap > 0) {
+        const at::Tensor bounded = at::tanh(scores / softcap);
+        if (gradients) slopes = 1 - bounded * bounded;
+        scores = bounded * softcap;
+      }
       const auto* target = targets.const_data_ptr<std::int64_t>() + begin;
       const auto visit = [&]<class T>(T) {
         T* row_scores = scores.mutable_data_ptr<T>();
@@ -60,6 +66,7 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
       else
         visit(c10::BFloat16{});
       if (!gradients) continue;
+      if (softcap > 0) scores.mul_(slopes);
       multiply_into(hidden_gradient.narrow(0, begin, size), scores, head);
       multiply_into(head_gradient, scores.t(), hidden_rows, {},
                     begin == 0 ? std::optional<at::Tensor>() : std::optional(head_gradient));
@@ -73,7 +80,7 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
     const double factor = outer[0].const_data_ptr<double>()[0];
     // backward() of the loss itself comes with 1, and then there is nothing to do.
     const auto scaled = [&](const at::Tensor& x) { return factor == 1 ? x : x * factor; };
-    return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}};
+    return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}, {}};
   }
 };
 
@@ -86,9 +93,13 @@ std::int64_t rows_of_logits(std::int64_t vocabulary, std::int64_t element_size) 
 }
 
 at::Tensor next_token_loss(const at::Tensor& hidden_nc, const at::Tensor& head_vc, const at::Tensor& targets_n,
-                           double scale) {
+                           double scale, double softcap) {
   const bool gradients = at::GradMode::is_enabled() && (hidden_nc.requires_grad() || head_vc.requires_grad());
-  return NextTokenLoss::apply(hidden_nc, head_vc, targets_n, scale, gradients);
+  return NextTokenLoss::apply(hidden_nc, head_vc, targets_n, scale, softcap, gradients);
+}
+
+at::Tensor softly_capped(const at::Tensor& x, double softcap) {
+  return softcap > 0 ? at::tanh(x / softcap) * softcap : x;
 }
 
 }  // namespace trireme::models::ops

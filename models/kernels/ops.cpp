@@ -13,6 +13,7 @@
 #include "core/base/error.h"
 #include "models/kernels/attention.h"
 #include "models/kernels/gemm.h"
+#include "models/kernels/general_attention.h"
 #include "models/kernels/kept.h"
 #include "models/kernels/put_off.h"
 
@@ -181,7 +182,9 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::opti
 
 at::Tensor embedding(const at::Tensor& ids, const at::Tensor& table) { return at::embedding(table, ids); }
 
-at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld) {
+at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
+                            const AttentionRule& rule, const DropoutMask* mask) {
+  if (mask || !rule.is_plain(k_bhld.size(2))) return general_attention(q_bhtd, k_bhld, v_bhld, rule, mask);
   const std::int64_t queries = q_bhtd.size(2), keys = k_bhld.size(2), heads = q_bhtd.size(1);
   if (queries == keys) {
     const at::Tensor q = q_bhtd.transpose(1, 2), k = k_bhld.transpose(1, 2), v = v_bhld.transpose(1, 2);
@@ -191,8 +194,8 @@ at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, 
   const at::Tensor k = spread(k_bhld, heads), v = spread(v_bhld, heads);
   if (queries == 1) return at::scaled_dot_product_attention(q_bhtd, k, v);
   // is_causal lines the mask up with the first key; here the last query belongs to the last key.
-  const at::Tensor mask = at::arange(keys).unsqueeze(0) <= at::arange(queries).unsqueeze(1) + (keys - queries);
-  return at::scaled_dot_product_attention(q_bhtd, k, v, mask);
+  const at::Tensor visible = at::arange(keys).unsqueeze(0) <= at::arange(queries).unsqueeze(1) + (keys - queries);
+  return at::scaled_dot_product_attention(q_bhtd, k, v, visible);
 }
 
 }  // namespace trireme::models::ops

@@ -22,43 +22,57 @@ std::vector<at::Tensor> linear_each(const at::Tensor& x, const std::vector<at::T
 /// Rows of a table: ids [...] int64, table [V, C] -> [..., C]
 at::Tensor embedding(const at::Tensor& ids, const at::Tensor& table);
 
-/// Root-mean-square norm over the last axis, computed in float32 (float64 for float64) and rounded once.
-/// Source: Zhang and Sennrich 2019, arXiv:1910.07467.
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon);
+/// Root-mean-square norm over the last axis times (weight + offset), computed in float32 (float64 for float64) and
+/// rounded once. Source: Zhang and Sennrich 2019, arXiv:1910.07467.
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon, double offset = 0);
 
 /// (x - mean) / deviation * weight + bias over the last axis, computed and rounded likewise.
 /// Source: Ba et al. 2016, arXiv:1607.06450.
 at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon);
 
-/// Turns channel pairs (i, i + D/2) of x [B, H, T, D] by the angles of cos/sin [T, D/2], which are float32 (float64 for
-/// float64).
+/// Turns channel pairs (i, i + R/2) of x [B, H, T, D] by the angles of cos/sin [T, R/2], which are float32 (float64 for
+/// float64); channels from R on stay as they are.
 at::Tensor rotate(const at::Tensor& x_bhtd, const at::Tensor& cos, const at::Tensor& sin);
 
-/// silu(gate) * up. Source: Shazeer 2020, arXiv:2002.05202.
-at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
+/// GELU: Hendrycks and Gimpel 2016, arXiv:1606.08415; kGeluTanh is the approximation of its section 2 ("gelu_new").
+enum class Activation { kSilu, kGelu, kGeluTanh, kRelu };
 
-/// gelu(x + bias) in its tanh approximation; bias as long as the last axis.
-/// Source: Hendrycks and Gimpel 2016, arXiv:1606.08415, section 2.
-at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias);
+/// activation(gate) * up. Source: Shazeer 2020, arXiv:2002.05202.
+at::Tensor gated(const at::Tensor& gate, const at::Tensor& up, Activation activation);
 
-/// Causal attention, scale 1/sqrt(D). The last query sees all keys; H is a multiple of Hkv and heads share keys in
-/// groups.
-/// @param q_bhtd  [B, H, T, D]   @param k_bhld, v_bhld  [B, Hkv, L, D], L >= T
-at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld);
+/// activation(x + bias); bias as long as the last axis.
+at::Tensor activated(const at::Tensor& x, const std::optional<at::Tensor>& bias, Activation activation);
 
-/// The same with some of the attention's probabilities dropped; L == T. Slower, and holds one head's [T, T] of them.
-at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhtd, const at::Tensor& v_bhtd,
-                            const DropoutMask& mask);
+/// Which keys a query sees, and what becomes of scores before the softmax.
+struct AttentionRule {
+  double scale = 0;         ///< of scores; 0: 1 / sqrt(D)
+  double softcap = 0;       ///< scores become softcap * tanh(score / softcap); 0: they stay. Gemma 2, arXiv:2408.00118
+  std::int64_t window = 0;  ///< keys that a query sees, its own the last of them; 0: all up to its own
+
+  /// Whether it is plain causal attention for so many keys.
+  bool is_plain(std::int64_t keys) const { return scale == 0 && softcap == 0 && (window == 0 || window >= keys); }
+};
+
+/// Causal attention. The last query sees the last key; H is a multiple of Hkv and heads share keys in groups. With
+/// another rule than the plain one, or with some of the probabilities dropped, it is slower.
+/// @param q_bhtd  [B, H, T, D]   @param k_bhld, v_bhld  [B, Hkv, L, D], L >= T, and L == T for gradients
+/// @param mask    of the probabilities; null: none is dropped
+at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
+                            const AttentionRule& rule = {}, const DropoutMask* mask = nullptr);
 
 /// x [B, T, C] where `mask` keeps it, divided by the share that is kept, else 0.
 at::Tensor dropout(const at::Tensor& x_btc, const DropoutMask& mask);
 
 /// scale * sum of -log softmax(hidden . head^T)[target] over rows whose target is not negative. Logits exist for some
 /// rows at a time only, and gradients are made in the same pass, so a batch's logits are never held.
+/// @param softcap  where not 0, logits become softcap * tanh(logit / softcap) before
 /// @param hidden_nc  [N, C]   @param head_vc  [V, C]   @param targets_n  int64
 /// @returns a float64 scalar
 at::Tensor next_token_loss(const at::Tensor& hidden_nc, const at::Tensor& head_vc, const at::Tensor& targets_n,
-                           double scale);
+                           double scale, double softcap = 0);
+
+/// softcap * tanh(x / softcap); 0: x itself.
+at::Tensor softly_capped(const at::Tensor& x, double softcap);
 
 /// So many rows of logits next_token_loss() holds at a time: up to 32 MB, and never less than 64.
 std::int64_t rows_of_logits(std::int64_t vocabulary, std::int64_t element_size);

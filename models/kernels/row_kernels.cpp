@@ -23,30 +23,30 @@ TRIREME_INLINE M lane_sum(std::int64_t count, Value value) {
 }
 
 template <class T, class M = math_t<T>>
-TRIREME_INLINE void rms_norm_forward_body(const T* x, const T* weight, double epsilon, std::int64_t rows,
+TRIREME_INLINE void rms_norm_forward_body(const T* x, const T* weight, M offset, double epsilon, std::int64_t rows,
                                           std::int64_t width, T* __restrict y, M* inverse_rms) {
   for (std::int64_t row = 0; row < rows; ++row, x += width, y += width) {
     const M squares =
         lane_sum<M>(width, [&](std::int64_t c) __attribute__((always_inline)) { return load(x + c) * load(x + c); });
     const M inverse = 1 / std::sqrt(squares / static_cast<M>(width) + static_cast<M>(epsilon));
     inverse_rms[row] = inverse;
-    for (std::int64_t c = 0; c < width; ++c) store(y + c, load(x + c) * inverse * load(weight + c));
+    for (std::int64_t c = 0; c < width; ++c) store(y + c, load(x + c) * inverse * (load(weight + c) + offset));
   }
 }
 
 template <class T, class M = math_t<T>>
-TRIREME_INLINE void rms_norm_backward_body(const T* dy, const T* x, const T* weight, const M* inverse_rms,
+TRIREME_INLINE void rms_norm_backward_body(const T* dy, const T* x, const T* weight, M offset, const M* inverse_rms,
                                            std::int64_t rows, std::int64_t width, T* __restrict dx,
                                            M* __restrict weight_gradient) {
   for (std::int64_t row = 0; row < rows; ++row, x += width, dy += width, dx += width) {
     const M inverse = inverse_rms[row];
     const M dots = lane_sum<M>(width, [&](std::int64_t c) __attribute__((always_inline)) {
-      return load(dy + c) * load(weight + c) * (load(x + c) * inverse);
+      return load(dy + c) * (load(weight + c) + offset) * (load(x + c) * inverse);
     });
     const M mean = dots / static_cast<M>(width);
     for (std::int64_t c = 0; c < width; ++c) {
       const M scaled = load(x + c) * inverse;
-      store(dx + c, inverse * (load(dy + c) * load(weight + c) - scaled * mean));
+      store(dx + c, inverse * (load(dy + c) * (load(weight + c) + offset) - scaled * mean));
       weight_gradient[c] += load(dy + c) * scaled;
     }
   }
@@ -94,15 +94,17 @@ TRIREME_INLINE void layer_norm_backward_body(const T* dy, const T* x, const T* w
 
 template <class T, class M = math_t<T>>
 TRIREME_INLINE void rotate_rows_body(const T* x, const M* cosine, const M* sine, M direction, std::int64_t positions,
-                                     std::int64_t heads, std::int64_t width, T* __restrict y) {
-  const std::int64_t half = width / 2;
+                                     std::int64_t heads, std::int64_t width, std::int64_t turned, T* __restrict y) {
+  const std::int64_t half = turned / 2;
   for (std::int64_t position = 0; position < positions; ++position, cosine += half, sine += half)
-    for (std::int64_t head = 0; head < heads; ++head, x += width, y += width)
+    for (std::int64_t head = 0; head < heads; ++head, x += width, y += width) {
       for (std::int64_t i = 0; i < half; ++i) {
         const M a = load(x + i), b = load(x + half + i), s = direction * sine[i];
         store(y + i, a * cosine[i] - b * s);
         store(y + half + i, b * cosine[i] + a * s);
       }
+      std::copy(x + turned, x + width, y + turned);
+    }
 }
 
 template <class T, class M = math_t<T>>
@@ -220,13 +222,13 @@ TRIREME_INLINE double cross_entropy_row_body(const T* scores, std::int64_t width
 }  // namespace
 
 #define TRIREME_DEFINE_ROW_KERNELS(T, M)                                                                               \
-  TRIREME_CLONES void rms_norm_forward(const T* x, const T* weight, double epsilon, std::int64_t rows,                 \
+  TRIREME_CLONES void rms_norm_forward(const T* x, const T* weight, M offset, double epsilon, std::int64_t rows,       \
                                        std::int64_t width, T* y, M* inverse_rms) {                                     \
-    rms_norm_forward_body(x, weight, epsilon, rows, width, y, inverse_rms);                                            \
+    rms_norm_forward_body(x, weight, offset, epsilon, rows, width, y, inverse_rms);                                    \
   }                                                                                                                    \
-  TRIREME_CLONES void rms_norm_backward(const T* dy, const T* x, const T* weight, const M* inverse_rms,                \
+  TRIREME_CLONES void rms_norm_backward(const T* dy, const T* x, const T* weight, M offset, const M* inverse_rms,      \
                                         std::int64_t rows, std::int64_t width, T* dx, M* weight_gradient) {            \
-    rms_norm_backward_body(dy, x, weight, inverse_rms, rows, width, dx, weight_gradient);                              \
+    rms_norm_backward_body(dy, x, weight, offset, inverse_rms, rows, width, dx, weight_gradient);                      \
   }                                                                                                                    \
   TRIREME_CLONES void layer_norm_forward(const T* x, const T* weight, const T* bias, double epsilon,                   \
                                          std::int64_t rows, std::int64_t width, T* y, M* mean, M* inverse_deviation) { \
@@ -238,8 +240,8 @@ TRIREME_INLINE double cross_entropy_row_body(const T* scores, std::int64_t width
     layer_norm_backward_body(dy, x, weight, mean, inverse_deviation, rows, width, dx, weight_gradient, bias_gradient); \
   }                                                                                                                    \
   TRIREME_CLONES void rotate_rows(const T* x, const M* cosine, const M* sine, M direction, std::int64_t positions,     \
-                                  std::int64_t heads, std::int64_t width, T* y) {                                      \
-    rotate_rows_body(x, cosine, sine, direction, positions, heads, width, y);                                          \
+                                  std::int64_t heads, std::int64_t width, std::int64_t turned, T* y) {                 \
+    rotate_rows_body(x, cosine, sine, direction, positions, heads, width, turned, y);                                  \
   }                                                                                                                    \
   TRIREME_CLONES void swiglu_forward(const T* gate, const T* up, std::int64_t count, T* y) {                           \
     swiglu_forward_body(gate, up, count, y);                                                                           \

@@ -1,6 +1,10 @@
 // The operations of ops.h that are not matrix products: autograd around row_kernels.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/silu.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -34,24 +38,27 @@ at::Tensor summed(const at::Tensor& parts, const at::Tensor& like) {
 }
 
 struct RmsNorm : torch::autograd::Function<RmsNorm> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& input, const at::Tensor& weight,
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& input, const at::Tensor& weight, double offset,
                             double epsilon) {
     const at::Tensor x = input.contiguous();
     const std::int64_t width = x.size(-1), rows = x.numel() / width;
     at::Tensor y = at::empty_like(x), inverse = at::empty({rows}, math_type(x));
     with_type(x, [&]<class T>(T) {
       for_blocks(rows, kBlockRows, [&](std::int64_t, std::int64_t first, std::int64_t last) {
-        rms_norm_forward(x.const_data_ptr<T>() + first * width, weight.const_data_ptr<T>(), epsilon, last - first,
-                         width, y.mutable_data_ptr<T>() + first * width, inverse.mutable_data_ptr<math_t<T>>() + first);
+        rms_norm_forward(x.const_data_ptr<T>() + first * width, weight.const_data_ptr<T>(),
+                         static_cast<math_t<T>>(offset), epsilon, last - first, width,
+                         y.mutable_data_ptr<T>() + first * width, inverse.mutable_data_ptr<math_t<T>>() + first);
       });
     });
     context->save_for_backward({x, weight, inverse});
+    context->saved_data["offset"] = offset;
     return y;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& outer) {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1], &inverse = saved[2];
+    const double offset = context->saved_data["offset"].toDouble();
     const at::Tensor dy = outer[0].contiguous();
     const std::int64_t width = x.size(-1), rows = x.numel() / width, blocks = (rows + kBlockRows - 1) / kBlockRows;
     at::Tensor dx = at::empty_like(x), parts = at::zeros({blocks, width}, math_type(x));
@@ -60,11 +67,11 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
       M* part = parts.mutable_data_ptr<M>();
       for_blocks(rows, kBlockRows, [&](std::int64_t block, std::int64_t first, std::int64_t last) {
         rms_norm_backward(dy.const_data_ptr<T>() + first * width, x.const_data_ptr<T>() + first * width,
-                          weight.const_data_ptr<T>(), inverse.const_data_ptr<M>() + first, last - first, width,
-                          dx.mutable_data_ptr<T>() + first * width, part + block * width);
+                          weight.const_data_ptr<T>(), static_cast<M>(offset), inverse.const_data_ptr<M>() + first,
+                          last - first, width, dx.mutable_data_ptr<T>() + first * width, part + block * width);
       });
     });
-    return {dx, summed(parts, weight), {}};
+    return {dx, summed(parts, weight), {}, {}};
   }
 };
 
@@ -111,16 +118,16 @@ struct LayerNorm : torch::autograd::Function<LayerNorm> {
 at::Tensor rotated(const at::Tensor& x_bhtd, const at::Tensor& cosine, const at::Tensor& sine, double direction) {
   const at::Tensor x = x_bhtd.transpose(1, 2).contiguous();
   at::Tensor y = at::empty_like(x);
-  const std::int64_t batch = x.size(0), tokens = x.size(1), heads = x.size(2), width = x.size(3);
+  const std::int64_t batch = x.size(0), tokens = x.size(1), heads = x.size(2), width = x.size(3), half = cosine.size(1);
   with_type(x, [&]<class T>(T) {
     using M = math_t<T>;
     const std::int64_t block = std::max<std::int64_t>(1, kBlockElements / (heads * width));
     for (std::int64_t b = 0; b < batch; ++b)
       for_blocks(tokens, block, [&](std::int64_t, std::int64_t first, std::int64_t last) {
         const std::int64_t offset = (b * tokens + first) * heads * width;
-        rotate_rows(x.const_data_ptr<T>() + offset, cosine.const_data_ptr<M>() + first * (width / 2),
-                    sine.const_data_ptr<M>() + first * (width / 2), static_cast<M>(direction), last - first, heads,
-                    width, y.mutable_data_ptr<T>() + offset);
+        rotate_rows(x.const_data_ptr<T>() + offset, cosine.const_data_ptr<M>() + first * half,
+                    sine.const_data_ptr<M>() + first * half, static_cast<M>(direction), last - first, heads, width,
+                    2 * half, y.mutable_data_ptr<T>() + offset);
       });
   });
   return y.transpose(1, 2);
@@ -202,8 +209,8 @@ struct BiasGelu : torch::autograd::Function<BiasGelu> {
 
 }  // namespace
 
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
-  return RmsNorm::apply(x, weight, epsilon);
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon, double offset) {
+  return RmsNorm::apply(x, weight, offset, epsilon);
 }
 
 at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon) {
@@ -214,8 +221,25 @@ at::Tensor rotate(const at::Tensor& x_bhtd, const at::Tensor& cos, const at::Ten
   return Rotate::apply(x_bhtd, cos.contiguous(), sin.contiguous());
 }
 
-at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) { return Swiglu::apply(gate, up); }
+at::Tensor gated(const at::Tensor& gate, const at::Tensor& up, Activation activation) {
+  if (activation == Activation::kSilu) return Swiglu::apply(gate, up);
+  return activated(gate, {}, activation) * up;
+}
 
-at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias) { return BiasGelu::apply(x, bias); }
+at::Tensor activated(const at::Tensor& x, const std::optional<at::Tensor>& bias, Activation activation) {
+  if (activation == Activation::kGeluTanh && bias) return BiasGelu::apply(x, *bias);
+  const at::Tensor y = bias ? x + *bias : x;
+  switch (activation) {
+    case Activation::kSilu:
+      return at::silu(y);
+    case Activation::kGelu:
+      return at::gelu(y);
+    case Activation::kGeluTanh:
+      return at::gelu(y, "tanh");
+    case Activation::kRelu:
+      return at::relu(y);
+  }
+  throw Error(ErrorCode::kBug, "unknown activation");
+}
 
 }  // namespace trireme::models::ops

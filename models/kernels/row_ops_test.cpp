@@ -6,6 +6,7 @@
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/relu.h>
 #include <ATen/ops/rms_norm.h>
 #include <ATen/ops/silu.h>
 #include <gtest/gtest.h>
@@ -62,6 +63,12 @@ TEST(RowOps, RmsNormEqualsAten) {
                          {at::randn({3, 70, width}), at::randn({width})}, at::randn({3, 70, width}));
 }
 
+TEST(RowOps, RmsNormAddsItsOffsetToTheWeight) {
+  expect_equal_to_aten([](const Tensors& in) { return ops::rms_norm(in[0], in[1], 1e-5, 1); },
+                       [](const Tensors& in) { return at::rms_norm(in[0], {33}, 1 + in[1], 1e-5); },
+                       {at::randn({3, 70, 33}), at::randn({33})}, at::randn({3, 70, 33}));
+}
+
 TEST(RowOps, LayerNormEqualsAten) {
   for (const std::int64_t width : {7, 64, 193})
     expect_equal_to_aten([](const Tensors& in) { return ops::layer_norm(in[0], in[1], in[2], 1e-5); },
@@ -70,17 +77,29 @@ TEST(RowOps, LayerNormEqualsAten) {
                          at::randn({3, 70, width}));
 }
 
-TEST(RowOps, BiasGeluEqualsAten) {
-  for (const std::int64_t width : {7, 64, 193})
-    expect_equal_to_aten([](const Tensors& in) { return ops::bias_gelu(in[0], in[1]); },
-                         [](const Tensors& in) { return at::gelu(in[0] + in[1], "tanh"); },
-                         {at::randn({3, 70, width}) * 3, at::randn({width})}, at::randn({3, 70, width}));
+using ops::Activation;
+constexpr Activation kActivations[] = {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh, Activation::kRelu};
+
+at::Tensor by_aten(const at::Tensor& x, Activation activation) {
+  return activation == Activation::kSilu       ? at::silu(x)
+         : activation == Activation::kGelu     ? at::gelu(x)
+         : activation == Activation::kGeluTanh ? at::gelu(x, "tanh")
+                                               : at::relu(x);
 }
 
-TEST(RowOps, SwigluEqualsAten) {
-  expect_equal_to_aten([](const Tensors& in) { return ops::swiglu(in[0], in[1]); },
-                       [](const Tensors& in) { return at::silu(in[0]) * in[1]; },
-                       {at::randn({5, 4001}) * 3, at::randn({5, 4001})}, at::randn({5, 4001}));
+TEST(RowOps, ActivationsOfBiasedRowsEqualAten) {
+  for (const Activation activation : kActivations)
+    for (const std::int64_t width : {7, 64, 193})
+      expect_equal_to_aten([&](const Tensors& in) { return ops::activated(in[0], in[1], activation); },
+                           [&](const Tensors& in) { return by_aten(in[0] + in[1], activation); },
+                           {at::randn({3, 70, width}) * 3, at::randn({width})}, at::randn({3, 70, width}));
+}
+
+TEST(RowOps, GatesEqualAten) {
+  for (const Activation activation : kActivations)
+    expect_equal_to_aten([&](const Tensors& in) { return ops::gated(in[0], in[1], activation); },
+                         [&](const Tensors& in) { return by_aten(in[0], activation) * in[1]; },
+                         {at::randn({5, 4001}) * 3, at::randn({5, 4001})}, at::randn({5, 4001}));
 }
 
 TEST(RowOps, RotateEqualsItsDefinition) {
@@ -100,6 +119,14 @@ TEST(RowOps, RotateEqualsItsDefinition) {
       {x}, at::randn({2, 3, 11, 8}));
 }
 
+TEST(RowOps, RotateLeavesTheChannelsBehind) {
+  const auto cos = at::randn({11, 3}), sin = at::randn({11, 3});
+  const auto x = at::randn({2, 11, 3, 9}).transpose(1, 2);
+  const auto y = ops::rotate(x, cos, sin);
+  EXPECT_TRUE(y.narrow(3, 0, 6).equal(ops::rotate(x.narrow(3, 0, 6), cos, sin)));
+  EXPECT_TRUE(y.narrow(3, 6, 3).equal(x.narrow(3, 6, 3)));
+}
+
 TEST(RowOps, BitsDoNotDependOnTheNumberOfThreads) {
   const auto x = at::randn({9, 50, 96}), weight = at::randn({96}), bias = at::randn({96}),
              outer = at::randn({9, 50, 96});
@@ -107,8 +134,8 @@ TEST(RowOps, BitsDoNotDependOnTheNumberOfThreads) {
     at::set_num_threads(threads);
     const auto results = value_and_gradients(
         [](const Tensors& in) {
-          const auto normed = ops::swiglu(ops::rms_norm(in[0], in[1], 1e-5), in[0]);
-          return ops::bias_gelu(ops::layer_norm(normed, in[1], in[2], 1e-5), in[2]);
+          const auto normed = ops::gated(ops::rms_norm(in[0], in[1], 1e-5), in[0], Activation::kSilu);
+          return ops::activated(ops::layer_norm(normed, in[1], in[2], 1e-5), in[2], Activation::kGeluTanh);
         },
         {x, weight, bias}, outer);
     at::set_num_threads(1);

@@ -5,28 +5,43 @@
 #include "models/layers/initial.h"
 
 namespace trireme::models {
+namespace {
+
+std::optional<Norm> head_norm(ParameterList& parameters, const std::string& prefix, const ModelConfig& config,
+                              const Attention::Options& options) {
+  if (!options.query_key_norm) return std::nullopt;
+  return std::optional<Norm>(std::in_place, parameters, prefix, config.head_width_or_default(), Norm::Kind::kRms,
+                             config.norm_epsilon);
+}
+
+}  // namespace
 
 Attention::Attention(ParameterList& parameters, const std::string& prefix, const ModelConfig& config,
                      std::int64_t layer, const Options& options)
     : layer_(layer),
       heads_(config.heads),
       kv_heads_(config.kv_heads_or_default()),
-      head_width_(config.head_width()),
+      head_width_(config.head_width_or_default()),
       rotary_(options.rotary),
+      rule_(options.rule),
       probabilities_(config, prefix + "probabilities"),
-      query_(parameters, prefix + "query.", heads_ * head_width_, config.width, initial(config), options.bias),
-      key_(parameters, prefix + "key.", kv_heads_ * head_width_, config.width, initial(config), options.bias),
-      value_(parameters, prefix + "value.", kv_heads_ * head_width_, config.width, initial(config), options.bias),
+      query_(parameters, prefix + "query.", heads_ * head_width_, config.width, initial(config), options.input_bias),
+      key_(parameters, prefix + "key.", kv_heads_ * head_width_, config.width, initial(config), options.input_bias),
+      value_(parameters, prefix + "value.", kv_heads_ * head_width_, config.width, initial(config), options.input_bias),
+      query_norm_(head_norm(parameters, prefix + "query-norm.", config, options)),
+      key_norm_(head_norm(parameters, prefix + "key-norm.", config, options)),
       output_(parameters, prefix + "output.", config.width, heads_ * head_width_, initial_output(config),
-              options.bias) {}
+              options.output_bias) {}
 
 at::Tensor Attention::forward(const at::Tensor& x_btc, const ForwardPass& pass) const {
   const std::int64_t batch = x_btc.size(0), tokens = x_btc.size(1);
   const auto projected = Linear::forward_each({&query_, &key_, &value_}, x_btc);
-  const auto heads_of = [&](std::size_t i, std::int64_t heads) {
-    return projected[i].view({batch, tokens, heads, head_width_}).transpose(1, 2);
+  const auto heads_of = [&](std::size_t i, std::int64_t heads, const std::optional<Norm>& norm) {
+    const at::Tensor x_bthd = projected[i].view({batch, tokens, heads, head_width_});
+    return (norm ? norm->forward(x_bthd) : x_bthd).transpose(1, 2);
   };
-  at::Tensor q = heads_of(0, heads_), k = heads_of(1, kv_heads_), v = heads_of(2, kv_heads_);
+  at::Tensor q = heads_of(0, heads_, query_norm_), k = heads_of(1, kv_heads_, key_norm_),
+             v = heads_of(2, kv_heads_, std::nullopt);
   if (rotary_) {
     const std::int64_t offset = pass.cache ? pass.cache->length() : 0;
     q = rotary_->forward(q, offset);
@@ -34,7 +49,7 @@ at::Tensor Attention::forward(const at::Tensor& x_btc, const ForwardPass& pass) 
   }
   if (pass.cache) std::tie(k, v) = pass.cache->extend(layer_, k, v);
   const auto dropped = probabilities_.mask(pass);
-  const at::Tensor mixed = dropped ? ops::causal_attention(q, k, v, *dropped) : ops::causal_attention(q, k, v);
+  const at::Tensor mixed = ops::causal_attention(q, k, v, rule_, dropped ? &*dropped : nullptr);
   return output_.forward(mixed.transpose(1, 2).reshape({batch, tokens, heads_ * head_width_}));
 }
 

@@ -1,12 +1,15 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <string>
 
 #include "models/config.h"
 #include "models/forward_pass.h"
+#include "models/kernels/ops.h"
 #include "models/layers/dropout.h"
 #include "models/layers/linear.h"
+#include "models/layers/norm.h"
 #include "models/layers/rotary_embedding.h"
 
 namespace trireme::models {
@@ -17,12 +20,15 @@ namespace trireme::models {
 class Attention {
  public:
   struct Options {
-    Linear::Bias bias = Linear::Bias::kNone;
+    Linear::Bias input_bias = Linear::Bias::kNone;  ///< of queries, keys and values
+    Linear::Bias output_bias = Linear::Bias::kNone;
     const RotaryEmbedding* rotary = nullptr;  ///< null: none; else it must outlive the attention
+    bool query_key_norm = false;              ///< each head's queries and keys are normed. arXiv:2302.05442
+    ops::AttentionRule rule;
   };
 
   /// Drops attention probabilities at site prefix + "probabilities". Adds prefix + "query.", "key.", "value.",
-  /// "output.", each with "weight" and, as options say, "bias".
+  /// "output.", each with "weight" and, as options say, "bias", and prefix + "query-norm.", "key-norm.".
   Attention(ParameterList& parameters, const std::string& prefix, const ModelConfig& config, std::int64_t layer,
             const Options& options);
 
@@ -32,8 +38,11 @@ class Attention {
  private:
   std::int64_t layer_, heads_, kv_heads_, head_width_;
   const RotaryEmbedding* rotary_;
+  ops::AttentionRule rule_;
   Dropout probabilities_;
-  Linear query_, key_, value_, output_;
+  Linear query_, key_, value_;
+  std::optional<Norm> query_norm_, key_norm_;
+  Linear output_;
 };
 
 }  // namespace trireme::models

@@ -10,9 +10,9 @@ Linear::Linear(ParameterList& parameters, const std::string& prefix, std::int64_
   if (bias == Bias::kZeros) bias_ = &parameters.add(prefix + "bias", {outputs}, Init::zeros(), Role::kBias);
 }
 
-at::Tensor Linear::forward(const at::Tensor& x) const {
-  return ops::linear(x, weight_->value, bias_ ? std::optional(bias_->value) : std::nullopt);
-}
+at::Tensor Linear::forward(const at::Tensor& x) const { return ops::linear(x, weight_->value, bias()); }
+at::Tensor Linear::products(const at::Tensor& x) const { return ops::linear(x, weight_->value); }
+std::optional<at::Tensor> Linear::bias() const { return bias_ ? std::optional(bias_->value) : std::nullopt; }
 
 std::vector<at::Tensor> Linear::forward_each(const std::vector<const Linear*>& layers, const at::Tensor& x) {
   std::vector<at::Tensor> weights, biases;

@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,10 @@ class Linear {
 
   /// x [..., inputs] -> [..., outputs]
   at::Tensor forward(const at::Tensor& x) const;
+
+  /// x . weight^T: for who adds the bias together with what comes next.
+  at::Tensor products(const at::Tensor& x) const;
+  std::optional<at::Tensor> bias() const;
 
   /// The results of several layers for one x, which is read once. All have a bias or none has.
   static std::vector<at::Tensor> forward_each(const std::vector<const Linear*>& layers, const at::Tensor& x);

@@ -4,19 +4,17 @@
 
 namespace trireme::models {
 
-RmsNorm::RmsNorm(ParameterList& parameters, const std::string& prefix, const ModelConfig& config)
-    : weight_(&parameters.add(prefix + "weight", {config.width}, Init::ones(), Role::kNorm)),
-      epsilon_(config.norm_epsilon) {}
+Norm::Norm(ParameterList& parameters, const std::string& prefix, std::int64_t width, Kind kind, double epsilon)
+    : kind_(kind),
+      epsilon_(epsilon),
+      weight_(&parameters.add(prefix + "weight", {width}, kind == Kind::kRmsOnePlus ? Init::zeros() : Init::ones(),
+                              Role::kNorm)) {
+  if (kind == Kind::kLayer) bias_ = &parameters.add(prefix + "bias", {width}, Init::zeros(), Role::kBias);
+}
 
-at::Tensor RmsNorm::forward(const at::Tensor& x) const { return ops::rms_norm(x, weight_->value, epsilon_); }
-
-LayerNorm::LayerNorm(ParameterList& parameters, const std::string& prefix, const ModelConfig& config)
-    : weight_(&parameters.add(prefix + "weight", {config.width}, Init::ones(), Role::kNorm)),
-      bias_(&parameters.add(prefix + "bias", {config.width}, Init::zeros(), Role::kBias)),
-      epsilon_(config.norm_epsilon) {}
-
-at::Tensor LayerNorm::forward(const at::Tensor& x) const {
-  return ops::layer_norm(x, weight_->value, bias_->value, epsilon_);
+at::Tensor Norm::forward(const at::Tensor& x) const {
+  if (kind_ == Kind::kLayer) return ops::layer_norm(x, weight_->value, bias_->value, epsilon_);
+  return ops::rms_norm(x, weight_->value, epsilon_, kind_ == Kind::kRmsOnePlus ? 1 : 0);
 }
 
 }  // namespace trireme::models

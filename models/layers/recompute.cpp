@@ -14,6 +14,7 @@ using torch::autograd::variable_list;
 struct Replay {
   std::function<at::Tensor(const at::Tensor&)> part;
   Kept kept;
+  bool last_is_read;
 };
 
 struct Recomputed : torch::autograd::Function<Recomputed> {
@@ -22,7 +23,7 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
       const Kept::Scope scope(&replay.kept);
       return replay.part(x);  // autograd is off in here: nothing is kept but by us
     }();
-    replay.kept.drop_last();
+    if (!replay.last_is_read) replay.kept.drop_last();
     replay.kept.start_replay();
     context->save_for_backward({x});
     hold(context, std::move(replay));
@@ -45,9 +46,11 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
 
 }  // namespace
 
-at::Tensor recomputed(Recompute recompute, const at::Tensor& x, std::function<at::Tensor(const at::Tensor&)> part) {
+at::Tensor recomputed(Recompute recompute, const at::Tensor& x, std::function<at::Tensor(const at::Tensor&)> part,
+                      bool last_is_read) {
   if (recompute == Recompute::kNone || !at::GradMode::is_enabled()) return part(x);
-  return Recomputed::apply(x, Replay{std::move(part), Kept(/*keeps=*/recompute == Recompute::kSelective)});
+  return Recomputed::apply(x,
+                           Replay{std::move(part), Kept(/*keeps=*/recompute == Recompute::kSelective), last_is_read});
 }
 
 }  // namespace trireme::models

@@ -14,7 +14,8 @@ namespace trireme::models {
 /// Source: Chen et al. 2016, arXiv:1604.06174 (full); Korthikanti et al. 2022, arXiv:2205.05198, section 5 (selective).
 ///
 /// @param part  a function of x and parameters, to be called again during backward: what it refers to lives until then.
-///              It ends by adding to x, so that no gradient reads its last matrix product.
-at::Tensor recomputed(Recompute recompute, const at::Tensor& x, std::function<at::Tensor(const at::Tensor&)> part);
+/// @param last_is_read  whether a gradient reads its last matrix product; not so where it ends by adding that to x
+at::Tensor recomputed(Recompute recompute, const at::Tensor& x, std::function<at::Tensor(const at::Tensor&)> part,
+                      bool last_is_read = false);
 
 }  // namespace trireme::models

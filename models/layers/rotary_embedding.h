@@ -2,30 +2,47 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "models/config.h"
 
 namespace trireme::models {
 
 /// Rotary position embedding: turns each channel pair of a query or key by an angle that grows with its position, so
 /// that attention scores depend only on how far apart two tokens are.
 ///
-/// Source: Su et al. 2021, "RoFormer", arXiv:2104.09864, section 3.2.2. Pairs are (i, i + D/2), as in converted Llama
-/// weights, not (2i, 2i+1) as in the paper: weights trained with one pairing give noise with the other.
+/// Source: Su et al. 2021, "RoFormer", arXiv:2104.09864, section 3.2.2. Pairs are (i, i + R/2), as in converted Llama
+/// weights, not (2i, 2i+1) as in the paper: weights trained with one pairing give noise with the other. R is
+/// model.rope-share of the head's channels; those behind do not turn.
 class RotaryEmbedding {
  public:
-  /// @param head_width     D, even
-  /// @param max_positions  tokens that fit
-  /// @param base           the slowest pair turns once in about 2*pi*base tokens
-  /// @throws Error kUsage  head_width is odd
-  RotaryEmbedding(std::int64_t head_width, std::int64_t max_positions, double base);
+  /// @throws Error kUsage  all channels turn and are odd in number; rope-scaling that does not fit them
+  explicit RotaryEmbedding(const ModelConfig& config);
 
   /// @param x_bhtd  angles are applied in float32 (float64 for float64) and rounded once
   /// @param offset  position of the first token
-  /// @throws Error kBadInput  offset + T exceeds max_positions
+  /// @throws Error kBadInput  offset + T exceeds model.context
   at::Tensor forward(const at::Tensor& x_bhtd, std::int64_t offset = 0) const;
 
+  /// Sequences longer than this turn by other angles, from their first token on (longrope): keys of shorter ones that
+  /// were kept do not fit them.
+  std::optional<std::int64_t> border() const { return border_; }
+
  private:
-  at::Tensor cos_, sin_;  // [positions, D/2] float32: bfloat16 cannot tell position 256 from 257
-  at::Tensor cos64_, sin64_;
+  // [positions, R/2] each, as float32: bfloat16 cannot tell position 256 from 257.
+  struct Table {
+    at::Tensor cos, sin;
+  };
+  Table table(bool long_sequence, bool wide, std::int64_t positions) const;
+
+  std::int64_t context_;
+  std::vector<double> frequencies_[2];  // of short and long sequences
+  double scale_ = 1;
+  std::optional<std::int64_t> border_;
+  mutable std::mutex mutex_;
+  mutable Table tables_[2][2];  // made as far as they were asked for
 };
 
 }  // namespace trireme::models

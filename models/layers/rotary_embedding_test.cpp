@@ -10,8 +10,15 @@
 namespace trireme::models {
 namespace {
 
+ModelConfig config_of(std::int64_t head_width, std::int64_t context) {
+  ModelConfig config;
+  config.head_width = head_width;
+  config.context = context;
+  return config;
+}
+
 TEST(RotaryEmbedding, ScoreDependsOnDistanceOnly) {
-  const RotaryEmbedding rotary(/*head_width=*/8, /*max_positions=*/64, /*base=*/10000);
+  const RotaryEmbedding rotary(config_of(/*head_width=*/8, /*context=*/64));
   const auto q = at::randn({1, 1, 1, 8}), k = at::randn({1, 1, 1, 8});
   const auto score = [&](int at_q, int at_k) { return (rotary.forward(q, at_q) * rotary.forward(k, at_k)).sum(); };
   EXPECT_TRUE(at::allclose(score(5, 2), score(40, 37), /*rtol=*/1e-4, /*atol=*/1e-5));
@@ -19,8 +26,8 @@ TEST(RotaryEmbedding, ScoreDependsOnDistanceOnly) {
 }
 
 TEST(RotaryEmbedding, RefusesOddWidthsAndPositionsBeyondItsTable) {
-  EXPECT_THROW(RotaryEmbedding(7, 4, 10000), Error);
-  const RotaryEmbedding rotary(8, 4, 10000);
+  EXPECT_THROW(RotaryEmbedding(config_of(7, 4)), Error);
+  const RotaryEmbedding rotary(config_of(8, 4));
   EXPECT_THROW(rotary.forward(at::randn({1, 1, 3, 8}), 2), Error);
 }
 

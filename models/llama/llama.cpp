@@ -1,52 +1,56 @@
 #include "models/llama/llama.h"
 
-#include <optional>
-
-#include "models/kernels/ops.h"
-#include "models/layers/block.h"
-#include "models/layers/feed_forward.h"
-#include "models/layers/initial.h"
-#include "models/layers/norm.h"
-#include "models/weight_access.h"
+#include "models/decoder.h"
+#include "models/hugging_face/hf_config.h"
 
 namespace trireme::models {
 namespace {
 
-class Llama final : public Model {
- public:
-  Llama(const ModelConfig& config, std::int64_t vocabulary, Part part)
-      : Model(config, vocabulary, part),
-        rotary_(config.head_width(), config.context, config.rope_base),
-        embedding_(add_embedding(initial(config))),
-        dropout_(config, "embedding"),
-        blocks_(parameters_, config, this->part(), {.rotary = &rotary_}) {
-    if (ends()) norm_.emplace(parameters_, "norm.", config);
-    add_head(initial(config));
-  }
+constexpr std::string_view kName = "llama";
 
-  at::Tensor forward(const at::Tensor& input, const ForwardPass& pass) override {
-    const at::Tensor y = blocks_.forward(begins() ? embedded(input, pass) : input, pass);
-    if (!ends()) return y;
-    return with_weights(pass.weights, "norm", y, [&](const at::Tensor& in) { return norm_->forward(in); });
-  }
+std::unique_ptr<Model> build(const ModelConfig& config, std::int64_t vocabulary, Part part) {
+  DecoderOptions options;
+  if (chosen(config.attention_bias, "attention-bias", kName, {"none", "all"}) == "all")
+    options.block.attention.input_bias = options.block.attention.output_bias = Linear::Bias::kZeros;
+  if (chosen(config.ffn_bias, "ffn-bias", kName, {"no", "yes"}) == "yes")
+    options.block.feed_forward.bias = Linear::Bias::kZeros;
+  options.block.feed_forward.activation = activation_of(config);
+  return make_decoder(config, vocabulary, part, options);
+}
 
- private:
-  at::Tensor embedded(const at::Tensor& tokens_bt, const ForwardPass& pass) const {
-    const ReadingWeights reading(pass.weights, "embedding");
-    return dropout_.forward(ops::embedding(tokens_bt, embedding_->value), pass);
-  }
+void read_config(HfConfig& from, ModelConfig& to) {
+  read_decoder_config(from, to, {.kv_heads_may_be_missing = true});
+  read_rope(from, to);
+  to.attention_bias = from.flag("attention_bias", false) ? "all" : "none";
+  to.ffn_bias = from.flag("mlp_bias", false) ? "yes" : "no";
+  from.warn_of_dropout({"attention_dropout"});
+}
 
-  RotaryEmbedding rotary_;
-  const Parameter* embedding_;
-  Dropout dropout_;
-  Blocks<RmsNorm, GatedFeedForward> blocks_;
-  std::optional<RmsNorm> norm_;
-};
+void write_config(const ModelConfig& from, HfConfigWriter& to) {
+  write_decoder_config(from, to);
+  write_rope(from, to);
+  to.set("attention_bias", from.attention_bias == "all");
+  to.set("mlp_bias", from.ffn_bias == "yes");
+}
+
+HfPlace place(const ModelConfig&, const Parameter& parameter) { return usual_place(parameter); }
 
 }  // namespace
 
-std::unique_ptr<Model> make_llama(const ModelConfig& config, std::int64_t vocabulary, Part part) {
-  return std::make_unique<Llama>(config, vocabulary, part);
+const Family& llama_family() {
+  static const Family family{
+      .name = kName,
+      .keys = {"kv-heads", "head-width", "rope-base", "rope-scaling.", "activation", "attention-bias", "ffn-bias"},
+      .activation = ops::Activation::kSilu,
+      .build = build,
+      .read_config = read_config,
+      .write_config = write_config,
+      .place = place,
+      .architecture = "LlamaForCausalLM",
+      .base_prefix = "model.",
+      .not_weights = {"rotary_emb.inv_freq"},
+  };
+  return family;
 }
 
 }  // namespace trireme::models

@@ -1,12 +1,9 @@
 #pragma once
-#include <memory>
-
-#include "models/model.h"
+#include "models/family.h"
 
 namespace trireme::models {
 
-/// The LLaMA architecture; see README.md beside this file. Tied or separate output matrix, grouped keys and values.
-/// @throws Error kUsage naming the key that cannot be honoured
-std::unique_ptr<Model> make_llama(const ModelConfig& config, std::int64_t vocabulary, Part part);
+/// The LLaMA architecture, versions 1 to 3; see README.md beside this file.
+const Family& llama_family();
 
 }  // namespace trireme::models

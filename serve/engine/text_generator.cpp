@@ -6,12 +6,21 @@
 
 namespace trireme::serve {
 
-TextGenerator::TextGenerator(const models::Checkpoint& checkpoint, models::Weights weights)
-    : tokenizer_(data::Tokenizer::parse(checkpoint.tokenizer_json(), checkpoint.directory().string())),
-      model_(models::load_model(checkpoint, weights)) {
+namespace {
+
+data::Tokenizer tokenizer_of(const models::ModelSource& source) {
+  const auto json = source.companion("tokenizer.json");
+  if (!json) throw Error(ErrorCode::kBadInput, source.where(), " has no tokenizer.json: it takes token ids alone");
+  return data::Tokenizer::parse(*json, source.where());
+}
+
+}  // namespace
+
+TextGenerator::TextGenerator(std::shared_ptr<const models::ModelSource> source)
+    : source_(std::move(source)), tokenizer_(tokenizer_of(*source_)), model_(models::load_model(source_)) {
   if (tokenizer_.vocabulary_size() > model_->vocabulary())
-    throw Error(ErrorCode::kBadInput, checkpoint.directory().string(), ": the tokenizer has ",
-                tokenizer_.vocabulary_size(), " ids, the model ", model_->vocabulary());
+    throw Error(ErrorCode::kBadInput, source_->where(), ": the tokenizer has ", tokenizer_.vocabulary_size(),
+                " ids, the model ", model_->vocabulary());
 }
 
 TextGenerator::Outcome TextGenerator::generate(std::string_view prompt, std::int64_t max_tokens,

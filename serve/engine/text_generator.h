@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "data/tokenizer/tokenizer.h"
-#include "models/checkpoint/checkpoint.h"
 #include "models/generate/sampler.h"
 #include "models/load.h"
 #include "models/model.h"
@@ -17,10 +16,10 @@ namespace trireme::serve {
 class TextGenerator {
  public:
   /// @throws Error kCorrupt, kBadInput
-  explicit TextGenerator(const models::Checkpoint& checkpoint, models::Weights weights = models::Weights::kCurrent);
+  explicit TextGenerator(std::shared_ptr<const models::ModelSource> source);
 
-  /// Of the weights that answer.
-  std::string weights_hash() const { return models::weights_hash(*model_); }
+  /// Of the weights that answer, as they are stored.
+  std::string weights_hash() const { return models::weights_hash(*source_); }
 
   struct Outcome {
     std::int64_t prompt_tokens = 0, tokens = 0;
@@ -34,6 +33,7 @@ class TextGenerator {
                    const std::function<bool(std::string_view)>& emit);
 
  private:
+  std::shared_ptr<const models::ModelSource> source_;
   data::Tokenizer tokenizer_;
   std::unique_ptr<models::Model> model_;
 };

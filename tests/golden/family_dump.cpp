@@ -2,8 +2,7 @@
 // the trainer reads, and what cached decoding of a checkpoint says.
 //
 // Token ids go in and out as int64: for each micro-batch tokens [sequences][length], then targets of the same shape.
-// Tensors come out as OUT/data.bin, their row-major bytes one behind the other, and OUT/index.json, which tells name,
-// type, shape and offset of each. All numbers are little-endian.
+// Tensors come out as dump.h says.
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -13,11 +12,7 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 
-#include <cstring>
-#include <nlohmann/json.hpp>
-
 #include "core/base/error.h"
-#include "core/base/files.h"
 #include "core/base/random.h"
 #include "core/config/command.h"
 #include "data/loader/loader.h"
@@ -26,43 +21,13 @@
 #include "models/kernels/ops.h"
 #include "models/load.h"
 #include "models/registry.h"
+#include "tests/golden/dump.h"
 #include "train/loop/forward.h"
 #include "train/parallel/flat_parameters.h"
 #include "train/parallel/gradient_reducer.h"
 
 namespace trireme {
 namespace {
-
-class Dump {
- public:
-  void add(const std::string& name, const at::Tensor& tensor) {
-    const at::Tensor row = tensor.detach().contiguous();
-    index_.push_back({{"name", name},
-                      {"type", row.scalar_type() == at::kDouble ? "float64" : "float32"},
-                      {"shape", std::vector<std::int64_t>(row.sizes().begin(), row.sizes().end())},
-                      {"offset", bytes_.size()}});
-    bytes_.append(static_cast<const char*>(row.const_data_ptr()), row.nbytes());
-  }
-
-  void write(const fs::path& directory) const {
-    fs::create_directories(directory);
-    write_file_atomically(directory / "data.bin", bytes_);
-    write_file_atomically(directory / "index.json", index_.dump());
-  }
-
- private:
-  nlohmann::json index_ = nlohmann::json::array();
-  std::string bytes_;
-};
-
-std::vector<std::int64_t> read_ids(const std::string& path, std::int64_t count) {
-  const std::string bytes = read_file(path);
-  std::vector<std::int64_t> ids(static_cast<std::size_t>(count));
-  if (bytes.size() != ids.size() * sizeof(std::int64_t))
-    throw Error(ErrorCode::kBadInput, path, " holds ", bytes.size(), " bytes; ", ids.size(), " ids are due");
-  std::memcpy(ids.data(), bytes.data(), bytes.size());
-  return ids;
-}
 
 struct Options {
   models::ModelConfig model;
@@ -199,7 +164,7 @@ int batches(const Options& options) {
 // Logits [B, T, V] of a checkpoint for tokens [B][T], decoded piece by piece with a cache, and at once without one.
 int logits(const Options& options) {
   const at::NoGradGuard no_grad;
-  const auto model = models::load_model(models::Checkpoint::open(options.checkpoint));
+  const auto model = models::load_model(models::open_source(options.checkpoint));
   auto ids = read_ids(options.ids, options.micro_batch * options.length);
   const at::Tensor tokens = at::from_blob(ids.data(), {options.micro_batch, options.length}, at::kLong);
   models::KvCache cache(model->config(), model->part(), options.micro_batch, options.length,

@@ -17,7 +17,8 @@ at::Tensor loss_of(const models::Model& model, const at::Tensor& hidden_btc, con
   const models::ReadingWeights reading(pass.weights, "head");
   const at::Tensor targets =
       at::from_blob(batch->targets.data(), {batch->sequences * batch->length}, [batch](void*) {}, at::kLong);
-  return models::ops::next_token_loss(hidden_btc.view({-1, hidden_btc.size(-1)}), model.head().value, targets, scale);
+  return models::ops::next_token_loss(hidden_btc.view({-1, hidden_btc.size(-1)}), model.head().value, targets, scale,
+                                      model.config().logit_softcap);
 }
 
 models::Recompute recompute_of(const std::string& name) {

@@ -187,8 +187,7 @@ class Trainer {
   void restore(const models::Checkpoint& checkpoint) {
     const std::string where = checkpoint.directory().string();
     TrainingState state = state_from_json(checkpoint.training_json(), where);
-    if (checkpoint.model_json() != models::model_json(config_.model, data_.vocabulary_size()) &&
-        json::parse(checkpoint.model_json()) != json::parse(models::model_json(config_.model, data_.vocabulary_size())))
+    if (!models::is_same_model(checkpoint.model_json(), models::model_json(config_.model, data_.vocabulary_size())))
       throw Error(ErrorCode::kUsage, where,
                   " holds another model than the config describes: ", checkpoint.model_json());
     data_.expect_content(state.corpus_hash, where);

@@ -1,0 +1,54 @@
+#pragma once
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "models/hugging_face/hf_place.h"
+#include "models/kernels/ops.h"
+#include "models/model.h"
+
+namespace trireme::models {
+
+class HfConfig;
+class HfConfigWriter;
+
+/// One architecture: what it is made of, which keys of model.* it honours, and what it is called at Hugging Face.
+/// Each has a folder, and a line in registry.cpp.
+struct Family {
+  std::string_view name;  ///< also the model_type of a config.json
+  /// Keys of model.* that it honours beside those that all do (registry.cpp). Another key that is not at its default is
+  /// an error.
+  std::vector<std::string_view> keys;
+  /// Where model.activation and model.parallel-residual are auto.
+  ops::Activation activation;
+  bool parallel_residual = false;
+  /// @throws Error kUsage naming the key that cannot be honoured
+  std::unique_ptr<Model> (*build)(const ModelConfig& config, std::int64_t vocabulary, Part part);
+
+  /// config.json to model.* and back. `read` leaves a key that it does not know unread, which is then an error.
+  void (*read_config)(HfConfig& from, ModelConfig& to);
+  void (*write_config)(const ModelConfig& from, HfConfigWriter& to);
+  /// Where the weights of a parameter lie in the tensors of a Hugging Face directory.
+  HfPlace (*place)(const ModelConfig& config, const Parameter& parameter);
+  std::string_view architecture;  ///< "LlamaForCausalLM"
+  std::string_view base_prefix;   ///< "model.": may be missing from the names in files of models without a head
+  /// Beginnings of names that files of other versions spell differently: one is as good as the other.
+  std::vector<std::pair<std::string_view, std::string_view>> renamed{};
+  /// Endings of tensors' names that are in some files and are no weights: tables of angles and masks.
+  std::vector<std::string_view> not_weights{};
+};
+
+/// The value of a key, or where it is "auto" the family's, which is the first one allowed.
+/// @throws Error kUsage when the family cannot honour it
+std::string_view chosen(const std::string& value, std::string_view key, std::string_view family,
+                        std::initializer_list<std::string_view> allowed);
+
+/// model.activation, or the family's.
+ops::Activation activation_of(const ModelConfig& config);
+/// model.parallel-residual, or the family's.
+bool has_parallel_residual(const ModelConfig& config);
+
+}  // namespace trireme::models

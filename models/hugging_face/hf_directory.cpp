@@ -1,0 +1,201 @@
+#include "models/hugging_face/hf_directory.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/base/log.h"
+#include "core/base/text.h"
+#include "core/config/json.h"
+#include "models/checkpoint/manifest.h"
+#include "models/family.h"
+#include "models/hugging_face/hf_config.h"
+#include "models/registry.h"
+
+namespace trireme::models {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kConfigFile = "config.json";
+constexpr std::uint64_t kMostConfigBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMostCompanionBytes = std::uint64_t{1} << 30;
+constexpr std::int64_t kMostVocabulary = std::int64_t{1} << 31;
+
+// Every value as a field of ours takes it: sizes in their ranges above all, before anything multiplies them.
+void expect_in_range(const ModelConfig& config, const std::string& where) {
+  ModelConfig copy = config, checked;
+  try {
+    from_json(to_json(fields_of(copy)), fields_of(checked), where);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::kBadInput, error.what());
+  }
+}
+
+void warn_of_special_ids(HfConfig& config, std::int64_t vocabulary) {
+  for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id"}) {
+    if (!config.has(key)) continue;
+    for (const std::int64_t id : config.one_or_more_integers(key))
+      if (id < 0 || id >= vocabulary)
+        log_warning(config.where() + ": " + key + " " + std::to_string(id) + " lies outside of the vocabulary of " +
+                    std::to_string(vocabulary));
+  }
+}
+
+fs::path config_of(const fs::path& path) {
+  if (!fs::exists(path / kConfigFile)) throw Error(ErrorCode::kNotFound, path.string(), " has no ", kConfigFile);
+  return path / kConfigFile;
+}
+
+// Names what there is instead where there are no safetensors.
+SafetensorsFolder opened_weights(const fs::path& path) {
+  for (const char* pickle : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
+    if (fs::exists(path / pickle) && !fs::exists(path / "model.safetensors") &&
+        !fs::exists(path / "model.safetensors.index.json"))
+      throw Error(ErrorCode::kBadInput, path.string(), " holds ", pickle,
+                  ", a pickle, which can run any code when it is opened; save it as safetensors");
+  return SafetensorsFolder(path);
+}
+
+}  // namespace
+
+HfModelConfig read_hf_config(const std::string& text, const std::string& where) {
+  HfConfig config(text, where);
+  const std::string type = config.model_type();
+  const std::vector<std::string> known = family_names();
+  if (std::ranges::find(known, type) == known.end())
+    throw Error(ErrorCode::kBadInput, where, ": model_type must be one of ", join(known, ", "), ", got '", type, "'",
+                did_you_mean(type, known));
+  const Family& family = find_family(type);
+  if (const auto architectures = config.texts("architectures");
+      !architectures.empty() && architectures[0] != family.architecture)
+    config.fail("architectures", "must be " + std::string(family.architecture) + " for model_type " + type + ", got '" +
+                                     architectures[0] + "'");
+  if (config.has("quantization_config"))
+    config.fail("quantization_config", "is not supported: weights must be floating-point numbers");
+  HfModelConfig model;
+  model.config.family = type;
+  model.vocabulary = config.integer("vocab_size");
+  if (model.vocabulary < 1 || model.vocabulary > kMostVocabulary)
+    config.fail("vocab_size", "must lie between 1 and 2^31, got " + std::to_string(model.vocabulary));
+  family.read_config(config, model.config);
+  warn_of_special_ids(config, model.vocabulary);
+  config.expect_all_read();
+  expect_in_range(model.config, where);
+  return model;
+}
+
+bool HfDirectory::is_one(const fs::path& path) {
+  return fs::exists(path / kConfigFile) && !fs::exists(path / kManifestFile) && !fs::exists(path / "config.yaml");
+}
+
+HfDirectory::HfDirectory(fs::path path)
+    : path_(std::move(path)),
+      model_(read_hf_config(read_file(config_of(path_), kMostConfigBytes), (path_ / kConfigFile).string())),
+      family_(find_family(model_.config.family)),
+      model_json_(models::model_json(model_.config, model_.vocabulary)),
+      weights_(opened_weights(path_)) {
+  find_weights();
+}
+
+// The tensor of that name, or of one that it may have in other files.
+const SafetensorsFolder::Tensor* HfDirectory::find(const std::string& tensor) {
+  std::vector<std::string> names = {tensor};
+  for (const auto& [one, other] : family_.renamed)
+    if (tensor.starts_with(one)) names.push_back(std::string(other) + tensor.substr(one.size()));
+  if (tensor.starts_with(family_.base_prefix)) names.push_back(tensor.substr(family_.base_prefix.size()));
+  for (const std::string& name : names)
+    if (const auto found = weights_.tensors().find(name); found != weights_.tensors().end()) {
+      used_[name] = true;
+      return &found->second;
+    }
+  return nullptr;
+}
+
+void HfDirectory::find_weights() {
+  const auto model = [&] {
+    try {
+      return build_model(model_.config, model_.vocabulary);
+    } catch (const Error& error) {
+      throw Error(ErrorCode::kBadInput, (path_ / kConfigFile).string(), ": ", error.what());
+    }
+  }();
+  std::vector<std::string> missing;
+  for (const Parameter& parameter : model->parameters().all()) {
+    if (parameter.tied_to) continue;
+    HfPlace place = family_.place(model_.config, parameter);
+    const SafetensorsFolder::Tensor* const tensor = find(place.tensor);
+    if (!tensor) {
+      missing.push_back(place.tensor);
+      continue;
+    }
+    if (tensor->entry.shape != place.shape)
+      throw Error(ErrorCode::kBadInput, where(), ": tensor ", tensor->entry.name, " has the shape ",
+                  extents_text(tensor->entry.shape), "; config.json describes ", extents_text(place.shape));
+    if (!is_floating(tensor->entry.type))
+      throw Error(ErrorCode::kBadInput, where(), ": tensor ", tensor->entry.name, " has the type ",
+                  safetensors_name(tensor->entry.type), "; weights must be floating-point numbers");
+    found_.emplace(parameter.name, Weight{std::move(place), tensor});
+  }
+  const auto some = [](std::vector<std::string> names) {
+    constexpr std::size_t kMost = 5;
+    const std::size_t count = names.size();
+    names.resize(std::min(count, kMost));
+    return join(names, ", ") + (count > kMost ? " and " + std::to_string(count - kMost) + " more" : "");
+  };
+  if (!missing.empty())
+    throw Error(ErrorCode::kBadInput, where(), " has no tensor ", some(missing), ", which its config.json describes");
+  expect_tied_head(*model);
+  std::vector<std::string> strange;
+  for (const auto& [name, tensor] : weights_.tensors())
+    if (!used_.contains(name) &&
+        std::ranges::none_of(family_.not_weights, [&](std::string_view ending) { return name.ends_with(ending); }))
+      strange.push_back(name);
+  if (!strange.empty())
+    throw Error(ErrorCode::kBadInput, where(), " holds the tensor ", some(strange),
+                ", which is no part of the model that its config.json describes");
+}
+
+// Some files hold a tied head a second time.
+void HfDirectory::expect_tied_head(const Model& model) {
+  for (const Parameter& parameter : model.parameters().all()) {
+    if (!parameter.tied_to) continue;
+    const SafetensorsFolder::Tensor* const copy = find(family_.place(model_.config, parameter).tensor);
+    if (!copy) continue;
+    const SafetensorsFolder::Tensor& tied = *found_.at(parameter.tied_to->name).tensor;
+    const std::uint64_t bytes = tied.entry.end - tied.entry.begin;
+    if (copy->entry.type != tied.entry.type || copy->entry.shape != tied.entry.shape ||
+        std::memcmp(copy->data(), tied.data(), bytes) != 0)
+      throw Error(ErrorCode::kBadInput, where(), ": tensor ", copy->entry.name, " is not the same as ", tied.entry.name,
+                  ", and config.json says that they are one (tie_word_embeddings)");
+  }
+}
+
+const HfDirectory::Weight& HfDirectory::weight(const Parameter& parameter) const {
+  const auto found = found_.find(parameter.name);
+  if (found == found_.end()) throw Error(ErrorCode::kBadInput, where(), " has no weight ", parameter.name);
+  return found->second;
+}
+
+StoredType HfDirectory::type(const Parameter& parameter) const { return weight(parameter).tensor->entry.type; }
+
+const void* HfDirectory::mapped(const Parameter& parameter) const {
+  const Weight& one = weight(parameter);
+  if (!one.place.is_whole()) return nullptr;
+  const char* const data = one.tensor->data();
+  return reinterpret_cast<std::uintptr_t>(data) % bytes_per_element(one.tensor->entry.type) == 0 ? data : nullptr;
+}
+
+void HfDirectory::read_rows(const Parameter& parameter, std::int64_t first, std::int64_t count, void* out) const {
+  const auto& [place, tensor] = weight(parameter);
+  take_rows(place, parameter, first, count, bytes_per_element(tensor->entry.type), tensor->data(), out);
+}
+
+std::optional<std::string> HfDirectory::companion(const std::string& name) const {
+  const fs::path file = path_ / (name == kHfConfigFile ? kConfigFile : name.c_str());
+  if (!fs::exists(file)) return std::nullopt;
+  return read_file(file, kMostCompanionBytes);
+}
+
+}  // namespace trireme::models

@@ -1,0 +1,103 @@
+#include "models/hugging_face/hf_place.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <span>
+
+#include "core/base/error.h"
+
+namespace trireme::models {
+namespace {
+
+// visit(theirs, ours, bytes): stretches of both that hold the same, by their first bytes.
+template <class Visit>
+void for_stretches(const HfPlace& place, const Parameter& parameter, std::int64_t first, std::int64_t count,
+                   std::size_t item, Visit visit) {
+  if (parameter.elements() == 0 || count == 0) return;
+  const std::int64_t row = parameter.elements() / parameter.shape[0];
+  std::size_t ours = 0;
+  if (place.transposed) {
+    // Ours is [outputs, inputs]: row r is column r of what is ours of theirs.
+    for (std::int64_t r = first; r < first + count; ++r)
+      for (std::int64_t c = 0; c < row; ++c, ours += item)
+        visit(static_cast<std::size_t>(place.offset + c * place.stride + r) * item, ours, item);
+    return;
+  }
+  for (std::int64_t at = first * row, end = (first + count) * row; at < end;) {
+    const std::int64_t in_run = at % place.run, size = std::min(place.run - in_run, end - at);
+    const std::size_t bytes = static_cast<std::size_t>(size) * item;
+    visit(static_cast<std::size_t>(place.offset + at / place.run * place.stride + in_run) * item, ours, bytes);
+    ours += bytes;
+    at += size;
+  }
+}
+
+}  // namespace
+
+void take_rows(const HfPlace& place, const Parameter& parameter, std::int64_t first, std::int64_t count,
+               std::size_t item, const void* theirs, void* ours) {
+  const auto* const from = static_cast<const char*>(theirs);
+  auto* const to = static_cast<char*>(ours);
+  for_stretches(place, parameter, first, count, item,
+                [&](std::size_t in_theirs, std::size_t in_ours, std::size_t bytes) {
+                  std::memcpy(to + in_ours, from + in_theirs, bytes);
+                });
+}
+
+void put_rows(const HfPlace& place, const Parameter& parameter, std::int64_t first, std::int64_t count,
+              std::size_t item, const void* ours, void* theirs) {
+  const auto* const from = static_cast<const char*>(ours);
+  auto* const to = static_cast<char*>(theirs);
+  for_stretches(place, parameter, first, count, item,
+                [&](std::size_t in_theirs, std::size_t in_ours, std::size_t bytes) {
+                  std::memcpy(to + in_theirs, from + in_ours, bytes);
+                });
+}
+
+HfPlace whole_tensor(std::string tensor, const Parameter& parameter) {
+  return {std::move(tensor), parameter.shape, 0, parameter.elements(), parameter.elements()};
+}
+
+HfPlace rows_of_tensor(std::string tensor, const Parameter& parameter, std::int64_t rows, std::int64_t first) {
+  Extents shape = parameter.shape;
+  const std::int64_t row = parameter.elements() / shape[0];
+  shape[0] = rows;
+  return {std::move(tensor), std::move(shape), first * row, parameter.elements(), parameter.elements()};
+}
+
+HfPlace usual_place(const Parameter& parameter) { return whole_tensor(usual_name(parameter), parameter); }
+
+std::string usual_name(const Parameter& parameter) {
+  constexpr std::pair<std::string_view, std::string_view> kOutside[] = {
+      {"embedding", "model.embed_tokens"}, {"norm", "model.norm"}, {"head", "lm_head"}};
+  constexpr std::pair<std::string_view, std::string_view> kInBlocks[] = {
+      {"attention-norm", "input_layernorm"},      {"attention.query", "self_attn.q_proj"},
+      {"attention.key", "self_attn.k_proj"},      {"attention.value", "self_attn.v_proj"},
+      {"attention.output", "self_attn.o_proj"},   {"attention.query-norm", "self_attn.q_norm"},
+      {"attention.key-norm", "self_attn.k_norm"}, {"feed-forward-norm", "post_attention_layernorm"},
+      {"feed-forward.gate", "mlp.gate_proj"},     {"feed-forward.up", "mlp.up_proj"},
+      {"feed-forward.down", "mlp.down_proj"}};
+  const auto [layer, part] = split_block_name(parameter.name);
+  const std::size_t dot = part.rfind('.');
+  const std::string kind(part.substr(dot));  // ".weight", ".bias"
+  const auto named = [&](std::span<const std::pair<std::string_view, std::string_view>> table) -> std::string {
+    for (const auto& [ours, theirs] : table)
+      if (ours == part.substr(0, dot)) return std::string(theirs) + kind;
+    throw Error(ErrorCode::kBug, "no usual name of ", parameter.name);
+  };
+  return layer < 0 ? named(kOutside) : "model.layers." + std::to_string(layer) + "." + named(kInBlocks);
+}
+
+std::pair<std::int64_t, std::string_view> split_block_name(std::string_view name) {
+  constexpr std::string_view kBlocks = "blocks.";
+  if (!name.starts_with(kBlocks)) return {-1, name};
+  const std::size_t end = name.find('.', kBlocks.size());
+  std::int64_t layer = -1;
+  std::from_chars(name.data() + kBlocks.size(), name.data() + end, layer);
+  if (end == std::string_view::npos || layer < 0)
+    throw Error(ErrorCode::kBug, "no name of a block's parameter: ", name);
+  return {layer, name.substr(end + 1)};
+}
+
+}  // namespace trireme::models

@@ -1,0 +1,84 @@
+#include "models/kernels/general_attention.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/tanh.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace trireme::models {
+namespace {
+
+using ops::AttentionRule;
+
+// The definition, with all scores at once.
+at::Tensor defined(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionRule& rule) {
+  const std::int64_t queries = q.size(2), keys = k.size(2), groups = q.size(1) / k.size(1);
+  const double scale = rule.scale > 0 ? rule.scale : 1 / std::sqrt(static_cast<double>(q.size(3)));
+  at::Tensor scores = at::matmul(q, k.repeat_interleave(groups, 1).transpose(2, 3)) * scale;
+  if (rule.softcap > 0) scores = at::tanh(scores / rule.softcap) * rule.softcap;
+  const auto distance = (at::arange(queries).unsqueeze(1) + (keys - queries)) - at::arange(keys).unsqueeze(0);
+  auto hidden = distance < 0;
+  if (rule.window > 0) hidden = hidden | (distance >= rule.window);
+  scores = scores.masked_fill(hidden, -std::numeric_limits<double>::infinity());
+  return at::matmul(at::softmax(scores, -1), v.repeat_interleave(groups, 1));
+}
+
+// More queries than a panel has, windows shorter and longer than one.
+const AttentionRule kRules[] = {{},
+                                {.scale = 0.3},
+                                {.softcap = 2},
+                                {.scale = 0.2, .softcap = 3, .window = 5},
+                                {.window = 1},
+                                {.window = 150},
+                                {.window = 300}};
+
+TEST(GeneralAttention, EqualsItsDefinitionAndItsGradients) {
+  const std::int64_t batch = 2, heads = 4, shared = 2, tokens = 300, width = 8;
+  const auto outer = at::randn({batch, heads, tokens, width});
+  for (const AttentionRule& rule : kRules)
+    for (const auto type : {at::kDouble, at::kFloat, at::kBFloat16}) {
+      const auto leaf = [&](std::int64_t count) {
+        return (2 * at::randn({batch, tokens, count, width})).to(type).transpose(1, 2).requires_grad_(true);
+      };
+      std::vector<at::Tensor> ours = {leaf(heads), leaf(shared), leaf(shared)}, theirs;
+      for (const at::Tensor& x : ours) theirs.push_back(x.detach().to(at::kDouble).requires_grad_(true));
+      const at::Tensor got = general_attention(ours[0], ours[1], ours[2], rule, nullptr);
+      got.backward(outer.to(type));
+      const at::Tensor want = defined(theirs[0], theirs[1], theirs[2], rule);
+      want.backward(outer.to(type).to(at::kDouble));
+      const double limit = type == at::kDouble ? 1e-13 : type == at::kFloat ? 3e-6 : 4e-3;
+      const auto close = [&](const at::Tensor& a, const at::Tensor& b) {
+        EXPECT_EQ(a.scalar_type(), type);
+        EXPECT_LE((a.to(at::kDouble) - b).norm().item<double>(), limit * b.norm().item<double>() + 1e-12)
+            << "scale " << rule.scale << ", softcap " << rule.softcap << ", window " << rule.window;
+      };
+      close(got.detach(), want.detach());
+      for (std::size_t i = 0; i < ours.size(); ++i) close(ours[i].grad(), theirs[i].grad());
+    }
+}
+
+TEST(GeneralAttention, FewQueriesAreTheEndOfMany) {
+  const at::NoGradGuard no_grad;
+  const auto q = at::randn({2, 4, 200, 8}, at::kDouble), k = at::randn({2, 2, 200, 8}, at::kDouble),
+             v = at::randn({2, 2, 200, 8}, at::kDouble);
+  for (const AttentionRule& rule : kRules) {
+    const at::Tensor whole = ops::causal_attention(q, k, v, rule);
+    for (const std::int64_t tail : {1, 3, 140})
+      EXPECT_LT((ops::causal_attention(q.narrow(2, 200 - tail, tail), k, v, rule) - whole.narrow(2, 200 - tail, tail))
+                    .abs()
+                    .max()
+                    .item<double>(),
+                1e-12)
+          << rule.window;
+  }
+}
+
+}  // namespace
+}  // namespace trireme::models

@@ -1,0 +1,37 @@
+#include "models/layers/block.h"
+
+#include <ATen/TensorOperators.h>
+
+namespace trireme::models {
+namespace {
+
+std::optional<Norm> norm_behind(ParameterList& parameters, const std::string& prefix, const ModelConfig& config,
+                                const Block::Options& options) {
+  if (!options.norms_behind) return std::nullopt;
+  return std::optional<Norm>(std::in_place, parameters, prefix, config.width, options.norm, config.norm_epsilon);
+}
+
+}  // namespace
+
+Block::Block(ParameterList& parameters, const ModelConfig& config, std::int64_t layer, const Options& options)
+    : name_("blocks." + std::to_string(layer) + "."),
+      parallel_(options.parallel),
+      attention_norm_(parameters, name_ + "attention-norm.", config.width, options.norm, config.norm_epsilon),
+      attention_(parameters, name_ + "attention.", config, layer, options.attention),
+      attention_output_norm_(norm_behind(parameters, name_ + "attention-output-norm.", config, options)),
+      attention_dropout_(config, name_ + "attention"),
+      feed_forward_norm_(parameters, name_ + "feed-forward-norm.", config.width, options.norm, config.norm_epsilon),
+      feed_forward_(parameters, name_ + "feed-forward.", config, options.feed_forward),
+      feed_forward_output_norm_(norm_behind(parameters, name_ + "feed-forward-output-norm.", config, options)),
+      feed_forward_dropout_(config, name_ + "feed-forward") {}
+
+at::Tensor Block::forward(const at::Tensor& x_btc, const ForwardPass& pass) const {
+  const auto normed = [](const std::optional<Norm>& norm, const at::Tensor& y) { return norm ? norm->forward(y) : y; };
+  const at::Tensor attended = normed(attention_output_norm_, attention_.forward(attention_norm_.forward(x_btc), pass));
+  const at::Tensor x = x_btc + attention_dropout_.forward(attended, pass);
+  const at::Tensor fed =
+      normed(feed_forward_output_norm_, feed_forward_.forward(feed_forward_norm_.forward(parallel_ ? x_btc : x)));
+  return x + feed_forward_dropout_.forward(fed, pass);
+}
+
+}  // namespace trireme::models

@@ -1,0 +1,51 @@
+#include "models/model_source.h"
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "models/checkpoint/run_checkpoints.h"
+#include "models/hugging_face/hf_directory.h"
+
+namespace trireme::models {
+
+CheckpointSource::CheckpointSource(Checkpoint checkpoint, Weights weights)
+    : checkpoint_(std::move(checkpoint)), prefix_(weights == Weights::kAverage ? kAveragePrefix : kWeightsPrefix) {
+  const bool has_average = std::ranges::any_of(
+      checkpoint_.tensors(), [](const Checkpoint::Tensor& tensor) { return tensor.name.starts_with(kAveragePrefix); });
+  if (weights == Weights::kAverage && !has_average)
+    throw Error(ErrorCode::kBadInput, where(),
+                " holds no average of its weights: it was trained with optimizer.ema-decay 0");
+}
+
+StoredType CheckpointSource::type(const Parameter& parameter) const {
+  const std::string name = prefix_ + parameter.name;
+  const auto found = std::ranges::find(checkpoint_.tensors(), name, &Checkpoint::Tensor::name);
+  if (found == checkpoint_.tensors().end()) throw Error(ErrorCode::kBadInput, where(), " has no tensor ", name);
+  if (found->shape != parameter.shape)
+    throw Error(ErrorCode::kBadInput, where(), ": tensor ", name, " has another shape than the model");
+  return found->type;
+}
+
+std::optional<std::string> CheckpointSource::known_weights_hash() const {
+  return prefix_ == kWeightsPrefix ? std::optional(checkpoint_.weights_hash()) : std::nullopt;
+}
+
+void CheckpointSource::read_rows(const Parameter& parameter, std::int64_t first, std::int64_t count, void* out) const {
+  std::vector<std::int64_t> offset(parameter.shape.size(), 0), size = parameter.shape;
+  offset.at(0) = first;
+  size.at(0) = count;
+  checkpoint_.read(prefix_ + parameter.name, offset, size, out);
+}
+
+std::unique_ptr<ModelSource> open_source(const std::filesystem::path& model, const std::string& step, Weights weights) {
+  if (!HfDirectory::is_one(model)) return std::make_unique<CheckpointSource>(open_model(model, step), weights);
+  if (step != "newest")
+    throw Error(ErrorCode::kUsage, "--step ", step, " chooses a checkpoint of a run; ", model.string(),
+                " is a Hugging Face directory");
+  if (weights == Weights::kAverage)
+    throw Error(ErrorCode::kUsage, model.string(),
+                " is a Hugging Face directory, which holds no average of its weights");
+  return std::make_unique<HfDirectory>(model);
+}
+
+}  // namespace trireme::models

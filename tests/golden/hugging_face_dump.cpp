@@ -1,0 +1,125 @@
+// Our side of hugging_face_oracle.py: what a model that is opened from disk says and learns. Ids go in as int64,
+// tensors come out as dump.h says.
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include <map>
+
+#include "core/config/command.h"
+#include "models/family.h"
+#include "models/generate/generate.h"
+#include "models/generate/kv_cache.h"
+#include "models/kernels/ops.h"
+#include "models/load.h"
+#include "models/registry.h"
+#include "tests/golden/dump.h"
+
+namespace trireme {
+namespace {
+
+struct Options {
+  std::string model;
+  std::string precision = "fp32";
+  std::string ids;
+  std::vector<std::string> lengths;
+  std::int64_t greedy = 0;
+  bool gradients = false;
+  std::string out;
+
+  static constexpr auto fields() {
+    using C = Options;
+    return std::tuple{Field{"model", &C::model, "to open", kRequired},
+                      Field{"precision", &C::precision, "fp32, bf16, fp64", OneOf("fp32", "bf16", "fp64")},
+                      Field{"ids", &C::ids, "file of token ids, one sequence behind the other", kRequired},
+                      Field{"lengths", &C::lengths, "of each"},
+                      Field{"greedy", &C::greedy, "tokens to go on with behind each"},
+                      Field{"gradients", &C::gradients, "of the loss of the longest sequence too"},
+                      Field{"out", &C::out, "what to write", kRequired}};
+  }
+};
+
+at::ScalarType type_of(const std::string& precision) {
+  return precision == "fp64" ? at::kDouble : precision == "bf16" ? at::kBFloat16 : at::kFloat;
+}
+
+at::Tensor logits_of(models::Model& model, const at::Tensor& tokens, models::KvCache* cache) {
+  const at::Tensor hidden = model.forward(tokens, {.cache = cache});
+  return models::logits(model, hidden.flatten(0, 1));
+}
+
+void add_gradients(Dump& dump, models::Model& model, const at::Tensor& tokens) {
+  for (models::Parameter& parameter : model.parameters().all())
+    parameter.value = parameter.value.clone().requires_grad_(true);
+  const std::int64_t length = tokens.size(1) - 1;
+  const at::Tensor hidden = model.forward(tokens.narrow(1, 0, length));
+  const at::Tensor loss = models::ops::next_token_loss(hidden.flatten(0, 1), model.head().value,
+                                                       tokens.narrow(1, 1, length).reshape({-1}).contiguous(),
+                                                       1.0 / static_cast<double>(length), model.config().logit_softcap);
+  loss.backward();
+  dump.add("loss", loss);
+  // Put together as their tensors.
+  std::map<std::string, at::Tensor> gradients;
+  for (const models::Parameter& parameter : model.parameters().all()) {
+    at::Tensor gradient = parameter.value.grad();
+    if (parameter.tied_to) continue;
+    for (const models::Parameter& other : model.parameters().all())
+      if (other.tied_to == &parameter) gradient = gradient + other.value.grad();
+    gradient = gradient.to(at::kDouble).contiguous();
+    const models::HfPlace place = models::find_family(model.config().family).place(model.config(), parameter);
+    at::Tensor& theirs = gradients[place.tensor];
+    if (!theirs.defined()) theirs = at::zeros(place.shape, at::kDouble);
+    models::put_rows(place, parameter, 0, parameter.shape[0], sizeof(double), gradient.const_data_ptr(),
+                     theirs.mutable_data_ptr());
+  }
+  for (const auto& [name, gradient] : gradients) dump.add("gradients/" + name, gradient);
+}
+
+int run(const Options& options) {
+  at::set_num_threads(1);
+  const auto source = std::shared_ptr<const models::ModelSource>(models::open_source(options.model));
+  const auto model = models::load_model(source, type_of(options.precision));
+  std::vector<std::int64_t> lengths;
+  std::int64_t total = 0;
+  for (const std::string& length : options.lengths) total += lengths.emplace_back(std::stoll(length));
+  std::vector<std::int64_t> ids = read_ids(options.ids, total);
+  Dump dump;
+  std::int64_t begin = 0, longest = 0, longest_at = 0;
+  for (std::size_t i = 0; i < lengths.size(); begin += lengths[i++]) {
+    const at::NoGradGuard no_grad;
+    if (lengths[i] > longest) longest = lengths[i], longest_at = begin;
+    const at::Tensor tokens = at::from_blob(ids.data() + begin, {1, lengths[i]}, at::kLong);
+    dump.add("logits/" + std::to_string(i), logits_of(*model, tokens, nullptr).to(at::kDouble));
+    if (options.greedy == 0) continue;
+    std::vector<std::int64_t> drawn;
+    models::generate(*model, {ids.begin() + begin, ids.begin() + begin + lengths[i]}, options.greedy,
+                     {.temperature = 0}, std::nullopt, [&](std::int64_t token) {
+                       drawn.push_back(token);
+                       return true;
+                     });
+    dump.add("greedy/" + std::to_string(i), at::tensor(drawn, at::kLong));
+  }
+  if (options.gradients) add_gradients(dump, *model, at::from_blob(ids.data() + longest_at, {1, longest}, at::kLong));
+  dump.write(options.out);
+  return kExitDone;
+}
+
+}  // namespace
+}  // namespace trireme
+
+int main(int argc, char** argv) {
+  using namespace trireme;
+  Options options;
+  return run_program({"hugging_face_dump",
+                      "what a model says, for comparison",
+                      {{.name = "",
+                        .summary = "Writes logits, greedy continuations and gradients.",
+                        .options = fields_of(options),
+                        .run = [&](const Assignments&) { return run(options); }}},
+                      ""},
+                     argc, argv);
+}

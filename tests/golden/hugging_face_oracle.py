@@ -1,0 +1,248 @@
+"""Random models made by PyPI's transformers, opened, run and trained by us, and ours opened there.
+
+    .venv/bin/python tests/golden/hugging_face_oracle.py build/dev/bin [NAME...]
+
+For every case (all, unless parts of their names are given), with its weights in one or several files:
+
+logits     ours in fp32 are no further from transformers' in fp64 than twice transformers' own in fp32, for texts of every length up to the
+           context; in fp64 they are equal to 1e-10. Transformers' code runs unchanged, but for what it calls float32: that is float64 then
+greedy     the 64 tokens behind a text, or those that fit into the context, are the same
+gradients  loss and gradients of every tensor, in fp32 and fp64 within the same limits
+export     what we write is opened there without a missing or unexpected key, holds the same numbers, and our import of it the same bits
+"""
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+from contextlib import contextmanager
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+warnings.filterwarnings("ignore")
+
+import numpy as np
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import modeling_rope_utils
+
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+
+SMALL = dict(vocab_size=97, hidden_size=48, intermediate_size=80, num_hidden_layers=3, num_attention_heads=4, max_position_embeddings=96,
+             pad_token_id=None, bos_token_id=1, eos_token_id=2)
+GPT2 = dict(vocab_size=97, n_embd=48, n_layer=3, n_head=4, n_positions=96, bos_token_id=1, eos_token_id=2, resid_pdrop=0, embd_pdrop=0,
+            attn_pdrop=0)
+LLAMA3 = dict(rope_type="llama3", factor=4.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32, rope_theta=500.0)
+YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=24, rope_theta=10000.0)
+
+def longrope(pairs, **more):
+    return dict(rope_type="longrope", rope_theta=10000.0, short_factor=[1 + i / 7 for i in range(pairs)],
+                long_factor=[2 + i / 3 for i in range(pairs)], **more)
+
+# name -> model_type, keys of its config. Odd numbers of heads, groups, widths; every option on and off.
+CASES = {
+    "llama: plain, untied": ("llama", SMALL | dict(num_key_value_heads=2, tie_word_embeddings=False)),
+    "llama: odd heads, biases, tied": ("llama", SMALL | dict(hidden_size=60, num_attention_heads=5, num_key_value_heads=1, attention_bias=True,
+                                                           mlp_bias=True, tie_word_embeddings=True, rms_norm_eps=1e-3)),
+    "llama: head width, gelu": ("llama", SMALL | dict(num_key_value_heads=4, head_dim=10, hidden_act="gelu")),
+    "llama: llama3 angles": ("llama", SMALL | dict(num_key_value_heads=2, rope_parameters=LLAMA3)),
+    "llama: linear angles": ("llama", SMALL | dict(rope_parameters=dict(rope_type="linear", factor=3.0, rope_theta=1000.0))),
+    "llama: yarn angles": ("llama", SMALL | dict(head_dim=24, rope_parameters=YARN | dict(beta_fast=8.0, beta_slow=2.0))),
+    "llama: yarn angles, mscale": ("llama", SMALL | dict(head_dim=24, rope_parameters=YARN | dict(mscale=0.7, mscale_all_dim=0.5, truncate=False))),
+    "mistral: window": ("mistral", SMALL | dict(num_key_value_heads=2, sliding_window=7)),
+    "mistral: no window, head width": ("mistral", SMALL | dict(num_key_value_heads=1, head_dim=14, sliding_window=None, tie_word_embeddings=True)),
+    "qwen2: plain, tied": ("qwen2", SMALL | dict(num_key_value_heads=2, tie_word_embeddings=True)),
+    "qwen2: windows of some layers": ("qwen2", SMALL | dict(num_attention_heads=3, num_key_value_heads=3, use_sliding_window=True, sliding_window=9,
+                                                          max_window_layers=2)),
+    "qwen3: plain": ("qwen3", SMALL | dict(num_key_value_heads=2, head_dim=16)),
+    "qwen3: biases, tied, windows": ("qwen3", SMALL | dict(num_key_value_heads=1, head_dim=6, attention_bias=True, tie_word_embeddings=True,
+                                                          use_sliding_window=True, sliding_window=5, max_window_layers=1)),
+    "gemma2: plain": ("gemma2", SMALL | dict(num_key_value_heads=2, head_dim=16, sliding_window=11, query_pre_attn_scalar=20,
+                                             attn_logit_softcapping=2.0, final_logit_softcapping=3.0)),
+    "gemma2: no caps, biases, untied": ("gemma2", SMALL | dict(num_key_value_heads=4, head_dim=10, sliding_window=4, query_pre_attn_scalar=10,
+                                                               attn_logit_softcapping=None, final_logit_softcapping=None, attention_bias=True,
+                                                               tie_word_embeddings=False, hidden_activation="gelu")),
+    "phi3: plain": ("phi3", SMALL | dict(num_key_value_heads=2, sliding_window=None)),
+    "phi3: longrope, share, window": ("phi3", SMALL | dict(num_attention_heads=3, num_key_value_heads=1, sliding_window=50,
+                                                         original_max_position_embeddings=40, rope_parameters=longrope(6, partial_rotary_factor=0.75),
+                                                         tie_word_embeddings=True)),
+    "gpt2: plain": ("gpt2", GPT2),
+    "gpt2: untied, inner, scales": ("gpt2", GPT2 | dict(n_embd=45, n_head=3, n_inner=70, tie_word_embeddings=False,
+                                                       scale_attn_by_inverse_layer_idx=True, activation_function="relu", layer_norm_epsilon=1e-3)),
+    "gpt2: unscaled": ("gpt2", GPT2 | dict(scale_attn_weights=False)),
+    "gpt_neox: plain": ("gpt_neox", SMALL),
+    "gpt_neox: one after the other, no biases, tied": ("gpt_neox", SMALL | dict(num_attention_heads=3, use_parallel_residual=False, attention_bias=False,
+                                                                             tie_word_embeddings=True, hidden_act="gelu_new", rotary_pct=1.0,
+                                                                             rotary_emb_base=500)),
+    "gpt_neox: odd share": ("gpt_neox", SMALL | dict(hidden_size=72, num_attention_heads=6, rotary_pct=0.25)),
+}
+GREEDY = 64
+LENGTHS = (1, 2, 13, 32, 64, 96)
+
+
+class WideTorch:
+    """The module torch, except that float32 is float64."""
+
+    def __getattr__(self, name):
+        return torch.float64 if name in ("float", "float32") else getattr(torch, name)
+
+
+@contextmanager
+def in_float64(model_type):
+    module = getattr(transformers.models, model_type)
+    modules = [getattr(module, f"modeling_{model_type}"), modeling_rope_utils]
+    before = torch.Tensor.float
+    for one in modules:
+        one.torch = WideTorch()
+    torch.Tensor.float = lambda self, *_, **__: self.double()
+    try:
+        yield
+    finally:
+        torch.Tensor.float = before
+        for one in modules:
+            one.torch = torch
+
+
+def run(program, *arguments, **options):
+    flags = [f"--{key.replace('_', '-')}={value}" for key, value in options.items()]
+    done = subprocess.run([program, *map(str, arguments), *flags], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, done.args))}\nended with {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+def read_dump(directory):
+    with open(os.path.join(directory, "index.json"), encoding="utf-8") as file:
+        index = json.load(file)
+    data = np.fromfile(os.path.join(directory, "data.bin"), dtype=np.uint8)
+    tensors = {}
+    for entry in index:
+        values = np.frombuffer(data, dtype=np.dtype(entry["type"]).newbyteorder("<"), count=math.prod(entry["shape"]), offset=entry["offset"])
+        tensors[entry["name"]] = torch.from_numpy(values.astype(entry["type"]).reshape(entry["shape"]))
+    return tensors
+
+
+def theirs(model, ids, gradients):
+    """Logits of each text, greedy continuations, and loss and gradients of the longest."""
+    result = {}
+    for number, text in enumerate(ids):
+        with torch.no_grad():
+            result[f"logits/{number}"] = model(text[None], use_cache=False).logits[0].double()
+    if gradients:
+        longest = max(ids, key=len)
+        loss = torch.nn.functional.cross_entropy(model(longest[None, :-1], use_cache=False).logits[0].to(torch.float64), longest[1:])
+        loss.backward()
+        result["loss"] = loss.detach()
+        for name, parameter in model.named_parameters():
+            result["gradients/" + name] = parameter.grad.double()
+    return result
+
+
+def greedy(model, text, count):
+    """Without a cache: one forward pass of the whole text a token."""
+    new = []
+    with torch.no_grad():
+        for _ in range(count):
+            new.append(model(torch.cat([text, torch.tensor(new, dtype=torch.long)])[None], use_cache=False).logits[0, -1].argmax().item())
+    return torch.tensor(new, dtype=torch.long)
+
+
+def distance(a, b):
+    assert a.shape == b.shape, f"{list(a.shape)} against {list(b.shape)}"
+    return torch.linalg.vector_norm(a.double() - b.double()).item()
+
+
+def joined(values, like):
+    """One vector of all that starts so: single tensors of small models have too few numbers for a fair comparison of rounding."""
+    names = sorted(name for name in values if name.startswith(like))
+    return torch.cat([values[name].double().flatten() for name in names])
+
+
+class Failures:
+    def __init__(self):
+        self.count = 0
+
+    def require(self, holds, what):
+        if not holds:
+            self.count += 1
+            print(f"  FAILED: {what}")
+
+
+def same_key_bias(values):
+    """The gradient of a key's bias is 0 but for rounding: it adds the same to all scores of a query."""
+    return {name: value for name, value in values.items() if "k_proj.bias" not in name}
+
+
+def compare(folder, name, work, failures):
+    model_type, keys = CASES[name]
+    torch.manual_seed(len(name))
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(model_type, **keys), attn_implementation="eager").eval()
+    with torch.no_grad():
+        for parameter in model.parameters():  # norms and biases too, and attention far from uniform
+            parameter.add_(torch.randn_like(parameter) * (0.25 if parameter.dim() == 1 else 0.12))
+    source = os.path.join(work, "source")
+    model.save_pretrained(source, max_shard_size="100KB" if len(name) % 2 else "5GB")
+    context = keys.get("max_position_embeddings", keys.get("n_positions"))
+    ids = [torch.randint(keys["vocab_size"], (length,)) for length in LENGTHS if length <= context]
+    np.concatenate([text.numpy() for text in ids]).astype("<i8").tofile(os.path.join(work, "ids"))
+    with in_float64(model_type):
+        exact_model = AutoModelForCausalLM.from_pretrained(source, attn_implementation="eager", dtype=torch.float64).eval()
+        exact = theirs(exact_model, ids, True)
+        due = [greedy(exact_model, text, min(GREEDY, context - len(text))) for text in ids if len(text) < context]
+    rough = theirs(model, ids, True)
+    # Of their names those in files: the gradients' own are the model's.
+    for values in (exact, rough):
+        for key in [key for key in values if key.startswith("gradients/lm_head") and model_type == "gpt_neox"]:
+            values["gradients/embed_out" + key.removeprefix("gradients/lm_head")] = values.pop(key)
+
+    def dump(model_path, precision, **more):
+        out = os.path.join(work, "dump")
+        run(os.path.join(folder, "hugging_face_dump"), *[f"--lengths={len(text)}" for text in ids], model=model_path, ids=os.path.join(work, "ids"),
+            precision=precision, out=out, **more)
+        return read_dump(out)
+
+    wide, ours = dump(source, "fp64", gradients="true"), dump(source, "fp32", gradients="true")
+    lines = []
+    for what in ("logits/", "loss", "gradients/"):
+        full, rounded, got, got_wide = (joined(same_key_bias(values), what) for values in (exact, rough, ours, wide))
+        size = torch.linalg.vector_norm(full).item()
+        error, own, in_wide = distance(got, full) / size, distance(rounded, full) / size, distance(got_wide, full) / size
+        lines.append(f"{what.strip('/')} {error:.1e} (theirs {own:.1e}), in fp64 {in_wide:.0e}")
+        # A loss is one number: theirs may be right by luck.
+        failures.require(error <= 2 * max(own, 1e-7 if what == "loss" else 0), f"{name}: {what} is {error / own:.2f} times as far off as theirs")
+        failures.require(in_wide <= 1e-10, f"{name}: {what} differs by {in_wide:.1e} in fp64")
+    missing = {key for key in exact if key.startswith("gradients/")} ^ {key for key in ours if key.startswith("gradients/")}
+    failures.require(not missing, f"{name}: gradients of {missing}")
+    texts = [text for text in ids if len(text) < context]
+    continued = read_greedy(folder, source, texts, context, work)
+    equal = sum(torch.equal(a, b) for a, b in zip(continued, due))
+    failures.require(equal == len(due), f"{name}: {equal} of {len(due)} greedy continuations are theirs")
+    print(f"{name}: {'; '.join(lines)}; {equal} of {len(due)} greedy continuations")
+
+
+def read_greedy(folder, source, texts, context, work):
+    out = os.path.join(work, "greedy")
+    np.concatenate([text.numpy() for text in texts]).astype("<i8").tofile(os.path.join(work, "texts"))
+    run(os.path.join(folder, "hugging_face_dump"), *[f"--lengths={len(text)}" for text in texts], model=source, ids=os.path.join(work, "texts"),
+        precision="fp32", out=out, greedy=GREEDY)
+    values = read_dump(out)
+    return [values[f"greedy/{number}"] for number in range(len(texts))]
+
+
+def main():
+    torch.set_num_threads(1)
+    folder, *parts = sys.argv[1:]
+    failures = Failures()
+    for name in CASES:
+        if parts and not any(part in name for part in parts):
+            continue
+        with tempfile.TemporaryDirectory() as work:
+            compare(folder, name, work, failures)
+    sys.exit(f"{failures.count} FAILED" if failures.count else 0)
+
+
+if __name__ == "__main__":
+    main()
