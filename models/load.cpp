@@ -13,21 +13,6 @@
 namespace trireme::models {
 namespace {
 
-at::ScalarType scalar_type(StoredType type) {
-  switch (type) {
-    case StoredType::kFloat32:
-      return at::kFloat;
-    case StoredType::kFloat64:
-      return at::kDouble;
-    case StoredType::kBfloat16:
-      return at::kBFloat16;
-    case StoredType::kFloat16:
-      return at::kHalf;
-    default:
-      throw Error(ErrorCode::kBadInput, "weights must be floating-point numbers, got ", type_name(type));
-  }
-}
-
 // Layers compute in these; float32 holds each number of both 16-bit types.
 at::ScalarType computed_type(const ModelSource& source, const ParameterList& parameters) {
   std::optional<at::ScalarType> widest;
@@ -52,6 +37,21 @@ at::Tensor loaded(const std::shared_ptr<const ModelSource>& source, const Parame
 }
 
 }  // namespace
+
+at::ScalarType scalar_type(StoredType type) {
+  switch (type) {
+    case StoredType::kFloat32:
+      return at::kFloat;
+    case StoredType::kFloat64:
+      return at::kDouble;
+    case StoredType::kBfloat16:
+      return at::kBFloat16;
+    case StoredType::kFloat16:
+      return at::kHalf;
+    default:
+      throw Error(ErrorCode::kBadInput, "weights must be floating-point numbers, got ", type_name(type));
+  }
+}
 
 std::unique_ptr<Model> load_model(std::shared_ptr<const ModelSource> source, std::optional<at::ScalarType> type) {
   auto model = model_from_json(source->model_json(), source->where());

@@ -17,6 +17,9 @@ namespace trireme::models {
 std::unique_ptr<Model> load_model(std::shared_ptr<const ModelSource> source,
                                   std::optional<at::ScalarType> type = std::nullopt);
 
+/// Element type of tensors in memory. @throws Error kBadInput for integers
+at::ScalarType scalar_type(StoredType type);
+
 /// WeightsHash of what a source holds. @throws Error kCorrupt, kIo
 std::string weights_hash(const ModelSource& source);
 

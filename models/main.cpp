@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
@@ -7,7 +8,12 @@
 #include "core/config/command.h"
 #include "models/checkpoint/box.h"
 #include "models/checkpoint/export_weights.h"
+#include "models/checkpoint/manifest.h"
 #include "models/checkpoint/run_checkpoints.h"
+#include "models/hugging_face/hf_directory.h"
+#include "models/hugging_face/hf_export.h"
+#include "models/load.h"
+#include "models/store_model.h"
 
 namespace trireme::models {
 namespace {
@@ -21,7 +27,7 @@ struct VerifyOptions {
 
   static constexpr auto fields() {
     using C = VerifyOptions;
-    return std::tuple{Field{"model", &C::model, "a checkpoint directory or a run", kRequired},
+    return std::tuple{Field{"model", &C::model, "a run, a checkpoint or a Hugging Face directory", kRequired},
                       Field{"json", &C::json, "the result as one JSON object on one line"}};
   }
 };
@@ -33,7 +39,7 @@ struct InspectOptions {
 
   static constexpr auto fields() {
     using C = InspectOptions;
-    return std::tuple{Field{"model", &C::model, "a checkpoint directory or a run", kRequired},
+    return std::tuple{Field{"model", &C::model, "a run, a checkpoint or a Hugging Face directory", kRequired},
                       Field{"step", &C::step, "of a run: newest, best (lowest validation loss) or a step"},
                       Field{"json", &C::json, "the result as one JSON object on one line"}};
   }
@@ -44,13 +50,6 @@ void print(const Json& json) {
   std::cout << json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) << "\n";
 }
 
-std::int64_t parameters_of(const Checkpoint& checkpoint) {
-  std::int64_t parameters = 0;
-  for (const Checkpoint::Tensor& tensor : checkpoint.tensors())
-    if (tensor.name.starts_with(kWeightsPrefix)) parameters += volume(tensor.shape).value_or(0);
-  return parameters;
-}
-
 bool has_average(const Checkpoint& checkpoint) {
   return std::ranges::any_of(checkpoint.tensors(),
                              [](const auto& tensor) { return tensor.name.starts_with(kAveragePrefix); });
@@ -58,17 +57,74 @@ bool has_average(const Checkpoint& checkpoint) {
 
 std::string scalar_text(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
+// Kind and size of a tokenizer.json; null where there is none.
+Json tokenizer_of(const ModelSource& source) {
+  const auto text = source.companion(kTokenizerFile);
+  if (!text) return nullptr;
+  const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("model") || !json["model"].is_object()) return "of an unknown kind";
+  const Json& model = json["model"];
+  std::size_t added = 0;
+  if (json.contains("added_tokens") && json["added_tokens"].is_array()) added = json["added_tokens"].size();
+  return {{"kind", model.value("type", "BPE")},
+          {"tokens", model.contains("vocab") ? model["vocab"].size() : 0},
+          {"added_tokens", added}};
+}
+
+// What every kind of source tells.
+Json described(const ModelSource& source) {
+  const auto model = model_from_json(source.model_json(), source.where());
+  std::map<std::string, std::uint64_t> bytes;
+  Json tensors = Json::array();
+  for (const Parameter& parameter : model->parameters().all()) {
+    if (parameter.tied_to) continue;
+    const StoredType type = source.type(parameter);
+    bytes[std::string(type_name(type))] += static_cast<std::uint64_t>(parameter.elements()) * bytes_per_element(type);
+    tensors.push_back(
+        {{"name", kWeightsPrefix + parameter.name}, {"type", type_name(type)}, {"shape", parameter.shape}});
+  }
+  return {{"family", model->config().family},
+          {"vocabulary", model->vocabulary()},
+          {"parameters", model->parameters().elements()},
+          {"bytes", bytes},
+          {"tokenizer", tokenizer_of(source)},
+          {"weights_hash", weights_hash(source)},
+          {"config", Json::parse(source.model_json())},
+          {"tensors", tensors}};
+}
+
+void print_row(const char* what, const std::string& value) {
+  std::cout << what << std::string(14 - std::string_view(what).size(), ' ') << value << "\n";
+}
+
 void print_for_people(const Json& result) {
+  if (result.contains("checkpoint")) {
+    print_row("checkpoint", scalar_text(result["checkpoint"]));
+    print_row("step", scalar_text(result["step"]));
+    print_row("tokens", scalar_text(result["tokens"]));
+    print_row("eval loss", result["eval_loss"].is_null() ? "none of this step" : scalar_text(result["eval_loss"]));
+    if (const Json& best = result["best"]; !best.is_null())
+      print_row("best", "step " + scalar_text(best["step"]) + ", eval loss " + scalar_text(best["eval_loss"]));
+  } else {
+    print_row("hugging face", scalar_text(result["hugging_face"]));
+  }
+  print_row("family", scalar_text(result["family"]));
+  print_row("weights hash", scalar_text(result["weights_hash"]));
   const auto parameters = result["parameters"].get<std::int64_t>();
-  std::cout << "checkpoint    " << scalar_text(result["checkpoint"]) << "\nstep          "
-            << scalar_text(result["step"]) << "\ntokens        " << scalar_text(result["tokens"]) << "\neval loss     "
-            << (result["eval_loss"].is_null() ? "none of this step" : scalar_text(result["eval_loss"]));
-  if (const Json& best = result["best"]; !best.is_null())
-    std::cout << "\nbest          step " << scalar_text(best["step"]) << ", eval loss "
-              << scalar_text(best["eval_loss"]);
-  std::cout << "\nweights hash  " << scalar_text(result["weights_hash"]) << "\nparameters    " << parameters << " ("
-            << count_text(static_cast<double>(parameters)) << ")\nema           "
-            << (result["ema"].get<bool>() ? "kept: trireme-serve --weights ema" : "none") << "\nconfig\n";
+  print_row("parameters", std::to_string(parameters) + " (" + count_text(static_cast<double>(parameters)) + ")");
+  std::vector<std::string> sizes;
+  for (const auto& [type, bytes] : result["bytes"].items())
+    sizes.push_back(bytes_text(bytes.get<double>()) + " " + type);
+  print_row("weights", join(sizes, ", "));
+  const Json& tokenizer = result["tokenizer"];
+  print_row("tokenizer", tokenizer.is_null() ? "none: token ids alone"
+                         : tokenizer.is_string()
+                             ? scalar_text(tokenizer)
+                             : scalar_text(tokenizer["kind"]) + ", " + scalar_text(tokenizer["tokens"]) +
+                                   " tokens and " + scalar_text(tokenizer["added_tokens"]) + " added");
+  if (result.contains("ema"))
+    print_row("ema", result["ema"].get<bool>() ? "kept: trireme-serve --weights ema" : "none");
+  std::cout << "config\n";
   for (const auto& [key, value] : result["config"].items())
     std::cout << "  " << key << ": " << scalar_text(value) << "\n";
   std::cout << "tensors\n";
@@ -85,25 +141,36 @@ void print_for_people(const Json& result) {
   }
 }
 
-int inspect(const InspectOptions& options) {
-  const Checkpoint checkpoint = open_model(options.model, options.step);
+Json inspected_checkpoint(const Checkpoint& checkpoint, const std::string& model) {
   const Json training = Json::parse(checkpoint.training_json());
   Json result = {{"checkpoint", checkpoint.directory().string()},
                  {"step", training.contains("step") ? training["step"] : Json()},
                  {"tokens", training.contains("tokens") ? training["tokens"] : Json()},
                  {"eval_loss", nullptr},
                  {"best", nullptr},
-                 {"weights_hash", checkpoint.weights_hash()},
-                 {"parameters", parameters_of(checkpoint)},
-                 {"ema", has_average(checkpoint)},
-                 {"config", Json::parse(checkpoint.model_json())},
-                 {"tensors", Json::array()}};
+                 {"ema", has_average(checkpoint)}};
   if (const auto loss = evaluated_loss(checkpoint)) result["eval_loss"] = *loss;
   // Only a run has steps to choose from.
-  if (const auto best = best_checkpoints(options.model); !best.empty())
+  if (const auto best = best_checkpoints(model); !best.empty())
     result["best"] = {{"step", best[0].step}, {"eval_loss", best[0].loss}};
-  for (const Checkpoint::Tensor& tensor : checkpoint.tensors())
-    result["tensors"].push_back({{"name", tensor.name}, {"type", type_name(tensor.type)}, {"shape", tensor.shape}});
+  return result;
+}
+
+int inspect(const InspectOptions& options) {
+  const auto source = open_source(options.model, options.step);
+  Json result;
+  const auto* const of_checkpoint = dynamic_cast<const CheckpointSource*>(source.get());
+  if (of_checkpoint)
+    result = inspected_checkpoint(of_checkpoint->checkpoint(), options.model);
+  else
+    result["hugging_face"] = source->where();
+  result.update(described(*source));
+  if (of_checkpoint) {
+    // All that it holds: of a run the optimizer's state too.
+    result["tensors"] = Json::array();
+    for (const Checkpoint::Tensor& tensor : of_checkpoint->checkpoint().tensors())
+      result["tensors"].push_back({{"name", tensor.name}, {"type", type_name(tensor.type)}, {"shape", tensor.shape}});
+  }
   if (options.json)
     print(result);
   else
@@ -111,7 +178,19 @@ int inspect(const InspectOptions& options) {
   return kExitDone;
 }
 
+// It has no checksums: what can be seen is that its files are whole and fit each other.
+int verify_hugging_face(const VerifyOptions& options) {
+  const HfDirectory directory(options.model);
+  if (options.json)
+    print({{"model", options.model}, {"sound", true}, {"checksums", false}, {"problems", Json::array()}});
+  else
+    std::cout << options.model << ": every weight that config.json describes is there in its shape; there are no "
+              << "checksums to hold bytes against\n";
+  return kExitDone;
+}
+
 int verify(const VerifyOptions& options) {
+  if (HfDirectory::is_one(options.model)) return verify_hugging_face(options);
   Json checkpoints = Json::array(), problems = Json::array();
   for (const fs::path& directory : checkpoint_directories(options.model)) {
     const std::vector<std::string> found = verify_checkpoint(directory);
@@ -162,59 +241,118 @@ int export_weights(const ExportWeightsOptions& options) {
   return kExitDone;
 }
 
-struct PathsOptions {
-  std::vector<std::string> paths;
+// float32, bfloat16, float16, or as they are stored.
+std::optional<StoredType> weights_type(const std::string& name) {
+  return name == "stored" ? std::nullopt : stored_type(name);
+}
+
+struct ExportOptions {
+  std::string model, out;
+  std::string step = "newest", weights = "current", type = "stored";
+  double shard_bytes = 5e9;
+  bool json = false;
 
   static constexpr auto fields() {
-    using C = PathsOptions;
-    return std::tuple{Field{"paths", &C::paths, "from and to"}};
+    using C = ExportOptions;
+    return std::tuple{Field{"model", &C::model, "a run, a checkpoint or a Hugging Face directory", kRequired},
+                      Field{"out", &C::out, "the directory to make", kRequired},
+                      Field{"step", &C::step, "of a run: newest, best (lowest validation loss) or a step"},
+                      Field{"weights", &C::weights, "current ones, or their moving average (optimizer.ema-decay)",
+                            OneOf("current", "ema")},
+                      Field{"type", &C::type, "of the weights; stored: as they are",
+                            OneOf("stored", "float32", "bfloat16", "float16", "float64")},
+                      Field{"shard-bytes", &C::shard_bytes,
+                            "that a file of weights holds at most, where one tensor does not", Range(1, 1e18)},
+                      Field{"json", &C::json, "the result as one JSON object on one line"}};
   }
 };
 
-int refuse(const std::string& command) {
-  throw Error(ErrorCode::kUsage, "trireme-model ", command, " is not available yet");
+int export_model(const ExportOptions& options) {
+  const auto source =
+      open_source(options.model, options.step, options.weights == "ema" ? Weights::kAverage : Weights::kCurrent);
+  const HfExported exported = export_to_hugging_face(
+      *source, options.out, {weights_type(options.type), static_cast<std::uint64_t>(options.shard_bytes)});
+  if (options.json)
+    print({{"model", source->where()}, {"out", options.out}, {"bytes", exported.bytes}, {"files", exported.files}});
+  else
+    std::cout << options.out << ": " << bytes_text(static_cast<double>(exported.bytes)) << " of weights in "
+              << exported.files << (exported.files == 1 ? " file" : " files") << "\n";
+  return kExitDone;
+}
+
+struct ImportOptions {
+  std::string directory, out;
+  bool json = false;
+
+  static constexpr auto fields() {
+    using C = ImportOptions;
+    return std::tuple{Field{"directory", &C::directory, "a Hugging Face directory", kRequired},
+                      Field{"out", &C::out, "the checkpoint to make", kRequired},
+                      Field{"json", &C::json, "the result as one JSON object on one line"}};
+  }
+};
+
+int import_model(const ImportOptions& options) {
+  const HfDirectory source(options.directory);
+  const std::string training = nlohmann::json{{"weights", "imported"}}.dump();
+  const Committed committed = store_model(source, training, options.out);
+  if (options.json)
+    print({{"directory", options.directory},
+           {"out", options.out},
+           {"family", source.config().family},
+           {"bytes", committed.bytes},
+           {"weights_hash", committed.weights_hash}});
+  else
+    std::cout << options.out << ": " << source.config().family << ", "
+              << bytes_text(static_cast<double>(committed.bytes)) << ", weights hash " << committed.weights_hash
+              << "\n";
+  return kExitDone;
 }
 
 int run(int argc, char** argv) {
   InspectOptions inspect_options;
   VerifyOptions verify_options;
   ExportWeightsOptions weights_options;
-  PathsOptions export_options, import_options;
+  ExportOptions export_options;
+  ImportOptions import_options;
   const Program program{
       .name = "trireme-model",
-      .summary = "looks at models on disk and checks them",
-      .commands = {{.name = "inspect",
-                    .summary = "says what a checkpoint, or the newest sound one of a run, holds",
-                    .options = fields_of(inspect_options),
-                    .positional = {"model"},
-                    .run = [&](const Assignments&) { return inspect(inspect_options); }},
-                   {.name = "verify",
-                    .summary =
-                        "reads every byte of a checkpoint, or of all of a run, and names all that is wrong; exit "
-                        "status 1 then",
-                    .options = fields_of(verify_options),
-                    .positional = {"model"},
-                    .run = [&](const Assignments&) { return verify(verify_options); }},
-                   {.name = "export-weights",
-                    .summary = "writes a checkpoint of the weights alone, for serving and sharing",
-                    .options = fields_of(weights_options),
-                    .positional = {"model", "out"},
-                    .run = [&](const Assignments&) { return export_weights(weights_options); }},
-                   {.name = "export",
-                    .summary = "not available yet",
-                    .options = fields_of(export_options),
-                    .positional = {"paths"},
-                    .run = [](const Assignments&) { return refuse("export"); }},
-                   {.name = "import",
-                    .summary = "not available yet",
-                    .options = fields_of(import_options),
-                    .positional = {"paths"},
-                    .run = [](const Assignments&) { return refuse("import"); }}},
+      .summary = "looks at models on disk, checks them, and brings them in and out",
+      .commands =
+          {{.name = "inspect",
+            .summary =
+                "says what a model holds: a checkpoint, the newest sound one of a run, or a Hugging Face directory",
+            .options = fields_of(inspect_options),
+            .positional = {"model"},
+            .run = [&](const Assignments&) { return inspect(inspect_options); }},
+           {.name = "verify",
+            .summary = "reads every byte of a checkpoint, or of all of a run, and names all that is wrong; exit "
+                       "status 1 then",
+            .options = fields_of(verify_options),
+            .positional = {"model"},
+            .run = [&](const Assignments&) { return verify(verify_options); }},
+           {.name = "export-weights",
+            .summary = "writes a checkpoint of the weights alone, for serving and sharing",
+            .options = fields_of(weights_options),
+            .positional = {"model", "out"},
+            .run = [&](const Assignments&) { return export_weights(weights_options); }},
+           {.name = "import",
+            .summary = "makes a checkpoint of a Hugging Face directory, every tensor bit for bit",
+            .options = fields_of(import_options),
+            .positional = {"directory", "out"},
+            .run = [&](const Assignments&) { return import_model(import_options); }},
+           {.name = "export",
+            .summary = "makes a Hugging Face directory of a model",
+            .options = fields_of(export_options),
+            .positional = {"model", "out"},
+            .run = [&](const Assignments&) { return export_model(export_options); }}},
       .epilogue =
           "Examples\n"
           "  trireme-model inspect runs/first\n"
           "  trireme-model verify runs/first/checkpoints/step-00000200 --json\n"
-          "  trireme-model export-weights runs/first weights/first --step best"};
+          "  trireme-model export-weights runs/first weights/first --step best\n"
+          "  trireme-model import Qwen2.5-0.5B checkpoints/qwen\n"
+          "  trireme-model export runs/first first-hf --type bfloat16"};
   return run_program(program, argc, argv);
 }
 

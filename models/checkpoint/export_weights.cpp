@@ -33,21 +33,10 @@ Committed export_weights(const Checkpoint& from, const std::filesystem::path& to
   std::size_t most = 0;
   for (const Checkpoint::Tensor& tensor : from.tensors()) {
     if (!tensor.name.starts_with(prefix)) continue;
-    const std::string name = kWeightsPrefix + tensor.name.substr(prefix.size());
-    const std::int64_t rows = tensor.shape.empty() ? 1 : tensor.shape[0], elements = *volume(tensor.shape);
-    const auto item = static_cast<std::int64_t>(bytes_per_element(tensor.type));
-    const std::int64_t row = rows > 0 ? elements / rows * item : 0;
-    const std::int64_t at_a_time = std::max<std::int64_t>(1, row > 0 ? kSliceBytes / row : rows);
-    for (std::int64_t begin = 0; begin == 0 || begin < rows; begin += at_a_time) {
-      TensorSlice slice{name, tensor.type, tensor.shape, Extents(tensor.shape.size(), 0), tensor.shape};
-      if (!tensor.shape.empty()) {
-        slice.offset[0] = begin;
-        slice.size[0] = std::min(at_a_time, rows - begin);
-      }
-      most = std::max(most, static_cast<std::size_t>(*volume(slice.size) * item));
-      slices.push_back(std::move(slice));
-    }
+    append_row_slices(slices, kWeightsPrefix + tensor.name.substr(prefix.size()), tensor.type, tensor.shape);
   }
+  for (const TensorSlice& slice : slices)
+    most = std::max(most, static_cast<std::size_t>(*volume(slice.size)) * bytes_per_element(slice.type));
   if (slices.empty())
     throw Error(ErrorCode::kBadInput, from.directory().string(), " holds no ",
                 average ? "average of its weights: it was trained with optimizer.ema-decay 0" : "weights");

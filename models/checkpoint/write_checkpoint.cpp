@@ -253,6 +253,21 @@ std::vector<std::string> together(Communicator& world, const std::string& what,
 
 }  // namespace
 
+void append_row_slices(std::vector<TensorSlice>& slices, const std::string& name, StoredType type,
+                       const std::vector<std::int64_t>& shape) {
+  const std::int64_t rows = shape.empty() ? 1 : shape[0];
+  const std::int64_t row = rows > 0 ? *volume(shape) / rows * static_cast<std::int64_t>(bytes_per_element(type)) : 0;
+  const std::int64_t at_a_time = std::max<std::int64_t>(1, row > 0 ? kSliceBytes / row : rows);
+  for (std::int64_t begin = 0; begin == 0 || begin < rows; begin += at_a_time) {
+    TensorSlice slice{name, type, shape, Extents(shape.size(), 0), shape};
+    if (!shape.empty()) {
+      slice.offset[0] = begin;
+      slice.size[0] = std::min(at_a_time, rows - begin);
+    }
+    slices.push_back(std::move(slice));
+  }
+}
+
 std::string write_share(const fs::path& folder, int writer, const std::vector<TensorSlice>& slices,
                         const SliceData& data, std::uint64_t most_file_bytes) {
   check_slices(slices, static_cast<bool>(data));

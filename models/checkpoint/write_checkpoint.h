@@ -33,6 +33,10 @@ struct TensorSlice {
 /// Bytes that slices of a written tensor are best cut to: readers that want a part of it read and check whole slices.
 inline constexpr std::int64_t kSliceBytes = std::int64_t{4} << 20;
 
+/// Adds the slices of a tensor of which one writer writes all: whole rows, of kSliceBytes unless a row is longer.
+void append_row_slices(std::vector<TensorSlice>& slices, const std::string& name, StoredType type,
+                       const std::vector<std::int64_t>& shape);
+
 /// A writer with more to write makes several files: parallel file systems spread files, and single ones of terabytes
 /// are a burden everywhere.
 inline constexpr std::uint64_t kMostFileBytes = std::uint64_t{4} << 30;

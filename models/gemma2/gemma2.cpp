@@ -21,7 +21,7 @@ std::unique_ptr<Model> build(const ModelConfig& config, std::int64_t vocabulary,
   return make_decoder(config, vocabulary, part, options);
 }
 
-constexpr HfDecoderKeys kKeys{.activation = "hidden_activation"};
+constexpr HfDecoderKeys kKeys{.head_width_has_default = true, .activation = "hidden_activation"};
 
 void read_config(HfConfig& from, ModelConfig& to) {
   constexpr std::int64_t kDefaultWindow = 4096;  // of a config.json that does not say, as the numbers below
@@ -56,7 +56,10 @@ void write_config(const ModelConfig& from, HfConfigWriter& to) {
   const double scale = from.attention_scale;
   const double scalar = scale > 0 ? 1 / (scale * scale) : static_cast<double>(from.head_width_or_default());
   // A whole number, but for the rounding of a root.
-  to.set("query_pre_attn_scalar", std::abs(scalar - std::round(scalar)) < 1e-9 * scalar ? std::round(scalar) : scalar);
+  if (std::abs(scalar - std::round(scalar)) < 1e-9 * scalar)
+    to.set("query_pre_attn_scalar", std::llround(scalar));
+  else
+    to.set("query_pre_attn_scalar", scalar);
   const auto cap = [](double value) { return value > 0 ? nlohmann::ordered_json(value) : nlohmann::ordered_json(); };
   to.set("attn_logit_softcapping", cap(from.attention_softcap));
   to.set("final_logit_softcapping", cap(from.logit_softcap));

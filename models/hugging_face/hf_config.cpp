@@ -273,7 +273,8 @@ void write_decoder_config(const ModelConfig& from, HfConfigWriter& to, const HfD
   to.set("num_hidden_layers", from.layers);
   to.set("num_attention_heads", from.heads);
   if (keys.kv_heads) to.set("num_key_value_heads", from.kv_heads_or_default());
-  if (keys.head_width) to.set("head_dim", from.head_width_or_default());
+  if (keys.head_width && (from.head_width > 0 || keys.head_width_has_default))
+    to.set("head_dim", from.head_width_or_default());
   to.set("intermediate_size", FeedForward::inner_width(from, keys.gated));
   to.set("max_position_embeddings", from.context);
   to.set(keys.norm_epsilon, from.norm_epsilon);

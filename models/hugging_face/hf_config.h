@@ -74,7 +74,8 @@ struct HfDecoderKeys {
   bool kv_heads = true;
   bool kv_heads_may_be_missing = false;
   bool head_width = true;
-  bool gated = true;  ///< the feed-forward
+  bool head_width_has_default = false;  ///< another than width / heads: it is always written
+  bool gated = true;                    ///< the feed-forward
   const char* activation = "hidden_act";
   const char* norm_epsilon = "rms_norm_eps";
 };

@@ -18,10 +18,14 @@ void for_stretches(const HfPlace& place, const Parameter& parameter, std::int64_
   const std::int64_t row = parameter.elements() / parameter.shape[0];
   std::size_t ours = 0;
   if (place.transposed) {
-    // Ours is [outputs, inputs]: row r is column r of what is ours of theirs.
-    for (std::int64_t r = first; r < first + count; ++r)
-      for (std::int64_t c = 0; c < row; ++c, ours += item)
-        visit(static_cast<std::size_t>(place.offset + c * place.stride + r) * item, ours, item);
+    // Ours is [outputs, inputs]: row r is column r of what is ours of theirs. Some rows at a time: else each element
+    // would touch another line of memory.
+    constexpr std::int64_t kRows = 16;
+    for (std::int64_t r0 = 0; r0 < count; r0 += kRows)
+      for (std::int64_t c = 0; c < row; ++c)
+        for (std::int64_t r = r0; r < std::min(count, r0 + kRows); ++r)
+          visit(static_cast<std::size_t>(place.offset + c * place.stride + first + r) * item,
+                static_cast<std::size_t>(r * row + c) * item, item);
     return;
   }
   for (std::int64_t at = first * row, end = (first + count) * row; at < end;) {

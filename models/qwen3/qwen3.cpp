@@ -20,8 +20,10 @@ std::unique_ptr<Model> build(const ModelConfig& config, std::int64_t vocabulary,
   return make_decoder(config, vocabulary, part, options);
 }
 
+constexpr HfDecoderKeys kKeys{.head_width_has_default = true};
+
 void read_config(HfConfig& from, ModelConfig& to) {
-  read_decoder_config(from, to);
+  read_decoder_config(from, to, kKeys);
   if (from.is_missing("head_dim")) to.head_width = kDefaultHeadWidth;
   read_rope(from, to);
   read_qwen_window(from, to);
@@ -30,7 +32,7 @@ void read_config(HfConfig& from, ModelConfig& to) {
 }
 
 void write_config(const ModelConfig& from, HfConfigWriter& to) {
-  write_decoder_config(from, to);
+  write_decoder_config(from, to, kKeys);
   write_rope(from, to);
   write_qwen_window(from, to);
   to.set("attention_bias", from.attention_bias == "all");

@@ -14,6 +14,7 @@
 #include "models/family.h"
 #include "models/generate/generate.h"
 #include "models/generate/kv_cache.h"
+#include "models/hugging_face/hf_export.h"
 #include "models/kernels/ops.h"
 #include "models/load.h"
 #include "models/registry.h"
@@ -29,6 +30,7 @@ struct Options {
   std::vector<std::string> lengths;
   std::int64_t greedy = 0;
   bool gradients = false;
+  std::string config;
   std::string out;
 
   static constexpr auto fields() {
@@ -39,6 +41,7 @@ struct Options {
                       Field{"lengths", &C::lengths, "of each"},
                       Field{"greedy", &C::greedy, "tokens to go on with behind each"},
                       Field{"gradients", &C::gradients, "of the loss of the longest sequence too"},
+                      Field{"config", &C::config, "file for a config.json of the model, made of ours alone"},
                       Field{"out", &C::out, "what to write", kRequired}};
   }
 };
@@ -83,6 +86,8 @@ int run(const Options& options) {
   at::set_num_threads(1);
   const auto source = std::shared_ptr<const models::ModelSource>(models::open_source(options.model));
   const auto model = models::load_model(source, type_of(options.precision));
+  if (!options.config.empty())
+    write_file_atomically(options.config, models::hf_config_text(*source, models::StoredType::kFloat32, ""));
   std::vector<std::int64_t> lengths;
   std::int64_t total = 0;
   for (const std::string& length : options.lengths) total += lengths.emplace_back(std::stoll(length));

@@ -25,6 +25,7 @@ warnings.filterwarnings("ignore")
 import numpy as np
 import torch
 import transformers
+from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers import modeling_rope_utils
 
@@ -221,6 +222,58 @@ def compare(folder, name, work, failures):
     equal = sum(torch.equal(a, b) for a, b in zip(continued, due))
     failures.require(equal == len(due), f"{name}: {equal} of {len(due)} greedy continuations are theirs")
     print(f"{name}: {'; '.join(lines)}; {equal} of {len(due)} greedy continuations")
+    there_and_back(folder, name, work, model, ids, failures)
+
+
+def tensors_of(directory):
+    """Of all files: name -> type, shape and bytes."""
+    tensors = {}
+    for file in sorted(os.listdir(directory)):
+        if file.endswith(".safetensors"):
+            for key, value in load_file(os.path.join(directory, file)).items():
+                assert key not in tensors, f"{key} is in two files"
+                tensors[key] = (str(value.dtype), tuple(value.shape), value.contiguous().view(torch.uint8).numpy().tobytes())
+    return tensors
+
+
+def expect_same_logits(name, directory, model, ids, failures, exactly):
+    opened, told = AutoModelForCausalLM.from_pretrained(directory, attn_implementation="eager", dtype=torch.float32, output_loading_info=True)
+    failures.require(not any(told[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs")), f"{name}: {told}")
+    for parameter in opened.parameters():
+        parameter.data = parameter.data.clone()  # to memory like any other: some of their products have other bits at another alignment
+    for text in ids:
+        with torch.no_grad():
+            ours, theirs = (one.eval()(text[None], use_cache=False).logits for one in (opened, model))
+        same = torch.equal(ours, theirs) if exactly else distance(ours, theirs) <= 1e-6 * torch.linalg.vector_norm(theirs)
+        failures.require(same, f"{name}: other logits after import and export, {len(text)} tokens")
+
+
+def there_and_back(folder, name, work, model, ids, failures):
+    program, source, checkpoint, out = os.path.join(folder, "trireme-model"), *(os.path.join(work, part) for part in ("source", "checkpoint", "out"))
+    imported = json.loads(run(program, "import", source, checkpoint, "--json"))
+    for path in (source, checkpoint):
+        seen = json.loads(run(program, "inspect", path, "--json"))
+        failures.require(seen["parameters"] == model.num_parameters(), f"{name}: {seen['parameters']} parameters in {path}")
+        failures.require(seen["weights_hash"] == imported["weights_hash"], f"{name}: the hash of {path}")
+    run(program, "verify", checkpoint)
+    run(program, "export", checkpoint, out, **{"shard-bytes": 100000 if len(name) % 3 else 1e9})
+    before, after = tensors_of(source), tensors_of(out)
+    if model.config.model_type == "gpt_neox":
+        before = {("embed_out" + key.removeprefix("lm_head") if key.startswith("lm_head.") else key): value for key, value in before.items()}
+    failures.require(before == after, f"{name}: tensors differ: {sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))}")
+    expect_same_logits(name, out, model, ids, failures, exactly=True)
+    # And with a config.json that is made of what we know alone.
+    np.zeros(1, dtype="<i8").tofile(os.path.join(work, "one"))
+    run(os.path.join(folder, "hugging_face_dump"), model=checkpoint, ids=os.path.join(work, "one"), lengths=1, out=os.path.join(work, "unused"),
+        config=os.path.join(out, "config.json"))
+    expect_same_logits(name, out, model, ids, failures, exactly=False)
+    # Nothing of the config is lost, whatever it is spelt like.
+    again = os.path.join(work, "again")
+    run(program, "import", out, again)
+    configs = [json.loads(run(program, "inspect", path, "--json"))["config"] for path in (checkpoint, again)]
+    for config in configs:
+        config["head-width"] = config["head-width"] or config["width"] // config["heads"]
+    failures.require(configs[0] == configs[1], f"{name}: {configs[0]} became {configs[1]}")
 
 
 def read_greedy(folder, source, texts, context, work):

@@ -1,0 +1,237 @@
+#include "models/hugging_face/hf_export.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "core/base/durable.h"
+#include "core/base/error.h"
+#include "models/checkpoint/manifest.h"
+#include "models/family.h"
+#include "models/hugging_face/hf_config.h"
+#include "models/hugging_face/hf_directory.h"
+#include "models/load.h"
+#include "models/registry.h"
+#include "models/safetensors/safetensors_folder.h"
+#include "models/safetensors/safetensors_writer.h"
+
+namespace trireme::models {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr std::int64_t kPieceBytes = std::int64_t{4} << 20;
+constexpr const char* kObject = "export";
+
+// One of their tensors, and the parameters that it is made of.
+struct Tensor {
+  SafetensorsEntry entry;
+  std::vector<std::pair<const Parameter*, HfPlace>> parts;
+};
+
+// In the order of the forward pass.
+std::vector<Tensor> tensors_of(const ModelSource& from, const Model& model, std::optional<StoredType> type) {
+  const Family& family = find_family(model.config().family);
+  std::vector<Tensor> tensors;
+  std::map<std::string, std::size_t> known;
+  for (const Parameter& parameter : model.parameters().all()) {
+    if (parameter.tied_to) continue;
+    HfPlace place = family.place(model.config(), parameter);
+    const StoredType stored = from.type(parameter);
+    const auto [at, is_new] = known.try_emplace(place.tensor, tensors.size());
+    if (is_new) tensors.push_back({{place.tensor, type.value_or(stored), place.shape}, {}});
+    Tensor& tensor = tensors[at->second];
+    if (!type && tensor.entry.type != stored)
+      throw Error(ErrorCode::kBadInput, from.where(), ": ", parameter.name, " is ", type_name(stored), ", and ",
+                  tensor.parts.front().first->name, ", which lies in one tensor with it there, is ",
+                  type_name(tensor.entry.type), "; say which type all shall have (--type)");
+    tensor.parts.emplace_back(&parameter, std::move(place));
+  }
+  return tensors;
+}
+
+// Reads rows of a parameter in the type that they are written in.
+class RowReader {
+ public:
+  explicit RowReader(const ModelSource& from) : from_(from) {}
+
+  // visit(first, count, bytes): all rows, some at a time.
+  template <class Visit>
+  void for_rows(const Parameter& parameter, StoredType type, Visit visit) {
+    const std::int64_t rows = parameter.shape.at(0);
+    if (parameter.elements() == 0) return;
+    const std::int64_t row = parameter.elements() / rows;
+    const StoredType stored = from_.type(parameter);
+    const std::int64_t at_a_time =
+        std::max<std::int64_t>(1, kPieceBytes / (row * static_cast<std::int64_t>(bytes_per_element(stored))));
+    for (std::int64_t first = 0; first < rows; first += at_a_time) {
+      const std::int64_t count = std::min(at_a_time, rows - first);
+      at::Tensor values = at::empty({count * row}, scalar_type(stored));
+      from_.read_rows(parameter, first, count, values.mutable_data_ptr());
+      if (type != stored) values = values.to(scalar_type(type));
+      visit(first, count, values);
+    }
+  }
+
+ private:
+  const ModelSource& from_;
+};
+
+void write_tensor(const ModelSource& from, const Tensor& tensor, SafetensorsWriter& writer) {
+  RowReader reader(from);
+  if (tensor.parts.size() == 1 && tensor.parts[0].second.is_whole()) {
+    reader.for_rows(*tensor.parts[0].first, tensor.entry.type,
+                    [&](std::int64_t, std::int64_t, const at::Tensor& values) {
+                      writer.write(values.const_data_ptr(), values.nbytes());
+                    });
+    return;
+  }
+  const std::size_t item = bytes_per_element(tensor.entry.type);
+  at::Tensor whole = at::empty({*volume(tensor.entry.shape)}, scalar_type(tensor.entry.type));
+  for (const auto& [parameter, place] : tensor.parts)
+    reader.for_rows(
+        *parameter, tensor.entry.type, [&](std::int64_t first, std::int64_t count, const at::Tensor& values) {
+          put_rows(place, *parameter, first, count, item, values.const_data_ptr(), whole.mutable_data_ptr());
+        });
+  writer.write(whole.const_data_ptr(), whole.nbytes());
+}
+
+// The tensors of each file.
+std::vector<std::vector<Tensor>> sharded(std::vector<Tensor> tensors, std::uint64_t most) {
+  std::vector<std::vector<Tensor>> shards(1);
+  std::uint64_t bytes = 0;
+  for (Tensor& tensor : tensors) {
+    const std::uint64_t size =
+        static_cast<std::uint64_t>(*volume(tensor.entry.shape)) * bytes_per_element(tensor.entry.type);
+    if (bytes > 0 && size > most - std::min(bytes, most)) shards.emplace_back(), bytes = 0;
+    bytes += size;
+    shards.back().push_back(std::move(tensor));
+  }
+  return shards;
+}
+
+HfExported write_weights(const ModelSource& from, const fs::path& folder, std::vector<Tensor> tensors,
+                         std::uint64_t shard_bytes) {
+  HfExported exported;
+  std::map<std::string, std::string> places;
+  const std::vector<std::vector<Tensor>> shards = sharded(std::move(tensors), shard_bytes);
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    char name[64] = "model.safetensors";
+    if (shards.size() > 1) std::snprintf(name, sizeof name, "model-%05zu-of-%05zu.safetensors", i + 1, shards.size());
+    std::map<std::string, const Tensor*> by_name;
+    std::vector<SafetensorsEntry> entries;
+    for (const Tensor& tensor : shards[i]) {
+      entries.push_back(tensor.entry);
+      by_name[tensor.entry.name] = &tensor;
+      places[tensor.entry.name] = name;
+    }
+    SafetensorsWriter writer(folder / name, std::move(entries), {{"format", "pt"}});
+    for (const SafetensorsEntry& entry : writer.entries()) {
+      write_tensor(from, *by_name.at(entry.name), writer);
+      exported.bytes += entry.end - entry.begin;
+    }
+    writer.finish();
+    ++exported.files;
+  }
+  if (shards.size() > 1)
+    write_new_file(folder / "model.safetensors.index.json", safetensors_index_text(places, exported.bytes), kObject);
+  return exported;
+}
+
+Json parsed(const std::string& text) { return Json::parse(text, nullptr, /*allow_exceptions=*/false); }
+
+// Our tokenizers' token that ends a document.
+std::optional<std::pair<std::string, std::int64_t>> end_of_text(const std::string& tokenizer_json) {
+  const Json tokenizer = parsed(tokenizer_json);
+  if (!tokenizer.is_object() || !tokenizer.contains("added_tokens")) return std::nullopt;
+  for (const char* name : {"<|endoftext|>", "<|end_of_text|>", "</s>"})
+    for (const Json& token : tokenizer["added_tokens"])
+      if (token.is_object() && token.value("content", "") == name && token.contains("id"))
+        return std::pair(std::string(name), token["id"].get<std::int64_t>());
+  return std::nullopt;
+}
+
+void write_texts(const ModelSource& from, const fs::path& folder, StoredType type, std::int64_t context) {
+  const std::string original = from.companion(kHfConfigFile).value_or("");
+  write_new_file(folder / "config.json", hf_config_text(from, type, original), kObject);
+  const auto tokenizer = from.companion(kTokenizerFile);
+  if (tokenizer) write_new_file(folder / kTokenizerFile, *tokenizer, kObject);
+  for (const std::string_view name : kCompanionFiles)
+    if (name != kHfConfigFile)
+      if (const auto text = from.companion(std::string(name))) write_new_file(folder / name, *text, kObject);
+  if (!tokenizer || from.companion("tokenizer_config.json")) return;
+  // Else their libraries would choose a class of tokenizer by the family, and another text would come of it.
+  Json config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                 {"clean_up_tokenization_spaces", false},
+                 {"model_max_length", context}};
+  if (const auto end = end_of_text(*tokenizer)) config["eos_token"] = end->first;
+  write_new_file(folder / "tokenizer_config.json", config.dump(2) + "\n", kObject);
+}
+
+}  // namespace
+
+std::string hf_config_text(const ModelSource& from, StoredType type, const std::string& original) {
+  const auto model = model_from_json(from.model_json(), from.where());
+  const Family& family = find_family(model->config().family);
+  HfConfigWriter writer;
+  writer.set("architectures", Json::array({family.architecture}));
+  writer.set("model_type", family.name);
+  writer.set("vocab_size", model->vocabulary());
+  family.write_config(model->config(), writer);
+  writer.set("torch_dtype", type_name(type));
+  Json before = parsed(original);
+  if (before.is_object()) {
+    const HfModelConfig known = read_hf_config(original, from.where() + ": " + kHfConfigFile);
+    if (is_same_model(model_json(known.config, known.vocabulary), from.model_json())) {
+      const char* const key = before.contains("dtype") ? "dtype" : "torch_dtype";
+      if (before.contains(key) && before[key] == Json(type_name(type))) return original;
+      before[key] = type_name(type);
+      return before.dump(2) + "\n";
+    }
+    for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id",
+                            "id2label", "label2id", "problem_type", "initializer_range"})
+      if (before.contains(key)) writer.set(key, before[key]);
+  } else if (const auto end = end_of_text(from.companion(kTokenizerFile).value_or(""))) {
+    writer.set("bos_token_id", end->second);  // documents begin behind the end of another
+    writer.set("eos_token_id", end->second);
+  } else {
+    // Theirs would be assumed.
+    writer.set("bos_token_id", Json());
+    writer.set("eos_token_id", Json());
+  }
+  if (!before.is_object()) writer.set("pad_token_id", Json());
+  return writer.object.dump(2) + "\n";
+}
+
+HfExported export_to_hugging_face(const ModelSource& from, const fs::path& to, const HfExport& options) {
+  if (fs::exists(to)) throw Error(ErrorCode::kUsage, to.string(), " exists; choose a name that is free");
+  const auto model = model_from_json(from.model_json(), from.where());
+  std::vector<Tensor> tensors = tensors_of(from, *model, options.type);
+  const StoredType type = tensors.at(0).entry.type;
+  const fs::path target = fs::absolute(to).lexically_normal();
+  const fs::path directory = target.has_filename() ? target : target.parent_path();
+  fs::create_directories(directory.parent_path());
+  fs::path fresh = directory;
+  fresh += ".tmp-" + unique_token().substr(0, 8);
+  make_folder(fresh, kObject);
+  try {
+    const HfExported exported = write_weights(from, fresh, std::move(tensors), options.shard_bytes);
+    write_texts(from, fresh, type, model->config().context);
+    sync_folder(fresh, kObject);
+    if (!move_new(fresh, directory, kObject))
+      throw Error(ErrorCode::kUsage, to.string(), " exists; choose a name that is free");
+    sync_folder(directory.parent_path(), kObject);
+    return exported;
+  } catch (...) {
+    remove_or_warn(fresh);
+    throw;
+  }
+}
+
+}  // namespace trireme::models
