@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "models/family.h"
 #include "models/kernels/ops.h"
+#include "models/layer_list.h"
 #include "models/registry.h"
 
 namespace trireme::models {
@@ -16,6 +17,12 @@ const Parameter* find(const ParameterList& parameters, const std::string& name) 
   return found == parameters.all().end() ? nullptr : &*found;
 }
 
+std::int64_t first_with_experts(const ModelConfig& config) {
+  const std::vector<bool> chosen = layer_list(config.experts.layers, config.layers, "model.experts.layers");
+  const auto first = std::ranges::find(chosen, true);
+  return config.experts.count > 0 && first != chosen.end() ? first - chosen.begin() : 0;
+}
+
 }  // namespace
 
 // What operations hold for backward (kernels/ops.cpp, row_ops.cpp), in the order of Block::forward. A test counts what
@@ -23,15 +30,20 @@ const Parameter* find(const ParameterList& parameters, const std::string& name) 
 ActivationBytes activation_bytes(const Model& model, const PassSize& size) {
   const ModelConfig& config = model.config();
   // The shape of a layer is read from its parameters, and so needs no word of families.
-  const auto shape = build_model(config, model.vocabulary(), Part{0, 1});
+  const std::int64_t layer = first_with_experts(config);
+  const auto shape = build_model(config, model.vocabulary(), Part{layer, layer + 1});
   const ParameterList& parameters = shape->parameters();
-  const std::string block = "blocks.0.";
-  const bool gated = find(parameters, block + "feed-forward.gate.weight") != nullptr;
+  const std::string block = "blocks." + std::to_string(layer) + ".";
+  const bool has_experts = find(parameters, block + "feed-forward.router.weight") != nullptr;
+  const std::string feed = block + (has_experts ? "feed-forward.experts.0." : "feed-forward.");
+  const bool gated = find(parameters, feed + "gate.weight") != nullptr;
   const double statistics = find(parameters, block + "attention-norm.bias") ? 8 : 4;  // of a norm, a token
   const auto width = static_cast<double>(config.width);
-  const Parameter* const up = find(parameters, block + "feed-forward.up.weight");
+  const Parameter* const up = find(parameters, feed + "up.weight");
   if (!up) throw Error(ErrorCode::kBug, "it is not known what a layer of family ", config.family, " holds");
-  const auto inner = static_cast<double>(up->shape[0]);
+  // Rows that pass a feed-forward, a token.
+  const double passes = has_experts ? static_cast<double>(config.experts.per_token) : 1;
+  const double inner = passes * static_cast<double>(up->shape[0]);
   const auto queries = static_cast<double>(config.query_width()), keys = static_cast<double>(config.key_width());
   const auto heads = static_cast<double>(config.heads);
   const bool rotates = find(parameters, "position-embedding.weight") == nullptr;
@@ -58,8 +70,11 @@ ActivationBytes activation_bytes(const Model& model, const PassSize& size) {
   const bool fused = !gated || activation_of(config) == ops::Activation::kSilu;
   const double activated = (fused ? 1 : 2) * inner * channel;
   // The stream between attention and feed-forward.
+  // Of experts: tokens in the order of experts, what the experts give, and the router's scores and probabilities.
+  const double of_experts =
+      has_experts ? 2 * passes * width * channel + 3 * tokens * static_cast<double>(config.experts.count) * 4 : 0;
   const double second = has_parallel_residual(config) ? 0 : width * channel;
-  const double all = input + norms + projected + attended + second + raised + activated;
+  const double all = input + norms + projected + attended + second + raised + activated + of_experts;
 
   ActivationBytes bytes;
   switch (size.recompute) {
@@ -67,8 +82,9 @@ ActivationBytes activation_bytes(const Model& model, const PassSize& size) {
       bytes.block = all;
       break;
     case Recompute::kSelective:
-      bytes.block = input + projected + attended + mixed + raised + (norms_behind ? width * channel : 0);
-      bytes.replayed = norms + second + activated + (rotates ? (queries + keys) * channel : 0);
+      bytes.block = input + projected + attended + mixed + raised + (norms_behind ? width * channel : 0) +
+                    (has_experts ? passes * width * channel : 0);
+      bytes.replayed = norms + second + activated + of_experts + (rotates ? (queries + keys) * channel : 0);
       break;
     case Recompute::kFull:
       bytes.block = input;
@@ -76,7 +92,9 @@ ActivationBytes activation_bytes(const Model& model, const PassSize& size) {
       break;
   }
   // Gradients of the matrices that read one input come together, while those of their results are there.
-  const double feed_forward = (gated ? 2 : 1) * (inner * width * item + inner * channel) + inner * channel,
+  // Of experts one after the other, but for what all their rows take.
+  const double feed_forward = (gated ? 2 : 1) * (inner / passes * width * item + inner * channel) + inner * channel +
+                              (has_experts ? passes * width * channel + of_experts : 0),
                attention = (queries + 2 * keys) * width * item + (2 * queries + 2 * keys) * channel;
   bytes.backward = std::max(feed_forward, attention) + 2 * width * channel;
 

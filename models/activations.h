@@ -25,7 +25,8 @@ struct ActivationBytes {
   double passed = 0;    ///< what a stage of a pipeline hands on
 };
 
-/// @param model  of any part; its weights need no memory. What is asked is the same for all its layers
+/// @param model  of any part; its weights need no memory. What is asked is the same for all its layers, and that of one
+///               with experts where only some have them
 ActivationBytes activation_bytes(const Model& model, const PassSize& size);
 
 }  // namespace trireme::models

@@ -22,6 +22,7 @@ TEST_F(Activations, AreWhatAPassHolds) {
         for (const Recompute recompute : {Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
           ModelConfig config = testing::small_config(family);
           config.layers = 3;
+          config.experts.layers = "all";
           config.width = 512;
           config.heads = 8;
           config.kv_heads = family == "gpt2" || family == "gpt_neox" ? 0 : 2;

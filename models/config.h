@@ -47,6 +47,26 @@ struct RopeScaling {
   }
 };
 
+/// Feed-forwards of which a router chooses some for each token.
+/// Source: Shazeer et al. 2017, arXiv:1701.06538; as decoders have them: Jiang et al. 2024, arXiv:2401.04088.
+struct ExpertsConfig {
+  std::int64_t count = 0;
+  std::int64_t per_token = 2;
+  std::int64_t ffn = 0;
+  bool normalise = true;
+  std::string layers = "all";
+
+  static constexpr auto fields() {
+    using C = ExpertsConfig;
+    return std::tuple{
+        Field{"count", &C::count, "experts of a layer; 0: none", Range(0, 4096)},
+        Field{"per-token", &C::per_token, "of which each token passes so many", Range(1, 4096)},
+        Field{"ffn", &C::ffn, "channels inside an expert; 0: ffn", Range(0, 1 << 22)},
+        Field{"normalise", &C::normalise, "the weights of a token's experts are made to add up to 1"},
+        Field{"layers", &C::layers, "which have experts, counted from 0: all, or a list as 0,2,5-7", kCommaList}};
+  }
+};
+
 /// The shape of a model. One key list serves all families; a value that a family cannot honour is an error.
 struct ModelConfig {
   std::string family = "llama";
@@ -67,6 +87,7 @@ struct ModelConfig {
   std::string attention_bias = "auto";
   std::string ffn_bias = "auto";
   std::string parallel_residual = "auto";
+  ExpertsConfig experts;
   std::int64_t window = 0;
   std::string window_layers = "all";
   double attention_scale = 0;
@@ -107,6 +128,7 @@ struct ModelConfig {
         Field{"parallel-residual", &C::parallel_residual,
               "attention and feed-forward of a block read the same stream; auto: the family's",
               OneOf("auto", "no", "yes")},
+        Field{"experts", &C::experts, "several feed-forwards, of which each token passes some"},
         Field{"window", &C::window, "tokens that attention looks back on, the own one included; 0: all",
               Range(0, 1 << 24)},
         Field{"window-layers", &C::window_layers, "of which layers, counted from 0: all, or a list as 0,2,5-7",

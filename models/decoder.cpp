@@ -60,6 +60,7 @@ class Decoder final : public Model {
     const ModelConfig& c = config();
     options.attention.rotary = rotary_ ? &*rotary_ : nullptr;
     const std::vector<bool> windowed = layer_list(c.window_layers, c.layers, "model.window-layers");
+    const std::vector<bool> with_experts = layer_list(c.experts.layers, c.layers, "model.experts.layers");
     blocks_.reserve(static_cast<std::size_t>(part().last - part().first));
     for (std::int64_t layer = part().first; layer < part().last; ++layer) {
       ops::AttentionRule& rule = options.attention.rule;
@@ -70,6 +71,7 @@ class Decoder final : public Model {
         if (rule.scale == 0) rule.scale = 1 / std::sqrt(static_cast<double>(c.head_width_or_default()));
         rule.scale /= static_cast<double>(layer + 1);
       }
+      options.experts = c.experts.count > 0 && with_experts[static_cast<std::size_t>(layer)];
       blocks_.emplace_back(parameters_, c, layer, options);
     }
   }

@@ -23,6 +23,11 @@ inline ModelConfig small_config(const std::string& family) {
   }
   if (family == "gpt_neox" || family == "phi3") config.rope_share = 0.5;
   if (family == "mistral") config.window = 3;
+  if (family == "mixtral" || family == "qwen3_moe") {
+    config.experts.count = 4;
+    config.experts.ffn = 24;
+  }
+  if (family == "qwen3_moe") config.experts.layers = "1";
   if (family == "qwen3") config.head_width = 6;
   return config;
 }

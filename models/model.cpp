@@ -40,7 +40,7 @@ double Model::training_flops_per_token(std::int64_t sequence_length) const {
   double multiplied = 0;
   for (const Parameter& parameter : parameters_.all())
     // A tied head multiplies, and counts through its own entry.
-    if (parameter.role == Role::kMatrix) multiplied += static_cast<double>(parameter.elements());
+    if (parameter.role == Role::kMatrix) multiplied += static_cast<double>(parameter.elements()) * parameter.share;
   return 6 * multiplied + 6 * static_cast<double>(config_.layers) * static_cast<double>(config_.query_width()) *
                               static_cast<double>(sequence_length);
 }

@@ -14,15 +14,14 @@ std::string_view group_of(std::string_view name) {
   return name.substr(0, name.find('.', name.starts_with(kBlocks) ? kBlocks.size() : 0));
 }
 
-Parameter& ParameterList::add(std::string name, std::vector<std::int64_t> shape, Init init, Role role) {
-  for (const Parameter& other : parameters_)
-    if (other.name == name) throw Error(ErrorCode::kBug, "two parameters are called ", name);
-  parameters_.push_back({std::move(name), std::move(shape), init, role, nullptr, {}});
+Parameter& ParameterList::add(std::string name, std::vector<std::int64_t> shape, Init init, Role role, double share) {
+  if (!names_.insert(name).second) throw Error(ErrorCode::kBug, "two parameters are called ", name);
+  parameters_.push_back({std::move(name), std::move(shape), init, role, share, nullptr, {}});
   return parameters_.back();
 }
 
 Parameter& ParameterList::add_tied(std::string name, const Parameter& other, Role role) {
-  parameters_.push_back({std::move(name), other.shape, other.init, role, &other, {}});
+  parameters_.push_back({std::move(name), other.shape, other.init, role, 1, &other, {}});
   return parameters_.back();
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,8 @@ struct Parameter {
   std::vector<std::int64_t> shape;
   Init init;
   Role role = Role::kMatrix;
+  /// Of the tokens that a matrix multiplies: less than 1 for one of several experts.
+  double share = 1;
   /// Another parameter whose storage this one shares. It still is a leaf of its own with its own gradient, so that the
   /// two gradients are summed once a step, in every layout, and not once a micro-batch.
   const Parameter* tied_to = nullptr;
@@ -58,7 +61,7 @@ class ParameterList {
   ParameterList(const ParameterList&) = delete;
   ParameterList& operator=(const ParameterList&) = delete;
 
-  Parameter& add(std::string name, std::vector<std::int64_t> shape, Init init, Role role);
+  Parameter& add(std::string name, std::vector<std::int64_t> shape, Init init, Role role, double share = 1);
   /// Shares the storage of `other`. Not in checkpoints.
   Parameter& add_tied(std::string name, const Parameter& other, Role role);
 
@@ -69,6 +72,7 @@ class ParameterList {
 
  private:
   std::deque<Parameter> parameters_;
+  std::set<std::string> names_;
 };
 
 /// Gives every parameter fresh memory of this type on the CPU, uninitialised.

@@ -11,16 +11,19 @@
 #include "models/gpt_neox/gpt_neox.h"
 #include "models/llama/llama.h"
 #include "models/mistral/mistral.h"
+#include "models/mixtral/mixtral.h"
 #include "models/phi3/phi3.h"
 #include "models/qwen2/qwen2.h"
 #include "models/qwen3/qwen3.h"
+#include "models/qwen3_moe/qwen3_moe.h"
 
 namespace trireme::models {
 namespace {
 
 // One line a family.
 constexpr const Family& (*kFamilies[])() = {
-    gemma2_family, gpt2_family, gpt_neox_family, llama_family, mistral_family, phi3_family, qwen2_family, qwen3_family,
+    gemma2_family,  gpt2_family, gpt_neox_family, llama_family, mistral_family,
+    mixtral_family, phi3_family, qwen2_family,    qwen3_family, qwen3_moe_family,
 };
 
 constexpr std::string_view kKeysOfAll[] = {"family",  "layers",         "width",   "heads",       "ffn",

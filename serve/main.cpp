@@ -6,8 +6,10 @@
 
 #include "core/base/error.h"
 #include "core/base/stop.h"
+#include "core/base/text.h"
 #include "core/config/command.h"
 #include "models/model_source.h"
+#include "serve/batch/batch.h"
 #include "serve/engine/text_generator.h"
 
 namespace trireme::serve {
@@ -18,6 +20,8 @@ struct ServeOptions {
   std::string step = "newest";
   std::string weights = "current";
   std::vector<std::string> prompt;
+  std::string batch, out;
+  std::string type = "stored";
   std::int64_t max_tokens = 64;
   double temperature = 1;
   std::int64_t top_k = 0;
@@ -35,6 +39,10 @@ struct ServeOptions {
               "current: those that training goes on from; ema: their average, for a run with optimizer.ema-decay",
               OneOf("current", "ema")},
         Field{"prompt", &C::prompt, "text to go on from; one answer on stdout, no server", kOneEach},
+        Field{"batch", &C::batch, "file of requests to answer, OpenAI's batch lines; no server"},
+        Field{"out", &C::out, "file for the answers of --batch"},
+        Field{"type", &C::type, "of the weights in memory; stored: as they are",
+              OneOf("stored", "float32", "bfloat16", "float64")},
         Field{"max-tokens", &C::max_tokens, "tokens of an answer", Range(1, 1 << 24)},
         Field{"temperature", &C::temperature, "divides the scores: lower is surer; 0: always the likeliest token",
               Range(0, 100)},
@@ -46,19 +54,47 @@ struct ServeOptions {
   }
 };
 
+int batch(TextGenerator& generator, const ServeOptions& options) {
+  const BatchResult result =
+      answer_batch(generator, {options.batch, options.out, static_cast<std::uint64_t>(options.seed)});
+  if (options.json)
+    std::cout << nlohmann::json{{"complete", result.complete},
+                                {"answered", result.answered},
+                                {"failed", result.failed},
+                                {"prompt_tokens", result.prompt_tokens},
+                                {"completion_tokens", result.tokens},
+                                {"seconds", result.seconds},
+                                {"weights_hash", generator.weights_hash()}}
+                     .dump()
+              << std::endl;
+  else
+    std::cout << options.out << ": " << result.answered << " answered, " << result.failed << " refused or failed, "
+              << result.tokens << " tokens in " << duration_text(result.seconds)
+              << (result.complete ? "" : "; interrupted: the same call goes on") << std::endl;
+  return result.complete ? kExitDone : kExitResumable;
+}
+
 int serve(const ServeOptions& options) {
-  if (options.prompt.empty())
-    throw Error(ErrorCode::kUsage, "--prompt is required: the HTTP server is not available yet");
+  if (options.prompt.empty() && options.batch.empty())
+    throw Error(ErrorCode::kUsage, "--prompt or --batch is required: the HTTP server is not available yet");
+  if (!options.prompt.empty() && !options.batch.empty())
+    throw Error(ErrorCode::kUsage, "--prompt and --batch are given; one is allowed");
+  if (options.batch.empty() != options.out.empty())
+    throw Error(ErrorCode::kUsage, "--batch and --out go together: a file of requests, and one for the answers");
   if (options.prompt.size() > 1)
     throw Error(ErrorCode::kUsage, "--prompt is given ", options.prompt.size(), " times; one is allowed");
   install_stop_signals();
   at::set_num_threads(static_cast<int>(options.threads));
-  TextGenerator generator(models::open_source(
-      options.model, options.step, options.weights == "ema" ? models::Weights::kAverage : models::Weights::kCurrent));
+  TextGenerator generator(
+      models::open_source(options.model, options.step,
+                          options.weights == "ema" ? models::Weights::kAverage : models::Weights::kCurrent),
+      options.type == "stored" ? std::nullopt : std::optional(models::scalar_type(*models::stored_type(options.type))));
+  if (!options.batch.empty()) return batch(generator, options);
   const models::SamplingOptions sampling{options.temperature, options.top_k, options.top_p,
                                          static_cast<std::uint64_t>(options.seed)};
   std::string text;
-  const auto outcome = generator.generate(options.prompt[0], options.max_tokens, sampling, [&](std::string_view piece) {
+  const GenerationRequest request{.prompt = options.prompt[0], .max_tokens = options.max_tokens, .sampling = sampling};
+  const Generation outcome = generator.generate(request, [&](std::string_view piece) {
     if (options.json)
       text += piece;
     else if (std::fwrite(piece.data(), 1, piece.size(), stdout) != piece.size() || std::fflush(stdout) != 0)
@@ -68,7 +104,7 @@ int serve(const ServeOptions& options) {
   if (options.json)
     std::cout << nlohmann::json{{"text", text},
                                 {"prompt_tokens", outcome.prompt_tokens},
-                                {"completion_tokens", outcome.tokens},
+                                {"completion_tokens", outcome.ids.size()},
                                 {"finish_reason", outcome.reason},
                                 {"weights_hash", generator.weights_hash()}}
                      .dump()
@@ -87,10 +123,13 @@ int main(int argc, char** argv) {
   return run_program({"trireme-serve",
                       "answers from a trained model",
                       {{.name = "",
-                        .summary = "Continues a text with a model that trireme-train made, also while it still trains.",
+                        .summary = "Continues texts with a model that trireme-train made, also while it still trains, "
+                                   "or with one in a Hugging "
+                                   "Face directory.",
                         .options = fields_of(options),
                         .positional = {"model"},
                         .run = [&](const Assignments&) { return serve::serve(options); }}},
-                      "Example:\n  trireme-serve runs/first --prompt \"In the beginning\" --temperature 0.7"},
+                      "Examples:\n  trireme-serve runs/first --prompt \"In the beginning\" --temperature 0.7\n"
+                      "  trireme-serve Qwen2.5-0.5B --batch requests.jsonl --out answers.jsonl"},
                      argc, argv);
 }

@@ -35,9 +35,9 @@ class Generate : public ::testing::Test {
     }
   }
 
-  Continuation run(const Ids& prompt, std::int64_t max_tokens, std::optional<std::int64_t> stop = std::nullopt) {
+  Continuation run(const Ids& prompt, std::int64_t max_tokens, const Ids& stops = {}) {
     drawn_.clear();
-    return generate(*model_, prompt, max_tokens, kLikeliest, stop, [&](std::int64_t token) {
+    return generate(*model_, prompt, max_tokens, kLikeliest, stops, [&](std::int64_t token) {
       drawn_.push_back(token);
       return true;
     });
@@ -64,15 +64,16 @@ TEST_F(Generate, EndsAtTheLimitOrTheContextOrTheStopToken) {
   EXPECT_THAT(drawn_, SizeIs(5));
   const Ids five = drawn_;
   EXPECT_EQ(run({3, 1, 4}, 100).tokens, 13) << "a context of 16";
-  const auto stopped = run({3, 1, 4}, 5, five[0]);
+  const auto stopped = run({3, 1, 4}, 5, {60, five[0]});
   EXPECT_EQ(stopped.reason, "stop");
+  EXPECT_EQ(stopped.stop, five[0]);
   EXPECT_EQ(stopped.tokens, 0);
   EXPECT_THAT(drawn_, SizeIs(0)) << "the stop token is not emitted";
 }
 
 TEST_F(Generate, WhoeverTakesTheTokensMayInterrupt) {
   int taken = 0;
-  const auto done = generate(*model_, {3}, 10, kLikeliest, std::nullopt, [&](std::int64_t) { return ++taken < 3; });
+  const auto done = generate(*model_, {3}, 10, kLikeliest, {}, [&](std::int64_t) { return ++taken < 3; });
   EXPECT_EQ(done.reason, "interrupted");
   EXPECT_EQ(done.tokens, 3);
 }

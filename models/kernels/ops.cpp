@@ -8,6 +8,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "core/base/error.h"
@@ -78,9 +79,22 @@ struct Linear : torch::autograd::Function<Linear> {
     return apply(x, at(weights, 0), at(weights, 1), at(weights, 2), at(biases, 0), at(biases, 1), at(biases, 2));
   }
 
+  // Every matrix has its gradient in every pass: an expert that no token chose has one of zeros.
+  static variable_list of_no_rows(AutogradContext* context, const variable_list& saved) {
+    variable_list results(1 + 2 * kMost);
+    results[0] = at::zeros(saved.back().sizes(), saved.back().options());
+    for (std::size_t i = 0; i + 1 < saved.size(); ++i) {
+      results[1 + i] = at::zeros(saved[i].sizes(), saved[i].options());
+      if (context->saved_data["biases"].toBool())
+        results[1 + kMost + i] = at::zeros({saved[i].size(0)}, saved[i].options());
+    }
+    return results;
+  }
+
   static variable_list backward(AutogradContext* context, const variable_list& outer) {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor& x = saved.back();
+    if (x.numel() == 0) return of_no_rows(context, saved);
     const at::Tensor rows = rows_of(x);
     variable_list results = {at::empty(x.sizes(), x.options())}, lefts;
     const at::Tensor dx = rows_of(results[0]);

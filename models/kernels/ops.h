@@ -60,6 +60,31 @@ struct AttentionRule {
 at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
                             const AttentionRule& rule = {}, const DropoutMask* mask = nullptr);
 
+/// Which experts tokens pass: their rows in the order of experts, and within one in the order of tokens.
+class Routing {
+ public:
+  /// @param chosen_nk  int64, K experts of each of N tokens, in [0, experts)
+  Routing(const at::Tensor& chosen_nk, std::int64_t experts);
+  std::int64_t tokens() const { return tokens_; }
+  std::int64_t per_token() const { return per_token_; }
+  /// First of an expert's rows; that of one behind the last: all N * K.
+  std::int64_t begin(std::size_t expert) const { return begins_.at(expert); }
+  /// Where token n's k-th expert has its row, at n * K + k.
+  const std::vector<std::int64_t>& places() const { return places_; }
+
+ private:
+  std::int64_t tokens_, per_token_;
+  std::vector<std::int64_t> begins_, places_;
+};
+
+/// The row of each token once for each expert that it passes: [N, C] -> [N * K, C]. Its gradients are added in the
+/// order of a token's experts.
+at::Tensor routed(const at::Tensor& x_nc, const Routing& routing);
+
+/// Sums of each token's rows times their weights, in the order of its experts, in the weights' type and rounded once:
+/// rows [N * K, C], weights [N, K], float32 (float64 for float64) -> [N, C].
+at::Tensor mixed(const at::Tensor& rows_mc, const at::Tensor& weights_nk, const Routing& routing);
+
 /// x [B, T, C] where `mask` keeps it, divided by the share that is kept, else 0.
 at::Tensor dropout(const at::Tensor& x_btc, const DropoutMask& mask);
 

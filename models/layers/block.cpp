@@ -21,16 +21,21 @@ Block::Block(ParameterList& parameters, const ModelConfig& config, std::int64_t 
       attention_output_norm_(norm_behind(parameters, name_ + "attention-output-norm.", config, options)),
       attention_dropout_(config, name_ + "attention"),
       feed_forward_norm_(parameters, name_ + "feed-forward-norm.", config.width, options.norm, config.norm_epsilon),
-      feed_forward_(parameters, name_ + "feed-forward.", config, options.feed_forward),
+      feed_forward_(options.experts ? std::nullopt
+                                    : std::optional<FeedForward>(std::in_place, parameters, name_ + "feed-forward.",
+                                                                 config, options.feed_forward)),
+      experts_(options.experts ? std::optional<Experts>(std::in_place, parameters, name_ + "feed-forward.", config,
+                                                        options.feed_forward)
+                               : std::nullopt),
       feed_forward_output_norm_(norm_behind(parameters, name_ + "feed-forward-output-norm.", config, options)),
       feed_forward_dropout_(config, name_ + "feed-forward") {}
 
 at::Tensor Block::forward(const at::Tensor& x_btc, const ForwardPass& pass) const {
   const auto normed = [](const std::optional<Norm>& norm, const at::Tensor& y) { return norm ? norm->forward(y) : y; };
+  const auto feed = [&](const at::Tensor& y) { return experts_ ? experts_->forward(y) : feed_forward_->forward(y); };
   const at::Tensor attended = normed(attention_output_norm_, attention_.forward(attention_norm_.forward(x_btc), pass));
   const at::Tensor x = x_btc + attention_dropout_.forward(attended, pass);
-  const at::Tensor fed =
-      normed(feed_forward_output_norm_, feed_forward_.forward(feed_forward_norm_.forward(parallel_ ? x_btc : x)));
+  const at::Tensor fed = normed(feed_forward_output_norm_, feed(feed_forward_norm_.forward(parallel_ ? x_btc : x)));
   return x + feed_forward_dropout_.forward(fed, pass);
 }
 

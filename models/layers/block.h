@@ -5,6 +5,7 @@
 
 #include "models/layers/attention.h"
 #include "models/layers/dropout.h"
+#include "models/layers/experts.h"
 #include "models/layers/feed_forward.h"
 #include "models/layers/norm.h"
 
@@ -18,6 +19,7 @@ class Block {
     Norm::Kind norm = Norm::Kind::kRms;
     Attention::Options attention;
     FeedForward::Options feed_forward;
+    bool experts = false;  ///< several feed-forwards, as model.experts says
     bool parallel =
         false;  ///< both parts read x: x + attention(norm(x)) + feed_forward(norm(x)). GPT-J; arXiv:2204.06745
     bool norms_behind = false;  ///< what a part gives is normed as well, before it is added. Gemma 2, arXiv:2408.00118
@@ -31,7 +33,7 @@ class Block {
   /// [B, T, C] -> [B, T, C]
   at::Tensor forward(const at::Tensor& x_btc, const ForwardPass& pass) const;
   /// Whether a gradient reads the last matrix product of forward.
-  bool last_is_read() const { return feed_forward_output_norm_.has_value(); }
+  bool last_is_read() const { return feed_forward_output_norm_ || experts_; }
 
  private:
   std::string name_;
@@ -41,7 +43,8 @@ class Block {
   std::optional<Norm> attention_output_norm_;
   Dropout attention_dropout_;
   Norm feed_forward_norm_;
-  FeedForward feed_forward_;
+  std::optional<FeedForward> feed_forward_;
+  std::optional<Experts> experts_;
   std::optional<Norm> feed_forward_output_norm_;
   Dropout feed_forward_dropout_;
 };

@@ -9,16 +9,26 @@ std::int64_t FeedForward::inner_width(const ModelConfig& config, bool gated) {
   return gated ? (config.width * 8 / 3 + 63) / 64 * 64 : 4 * config.width;
 }
 
+namespace {
+
+std::int64_t inner_of(const ModelConfig& config, const FeedForward::Options& options) {
+  return options.inner > 0 ? options.inner : FeedForward::inner_width(config, options.gated);
+}
+
+Linear raised(ParameterList& parameters, const std::string& prefix, const ModelConfig& config,
+              const FeedForward::Options& options) {
+  return {parameters, prefix, inner_of(config, options), config.width, initial(config), options.bias, options.share};
+}
+
+}  // namespace
+
 FeedForward::FeedForward(ParameterList& parameters, const std::string& prefix, const ModelConfig& config,
                          const Options& options)
     : activation_(options.activation),
-      gate_(options.gated
-                ? std::optional<Linear>(std::in_place, parameters, prefix + "gate.", inner_width(config, true),
-                                        config.width, initial(config), options.bias)
-                : std::nullopt),
-      up_(parameters, prefix + "up.", inner_width(config, options.gated), config.width, initial(config), options.bias),
-      down_(parameters, prefix + "down.", config.width, inner_width(config, options.gated), initial_output(config),
-            options.bias) {}
+      gate_(options.gated ? std::optional(raised(parameters, prefix + "gate.", config, options)) : std::nullopt),
+      up_(raised(parameters, prefix + "up.", config, options)),
+      down_(parameters, prefix + "down.", config.width, inner_of(config, options), initial_output(config), options.bias,
+            options.share) {}
 
 at::Tensor FeedForward::forward(const at::Tensor& x) const {
   if (!gate_) return down_.forward(ops::activated(up_.products(x), up_.bias(), activation_));

@@ -18,6 +18,8 @@ class FeedForward {
     bool gated = true;
     ops::Activation activation = ops::Activation::kSilu;
     Linear::Bias bias = Linear::Bias::kNone;
+    std::int64_t inner = 0;  ///< channels inside; 0: inner_width()
+    double share = 1;        ///< of the tokens that pass it
   };
 
   /// Adds prefix + "gate." where there is one, "up." and "down.", each with "weight" and, as options say, "bias".

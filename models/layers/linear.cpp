@@ -5,8 +5,8 @@
 namespace trireme::models {
 
 Linear::Linear(ParameterList& parameters, const std::string& prefix, std::int64_t outputs, std::int64_t inputs,
-               Init init, Bias bias)
-    : weight_(&parameters.add(prefix + "weight", {outputs, inputs}, init, Role::kMatrix)) {
+               Init init, Bias bias, double share)
+    : weight_(&parameters.add(prefix + "weight", {outputs, inputs}, init, Role::kMatrix, share)) {
   if (bias == Bias::kZeros) bias_ = &parameters.add(prefix + "bias", {outputs}, Init::zeros(), Role::kBias);
 }
 

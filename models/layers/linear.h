@@ -15,8 +15,9 @@ class Linear {
   enum class Bias { kNone, kZeros };
 
   /// Adds prefix + "weight" [outputs, inputs] and, where there is one, prefix + "bias" [outputs].
+  /// @param share  of the tokens that pass it
   Linear(ParameterList& parameters, const std::string& prefix, std::int64_t outputs, std::int64_t inputs, Init init,
-         Bias bias);
+         Bias bias, double share = 1);
 
   /// x [..., inputs] -> [..., outputs]
   at::Tensor forward(const at::Tensor& x) const;

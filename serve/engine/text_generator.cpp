@@ -1,44 +1,111 @@
 #include "serve/engine/text_generator.h"
 
+#include <algorithm>
+
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "models/generate/generate.h"
+#include "models/hugging_face/special_ids.h"
+#include "serve/engine/stop_text.h"
 
 namespace trireme::serve {
 
-namespace {
-
-data::Tokenizer tokenizer_of(const models::ModelSource& source) {
-  const auto json = source.companion("tokenizer.json");
-  if (!json) throw Error(ErrorCode::kBadInput, source.where(), " has no tokenizer.json: it takes token ids alone");
-  return data::Tokenizer::parse(*json, source.where());
-}
-
-}  // namespace
-
-TextGenerator::TextGenerator(std::shared_ptr<const models::ModelSource> source)
-    : source_(std::move(source)), tokenizer_(tokenizer_of(*source_)), model_(models::load_model(source_)) {
-  if (tokenizer_.vocabulary_size() > model_->vocabulary())
-    throw Error(ErrorCode::kBadInput, source_->where(), ": the tokenizer has ", tokenizer_.vocabulary_size(),
+TextGenerator::TextGenerator(std::shared_ptr<const models::ModelSource> source, std::optional<at::ScalarType> type)
+    : source_(std::move(source)), model_(models::load_model(source_, type)) {
+  if (const auto json = source_->companion("tokenizer.json")) {
+    try {
+      tokenizer_ = data::Tokenizer::parse(*json, source_->where() + ": tokenizer.json");
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kBadInput) throw;
+      no_tokenizer_ = error.what();
+    }
+  } else {
+    no_tokenizer_ = source_->where() + " has no tokenizer.json";
+  }
+  // Of a model from elsewhere the table of tokens may be longer than the model's, or the other way round: ids count.
+  if (tokenizer_ && tokenizer_->vocabulary_size() > model_->vocabulary())
+    throw Error(ErrorCode::kBadInput, source_->where(), ": the tokenizer has ", tokenizer_->vocabulary_size(),
                 " ids, the model ", model_->vocabulary());
+  end_ids_ = models::end_ids(*source_, model_->vocabulary());
+  if (end_ids_.empty() && tokenizer_)
+    if (const auto end = tokenizer_->end_of_text()) end_ids_.push_back(*end);
 }
 
-TextGenerator::Outcome TextGenerator::generate(std::string_view prompt, std::int64_t max_tokens,
-                                               const models::SamplingOptions& sampling,
-                                               const std::function<bool(std::string_view)>& emit) {
-  const std::vector<data::TokenId> prompt_ids = tokenizer_.encode_prompt(prompt);
+const std::string& TextGenerator::weights_hash() const {
+  if (weights_hash_.empty()) weights_hash_ = models::weights_hash(*source_);
+  return weights_hash_;
+}
+
+std::vector<std::int64_t> TextGenerator::ids_of(const Prompt& prompt) const {
+  if (const auto* const text = std::get_if<std::string>(&prompt)) {
+    if (!tokenizer_)
+      throw Error(ErrorCode::kBadInput, "the prompt is a text, and ids alone are taken: ", no_tokenizer_);
+    const std::vector<data::TokenId> ids = tokenizer_->encode_prompt(*text);
+    return {ids.begin(), ids.end()};
+  }
+  const auto& ids = std::get<std::vector<std::int64_t>>(prompt);
+  if (ids.empty()) throw Error(ErrorCode::kBadInput, "the prompt has no tokens; at least one is due");
+  for (const std::int64_t id : ids)
+    if (id < 0 || id >= model_->vocabulary())
+      throw Error(ErrorCode::kBadInput, "the prompt has the token ", id, "; the vocabulary has ", model_->vocabulary());
+  return ids;
+}
+
+std::string TextGenerator::text_of(const Prompt& prompt) const {
+  if (const auto* const text = std::get_if<std::string>(&prompt)) return *text;
+  if (!tokenizer_) return "";
+  std::string bytes;
+  for (const std::int64_t id : std::get<std::vector<std::int64_t>>(prompt))
+    if (id >= 0 && id < tokenizer_->vocabulary_size()) bytes += tokenizer_->decode_one(static_cast<data::TokenId>(id));
+  return well_formed_utf8(bytes);
+}
+
+Generation TextGenerator::generate(const GenerationRequest& request,
+                                   const std::function<bool(std::string_view)>& emit) {
+  std::vector<std::int64_t> prompt = ids_of(request.prompt);
+  if (!tokenizer_ && !request.stop_texts.empty())
+    throw Error(ErrorCode::kBadInput, "texts to stop at need a tokenizer: ", no_tokenizer_);
+  std::vector<std::int64_t> stops = request.stop_ids;
+  if (!request.ignore_end) stops.insert(stops.end(), end_ids_.begin(), end_ids_.end());
+  Generation generation{.prompt_tokens = static_cast<std::int64_t>(prompt.size())};
   std::string pending;  // bytes that do not yet end on a character
-  const models::Continuation done =
-      models::generate(*model_, {prompt_ids.begin(), prompt_ids.end()}, max_tokens, sampling, tokenizer_.end_of_text(),
-                       [&](std::int64_t token) {
-                         pending += tokenizer_.decode_one(static_cast<data::TokenId>(token));
-                         const std::size_t whole = complete_utf8_prefix(pending);
-                         const bool go_on = emit(well_formed_utf8(std::string_view(pending).substr(0, whole)));
-                         pending.erase(0, whole);
-                         return go_on;
-                       });
-  if (!pending.empty() && done.reason != "interrupted") emit(well_formed_utf8(pending));  // cut within a character
-  return {static_cast<std::int64_t>(prompt_ids.size()), done.tokens, done.reason};
+  StopText stop_text(request.stop_texts);
+  const auto give = [&](std::string_view text) {
+    const std::string free = stop_text.pass(text);
+    return (free.empty() || emit(free)) && !stop_text.found();
+  };
+  const models::Continuation done = models::generate(
+      *model_, std::move(prompt), request.max_tokens, request.sampling, stops, [&](std::int64_t token) {
+        generation.ids.push_back(token);
+        if (!tokenizer_) return emit("");
+        // A model may have more rows than its tokenizer has tokens: those stand for nothing.
+        const auto id = static_cast<data::TokenId>(token);
+        if (token < tokenizer_->vocabulary_size() && !tokenizer_->is_special(id)) pending += tokenizer_->decode_one(id);
+        const std::size_t whole = complete_utf8_prefix(pending);
+        const bool go_on = give(well_formed_utf8(std::string_view(pending).substr(0, whole)));
+        pending.erase(0, whole);
+        return go_on;
+      });
+  generation.reason = done.reason;
+  if (stop_text.found()) {
+    generation.reason = "stop";
+    generation.stop = *stop_text.found();
+    return generation;
+  }
+  if (done.stop) {
+    generation.ids.push_back(*done.stop);
+    if (std::ranges::find(request.stop_ids, *done.stop) != request.stop_ids.end()) generation.stop = *done.stop;
+  }
+  if (done.reason == "interrupted") return generation;
+  std::string rest = stop_text.pass(well_formed_utf8(pending));  // cut within a character
+  if (stop_text.found()) {
+    generation.reason = "stop";
+    generation.stop = *stop_text.found();
+  } else {
+    rest += stop_text.rest();
+  }
+  if (!rest.empty()) emit(rest);
+  return generation;
 }
 
 }  // namespace trireme::serve

@@ -2,8 +2,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
+#include <vector>
 
 #include "data/tokenizer/tokenizer.h"
 #include "models/generate/sampler.h"
@@ -12,30 +15,56 @@
 
 namespace trireme::serve {
 
+/// A text to continue, or the ids that it is made of.
+using Prompt = std::variant<std::string, std::vector<std::int64_t>>;
+
+struct GenerationRequest {
+  Prompt prompt;
+  std::int64_t max_tokens = 64;
+  models::SamplingOptions sampling;
+  bool ignore_end = false;              ///< the tokens that end a text are tokens like any other
+  std::vector<std::int64_t> stop_ids;   ///< further tokens that end this one
+  std::vector<std::string> stop_texts;  ///< the text ends before the first of them
+};
+
+struct Generation {
+  std::int64_t prompt_tokens = 0;
+  std::vector<std::int64_t> ids;  ///< drawn, with the one that ended the text
+  std::string reason;  ///< "stop": the text ended; "length": max_tokens or the context is used up; "interrupted"
+  /// What ended it, where the request named it: an id, or a text.
+  std::variant<std::monostate, std::int64_t, std::string> stop;
+};
+
 /// A model with its tokenizer, continuing one text at a time.
 class TextGenerator {
  public:
+  /// A model without a tokenizer, or with one that is not supported, takes and gives ids alone.
+  /// @param type  of the weights in memory; none: as they are stored
   /// @throws Error kCorrupt, kBadInput
-  explicit TextGenerator(std::shared_ptr<const models::ModelSource> source);
+  explicit TextGenerator(std::shared_ptr<const models::ModelSource> source,
+                         std::optional<at::ScalarType> type = std::nullopt);
 
   /// Of the weights that answer, as they are stored.
-  std::string weights_hash() const { return models::weights_hash(*source_); }
+  const std::string& weights_hash() const;
+  const models::Model& model() const { return *model_; }
+  /// A prompt as text; of ids, empty where there is no tokenizer.
+  std::string text_of(const Prompt& prompt) const;
 
-  struct Outcome {
-    std::int64_t prompt_tokens = 0, tokens = 0;
-    std::string reason;  ///< "stop": the text ended; "length": max_tokens or the context is used up; "interrupted"
-  };
-
-  /// Continues `prompt`; an empty one starts a new text. `emit` gets the text as it comes, in whole UTF-8 characters
-  /// (U+FFFD for bytes that are none: any byte is a token), and says whether to go on.
-  /// @throws Error kBadInput when the prompt leaves no room in the context
-  Outcome generate(std::string_view prompt, std::int64_t max_tokens, const models::SamplingOptions& sampling,
-                   const std::function<bool(std::string_view)>& emit);
+  /// Continues a prompt; an empty text starts a new one. `emit` gets the text as it comes, in whole UTF-8 characters
+  /// (U+FFFD for bytes that are none: any byte is a token), and says whether to go on; nothing of a stop text is given.
+  /// @throws Error kBadInput when the prompt leaves no room in the context, has ids outside of the vocabulary or none,
+  ///         or is a text and there is no tokenizer
+  Generation generate(const GenerationRequest& request, const std::function<bool(std::string_view)>& emit);
 
  private:
+  std::vector<std::int64_t> ids_of(const Prompt& prompt) const;
+
   std::shared_ptr<const models::ModelSource> source_;
-  data::Tokenizer tokenizer_;
+  std::optional<data::Tokenizer> tokenizer_;
+  std::string no_tokenizer_;  // why
   std::unique_ptr<models::Model> model_;
+  std::vector<std::int64_t> end_ids_;
+  mutable std::string weights_hash_;
 };
 
 }  // namespace trireme::serve

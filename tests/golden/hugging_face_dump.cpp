@@ -102,7 +102,7 @@ int run(const Options& options) {
     if (options.greedy == 0) continue;
     std::vector<std::int64_t> drawn;
     models::generate(*model, {ids.begin() + begin, ids.begin() + begin + lengths[i]}, options.greedy,
-                     {.temperature = 0}, std::nullopt, [&](std::int64_t token) {
+                     {.temperature = 0}, {}, [&](std::int64_t token) {
                        drawn.push_back(token);
                        return true;
                      });

@@ -70,6 +70,16 @@ CASES = {
     "phi3: longrope, share, window": ("phi3", SMALL | dict(num_attention_heads=3, num_key_value_heads=1, sliding_window=50,
                                                          original_max_position_embeddings=40, rope_parameters=longrope(6, partial_rotary_factor=0.75),
                                                          tie_word_embeddings=True)),
+    "mixtral: plain": ("mixtral", SMALL | dict(num_key_value_heads=2, num_local_experts=5)),
+    "mixtral: window, one expert, tied": ("mixtral", SMALL | dict(num_attention_heads=3, num_key_value_heads=1, num_local_experts=3,
+                                                                 num_experts_per_tok=1, sliding_window=8, tie_word_embeddings=True)),
+    "qwen3_moe: plain": ("qwen3_moe", SMALL | dict(num_key_value_heads=2, head_dim=16, num_experts=6, num_experts_per_tok=3,
+                                                  moe_intermediate_size=20)),
+    "qwen3_moe: dense layers, sums of 1, biases": ("qwen3_moe", SMALL | dict(num_key_value_heads=1, head_dim=10, num_experts=4, num_experts_per_tok=2,
+                                                                            moe_intermediate_size=33, norm_topk_prob=True, mlp_only_layers=[0],
+                                                                            attention_bias=True, use_sliding_window=True, sliding_window=6)),
+    "qwen3_moe: every second layer": ("qwen3_moe", SMALL | dict(num_key_value_heads=4, head_dim=12, num_experts=9, num_experts_per_tok=4,
+                                                               moe_intermediate_size=16, decoder_sparse_step=2, tie_word_embeddings=True)),
     "gpt2: plain": ("gpt2", GPT2),
     "gpt2: untied, inner, scales": ("gpt2", GPT2 | dict(n_embd=45, n_head=3, n_inner=70, tie_word_embeddings=False,
                                                        scale_attn_by_inverse_layer_idx=True, activation_function="relu", layer_norm_epsilon=1e-3)),
@@ -80,6 +90,7 @@ CASES = {
                                                                              rotary_emb_base=500)),
     "gpt_neox: odd share": ("gpt_neox", SMALL | dict(hidden_size=72, num_attention_heads=6, rotary_pct=0.25)),
 }
+EAGER = dict(attn_implementation="eager", experts_implementation="eager")
 GREEDY = 64
 LENGTHS = (1, 2, 13, 32, 64, 96)
 
@@ -142,6 +153,29 @@ def theirs(model, ids, gradients):
     return result
 
 
+def in_files(model_type, values):
+    """Gradients under the names of files, which are not always those of the model's parameters."""
+    names = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2"), "qwen3_moe": ("mlp", "gate_proj", "up_proj", "down_proj")}.get(model_type)
+    result = {}
+    for key, value in values.items():
+        if model_type == "gpt_neox" and key.startswith("gradients/lm_head"):
+            key = "gradients/embed_out" + key.removeprefix("gradients/lm_head")
+        if not names or ".mlp.experts." not in key and not key.endswith(".mlp.gate.weight"):
+            result[key] = value
+            continue
+        block, gate, up, down = names
+        key = key.replace(".mlp.", f".{block}.")
+        for number, one in enumerate(value if value.dim() == 3 else []):
+            expert = key.rsplit(".", 1)[0] + f".{number}."
+            if key.endswith("gate_up_proj"):
+                result[f"{expert}{gate}.weight"], result[f"{expert}{up}.weight"] = one.chunk(2)
+            else:
+                result[f"{expert}{down}.weight"] = one
+        if value.dim() == 2:
+            result[key] = value
+    return result
+
+
 def greedy(model, text, count):
     """Without a cache: one forward pass of the whole text a token."""
     new = []
@@ -180,7 +214,7 @@ def same_key_bias(values):
 def compare(folder, name, work, failures):
     model_type, keys = CASES[name]
     torch.manual_seed(len(name))
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(model_type, **keys), attn_implementation="eager").eval()
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(model_type, **keys), **EAGER).eval()
     with torch.no_grad():
         for parameter in model.parameters():  # norms and biases too, and attention far from uniform
             parameter.add_(torch.randn_like(parameter) * (0.25 if parameter.dim() == 1 else 0.12))
@@ -190,14 +224,11 @@ def compare(folder, name, work, failures):
     ids = [torch.randint(keys["vocab_size"], (length,)) for length in LENGTHS if length <= context]
     np.concatenate([text.numpy() for text in ids]).astype("<i8").tofile(os.path.join(work, "ids"))
     with in_float64(model_type):
-        exact_model = AutoModelForCausalLM.from_pretrained(source, attn_implementation="eager", dtype=torch.float64).eval()
+        exact_model = AutoModelForCausalLM.from_pretrained(source, **EAGER, dtype=torch.float64).eval()
         exact = theirs(exact_model, ids, True)
         due = [greedy(exact_model, text, min(GREEDY, context - len(text))) for text in ids if len(text) < context]
     rough = theirs(model, ids, True)
-    # Of their names those in files: the gradients' own are the model's.
-    for values in (exact, rough):
-        for key in [key for key in values if key.startswith("gradients/lm_head") and model_type == "gpt_neox"]:
-            values["gradients/embed_out" + key.removeprefix("gradients/lm_head")] = values.pop(key)
+    exact, rough = (in_files(model_type, values) for values in (exact, rough))
 
     def dump(model_path, precision, **more):
         out = os.path.join(work, "dump")
@@ -237,7 +268,7 @@ def tensors_of(directory):
 
 
 def expect_same_logits(name, directory, model, ids, failures, exactly):
-    opened, told = AutoModelForCausalLM.from_pretrained(directory, attn_implementation="eager", dtype=torch.float32, output_loading_info=True)
+    opened, told = AutoModelForCausalLM.from_pretrained(directory, **EAGER, dtype=torch.float32, output_loading_info=True)
     failures.require(not any(told[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs")), f"{name}: {told}")
     for parameter in opened.parameters():
         parameter.data = parameter.data.clone()  # to memory like any other: some of their products have other bits at another alignment

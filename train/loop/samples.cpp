@@ -54,10 +54,12 @@ Sample Samples::sample(Stages& stages, std::size_t prompt, const std::function<b
   const std::int64_t most = std::min(context, static_cast<std::int64_t>(ids.size()) + std::min(tokens_, context));
   const auto stopped = std::make_shared<bool>(false);
   std::string bytes;
+  std::vector<std::int64_t> stops;
+  if (const auto end = tokenizer_.end_of_text()) stops.push_back(*end);
   const models::Continuation done =
       models::generate(stages.next_scores(most, stop, stopped), context, {ids.begin(), ids.end()}, tokens_,
-                       {.temperature = temperature_, .seed = seed_ + static_cast<std::uint64_t>(prompt)},
-                       tokenizer_.end_of_text(), [&](std::int64_t token) {
+                       {.temperature = temperature_, .seed = seed_ + static_cast<std::uint64_t>(prompt)}, stops,
+                       [&](std::int64_t token) {
                          stages.world().check();
                          bytes += tokenizer_.decode_one(static_cast<data::TokenId>(token));
                          return !*stopped;

@@ -117,9 +117,13 @@ models::NextScores Stages::next_scores(std::int64_t capacity, std::function<bool
   for (models::Model* chunk : chunks_)
     caches.push_back(std::make_shared<models::KvCache>(chunk->config(), chunk->part(), 1, capacity,
                                                        chunk->parameters().all().front().value.scalar_type()));
-  return [this, caches = std::move(caches), stop = std::move(stop),
-          stopped = std::move(stopped)](std::vector<std::int64_t>& ids) {
+  return [this, caches = std::move(caches), stop = std::move(stop), stopped = std::move(stopped),
+          text = models::GrowingText(whole_->cache_border())](std::vector<std::int64_t>& new_ids) mutable {
     const at::NoGradGuard no_grad;
+    const models::GrowingText::Next next = text.next(new_ids);
+    for (const auto& cache : caches)
+      if (next.clear) cache->clear();
+    std::vector<std::int64_t>& ids = *next.ids;
     const auto length = static_cast<std::int64_t>(ids.size());
     // Scores, and behind them whether to stop.
     const at::Tensor message = at::empty({whole_->vocabulary() + 1}, at::kFloat);

@@ -12,7 +12,7 @@ double multiplied(models::ParameterList& parameters, bool in_blocks) {
   double sum = 0;
   for (const models::Parameter& parameter : parameters.all())
     if (parameter.role == models::Role::kMatrix && parameter.name.starts_with("blocks.") == in_blocks)
-      sum += static_cast<double>(parameter.elements());
+      sum += static_cast<double>(parameter.elements()) * parameter.share;
   return sum;
 }
 

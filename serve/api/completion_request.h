@@ -1,0 +1,39 @@
+#pragma once
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+#include "serve/engine/text_generator.h"
+
+namespace trireme::serve {
+
+/// What is wrong with a request, as OpenAI's API tells it: the field, and a line for people.
+class RequestError : public Error {
+ public:
+  template <class... Parts>
+  explicit RequestError(std::string param, const Parts&... parts)
+      : Error(ErrorCode::kBadInput, parts...), param_(std::move(param)) {}
+  const std::string& param() const { return param_; }
+
+ private:
+  std::string param_;
+};
+
+/// The body of a request to /v1/completions: OpenAI's fields, and of vLLM's top_k, stop_token_ids, ignore_eos,
+/// return_token_ids. A field that is not honoured is refused by name, unless it says what is done anyway.
+struct CompletionRequest {
+  std::string model;
+  std::vector<Prompt> prompts;   ///< an answer each
+  GenerationRequest generation;  ///< but for the prompt
+  std::int64_t n = 1;            ///< answers a prompt; the k-th draws with seed + k
+  bool echo = false;             ///< the prompt is given before the answer
+  bool return_token_ids = false;
+
+  /// @param default_seed  where the request has none
+  /// @throws RequestError
+  static CompletionRequest parse(const nlohmann::json& body, std::uint64_t default_seed);
+};
+
+}  // namespace trireme::serve

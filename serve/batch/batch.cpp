@@ -1,0 +1,248 @@
+#include "serve/batch/batch.h"
+
+#include <chrono>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/base/durable.h"
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/base/hash.h"
+#include "core/base/live_line.h"
+#include "core/base/stop.h"
+#include "core/base/text.h"
+#include "models/checkpoint/manifest.h"
+#include "serve/api/completion_request.h"
+
+namespace trireme::serve {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kMostLineBytes = std::size_t{64} << 20;
+
+std::string dumped(const Json& json) {
+  return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+}
+
+// Lines of requests; empty ones say nothing.
+std::vector<std::string> request_lines(const fs::path& path) {
+  const std::string text = read_file(path);
+  std::vector<std::string> lines;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    if (text.find_first_not_of(" \t\r", begin) < end) lines.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+// What decides an answer beside its own line; also tells whether answers of an earlier start belong to these requests.
+struct Context {
+  TextGenerator& generator;
+  std::uint64_t seed;
+  std::set<std::string> seen{};  // custom_id
+};
+
+Json refused(const Json& custom_id, int status, const std::string& message, const std::string& param) {
+  Json error = {{"message", message},
+                {"type", status == 400 ? "invalid_request_error" : "server_error"},
+                {"param", param.empty() ? Json() : Json(param)},
+                {"code", nullptr}};
+  return {{"custom_id", custom_id},
+          {"response", {{"status_code", status}, {"body", {{"error", std::move(error)}}}}},
+          {"error", nullptr}};
+}
+
+Json choice_of(Context& context, const CompletionRequest& request, std::size_t prompt, std::int64_t k, Json& usage,
+               bool& interrupted) {
+  GenerationRequest one = request.generation;
+  one.prompt = request.prompts[prompt];
+  one.sampling.seed += static_cast<std::uint64_t>(k);
+  std::string text;
+  if (request.echo) text = context.generator.text_of(one.prompt);
+  const Generation done = context.generator.generate(one, [&](std::string_view piece) {
+    text += piece;
+    return !stop_requested();
+  });
+  interrupted = done.reason == "interrupted";
+  Json choice = {{"index", prompt * static_cast<std::size_t>(request.n) + static_cast<std::size_t>(k)},
+                 {"text", text},
+                 {"logprobs", nullptr},
+                 {"finish_reason", done.reason},
+                 {"stop_reason", nullptr}};
+  if (const auto* const id = std::get_if<std::int64_t>(&done.stop)) choice["stop_reason"] = *id;
+  if (const auto* const stop = std::get_if<std::string>(&done.stop)) choice["stop_reason"] = *stop;
+  if (request.return_token_ids) choice["token_ids"] = done.ids;
+  if (k == 0) usage["prompt_tokens"] = usage["prompt_tokens"].get<std::int64_t>() + done.prompt_tokens;
+  usage["completion_tokens"] =
+      usage["completion_tokens"].get<std::int64_t>() + static_cast<std::int64_t>(done.ids.size());
+  return choice;
+}
+
+// Nothing where it was interrupted.
+std::optional<Json> completion(Context& context, const Json& body, const std::string& custom_id) {
+  const std::string key = std::to_string(context.seed) + "/" + custom_id;
+  const CompletionRequest request = CompletionRequest::parse(nlohmann::json::parse(body.dump()),
+                                                             std::stoull(xxh3_128_hex(key).substr(0, 15), nullptr, 16));
+  Json usage = {{"prompt_tokens", 0}, {"completion_tokens", 0}, {"total_tokens", 0}}, choices = Json::array();
+  for (std::size_t prompt = 0; prompt < request.prompts.size(); ++prompt)
+    for (std::int64_t k = 0; k < request.n; ++k) {
+      bool interrupted = false;
+      choices.push_back(choice_of(context, request, prompt, k, usage, interrupted));
+      if (interrupted) return std::nullopt;
+    }
+  usage["total_tokens"] = usage["prompt_tokens"].get<std::int64_t>() + usage["completion_tokens"].get<std::int64_t>();
+  return Json{{"id", "cmpl-" + unique_token().substr(0, 24)},
+              {"object", "text_completion"},
+              {"created", static_cast<std::int64_t>(std::time(nullptr))},
+              {"model", request.model},
+              {"choices", std::move(choices)},
+              {"usage", std::move(usage)},
+              {"system_fingerprint", context.generator.weights_hash()}};
+}
+
+// An object, not nested deep, without keys that come twice.
+void expect_json(const std::string& line) {
+  try {
+    models::parse_object(line, "the line", ErrorCode::kBadInput);
+  } catch (const Error& error) {
+    throw RequestError("", error.what());
+  }
+}
+
+std::optional<Json> answer_to(Context& context, const std::string& line) {
+  Json custom_id;
+  try {
+    if (line.size() > kMostLineBytes)
+      throw RequestError("", "the line has ", line.size(), " bytes; at most ", kMostLineBytes, " are allowed");
+    expect_json(line);
+    const Json request = Json::parse(line);
+    if (!request.contains("custom_id") || !request["custom_id"].is_string())
+      throw RequestError("custom_id", "custom_id must be a text");
+    custom_id = request["custom_id"];
+    if (!context.seen.insert(custom_id.get<std::string>()).second)
+      throw RequestError("custom_id", "custom_id ", custom_id.dump(), " is given twice");
+    if (request.contains("method") && request["method"] != "POST")
+      throw RequestError("method", "method must be POST, got ", one_line(request["method"].dump(), 40));
+    const Json url = request.contains("url") ? request["url"] : Json();
+    if (url != "/v1/completions")
+      throw RequestError("url", "url must be /v1/completions, got ", one_line(dumped(url), 80));
+    if (!request.contains("body")) throw RequestError("body", "body is missing");
+    auto body = completion(context, request["body"], custom_id.get<std::string>());
+    if (!body) return std::nullopt;
+    return Json{{"id", "batch_req_" + unique_token().substr(0, 24)},
+                {"custom_id", custom_id},
+                {"response", {{"status_code", 200}, {"request_id", unique_token()}, {"body", std::move(*body)}}},
+                {"error", nullptr}};
+  } catch (const RequestError& error) {
+    return refused(custom_id, 400, error.what(), error.param());
+  } catch (const Error& error) {
+    const bool is_theirs = error.code() == ErrorCode::kBadInput || error.code() == ErrorCode::kUsage;
+    if (!is_theirs && error.code() != ErrorCode::kNumeric) throw;
+    return refused(custom_id, is_theirs ? 400 : 500, error.what(), is_theirs ? "prompt" : "");
+  }
+}
+
+bool has_failed(const Json& answer) { return answer["response"]["status_code"] != 200; }
+
+// The answers of an earlier start, whole lines only, and the bytes that they take.
+struct Earlier {
+  std::vector<Json> answers;
+  std::uint64_t bytes = 0;
+};
+
+Earlier earlier_answers(const fs::path& part, const Context& context) {
+  Earlier earlier;
+  if (!fs::exists(part)) return earlier;
+  const std::string text = read_file(part);
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = text.find('\n', begin);
+    if (end == std::string::npos) break;  // cut off
+    Json answer = Json::parse(text.substr(begin, end - begin), nullptr, /*allow_exceptions=*/false);
+    if (!answer.is_object() || !answer.contains("response"))
+      throw Error(ErrorCode::kBadInput, part.string(), " holds what is no answer; take it away to begin anew");
+    const Json& body = answer["response"]["body"];
+    if (body.contains("system_fingerprint") && body["system_fingerprint"] != context.generator.weights_hash())
+      throw Error(ErrorCode::kBadInput, part.string(), " was begun with other weights, ",
+                  one_line(body["system_fingerprint"].dump(), 80), "; take it away to begin anew");
+    earlier.answers.push_back(std::move(answer));
+    begin = end + 1;
+    earlier.bytes = begin;
+  }
+  return earlier;
+}
+
+}  // namespace
+
+BatchResult answer_batch(TextGenerator& generator, const BatchOptions& options) {
+  if (fs::exists(options.out))
+    throw Error(ErrorCode::kUsage, options.out.string(), " exists; choose a name that is free");
+  const std::vector<std::string> lines = request_lines(options.in);
+  fs::path part = options.out;
+  part += ".part";
+  Context context{generator, options.seed};
+  const Earlier earlier = earlier_answers(part, context);
+  if (earlier.answers.size() > lines.size())
+    throw Error(ErrorCode::kBadInput, part.string(), " holds ", earlier.answers.size(), " answers; ",
+                options.in.string(), " has ", lines.size(), " requests: take it away to begin anew");
+  BatchResult result;
+  OutputFile file(part, "batch", fs::exists(part) ? OutputFile::Open::kExisting : OutputFile::Open::kNew);
+  std::uint64_t at = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  LiveLine progress;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (i < earlier.answers.size()) {
+      const Json& answer = earlier.answers[i];
+      const Json request = Json::parse(lines[i], nullptr, /*allow_exceptions=*/false);
+      const Json id = request.is_object() && request.contains("custom_id") && request["custom_id"].is_string()
+                          ? request["custom_id"]
+                          : Json();
+      if (answer["custom_id"] != id)
+        throw Error(ErrorCode::kBadInput, part.string(), " answers other requests: line ", i + 1, " is of ",
+                    one_line(answer["custom_id"].dump(), 80), ", due is ", one_line(id.dump(), 80),
+                    "; take it away to begin anew");
+      if (id.is_string()) context.seen.insert(id.get<std::string>());
+      ++(has_failed(answer) ? result.failed : result.answered);
+      at = earlier.bytes;
+      continue;
+    }
+    const auto answer = stop_requested() ? std::nullopt : answer_to(context, lines[i]);
+    if (!answer) {
+      result.complete = false;
+      break;
+    }
+    const std::string line = dumped(*answer) + "\n";
+    file.write_at(at, line.data(), line.size());
+    at += line.size();
+    ++(has_failed(*answer) ? result.failed : result.answered);
+    if (const Json& body = (*answer)["response"]["body"]; body.contains("usage")) {
+      result.prompt_tokens += body["usage"]["prompt_tokens"].get<std::int64_t>();
+      result.tokens += body["usage"]["completion_tokens"].get<std::int64_t>();
+    }
+    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const auto done = static_cast<double>(i + 1 - earlier.answers.size());
+    if (!progress.due() && i + 1 < lines.size()) continue;
+    progress.show(static_cast<double>(i + 1) / static_cast<double>(lines.size()),
+                  std::to_string(i + 1) + " of " + std::to_string(lines.size()) + " requests, " +
+                      count_text(static_cast<double>(result.tokens) / result.seconds) + " tokens/s, " +
+                      duration_text(result.seconds / done * static_cast<double>(lines.size() - i - 1)) + " left");
+  }
+  file.sync();
+  file.close();
+  // A line that was cut off is written over, and may have been longer than what came in its place.
+  fs::resize_file(part, at);
+  if (result.complete) {
+    if (!move_new(part, options.out, "batch"))
+      throw Error(ErrorCode::kUsage, options.out.string(), " exists by now; the answers are in ", part.string());
+    sync_folder(fs::absolute(options.out).parent_path(), "batch");
+  }
+  return result;
+}
+
+}  // namespace trireme::serve
