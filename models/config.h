@@ -77,6 +77,7 @@ struct ModelConfig {
   std::int64_t head_width = 0;
   std::int64_t ffn = 0;
   std::int64_t context = 1024;
+  std::int64_t vocabulary = 0;
   bool tie_embeddings = true;
   double dropout = 0;
   double rope_base = 10000;
@@ -110,6 +111,8 @@ struct ModelConfig {
               "of 64",
               Range(0, 1 << 22)},
         Field{"context", &C::context, "longest sequence, tokens", Range(1, 1 << 24)},
+        Field{"vocabulary", &C::vocabulary,
+              "rows of the embedding; 0: as many as the tokenizer has ids; more leave room", Range(0, 2147483648.0)},
         Field{"tie-embeddings", &C::tie_embeddings, "one matrix for the embedding and the output"},
         Field{"dropout", &C::dropout,
               "share of embeddings, of attention's probabilities and of what each block adds that is dropped while "

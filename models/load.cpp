@@ -62,6 +62,40 @@ std::unique_ptr<Model> load_model(std::shared_ptr<const ModelSource> source, std
   return model;
 }
 
+namespace {
+
+template <class T>
+void read_elements_as(const ModelSource& source, const Parameter& parameter, std::int64_t begin, std::int64_t count,
+                      T* out) {
+  if (count == 0) return;
+  const std::int64_t row = parameter.elements() / parameter.shape[0];
+  const StoredType stored = source.type(parameter);
+  constexpr std::int64_t kPieceBytes = std::int64_t{4} << 20;
+  const std::int64_t at_a_time =
+      std::max<std::int64_t>(1, kPieceBytes / (row * static_cast<std::int64_t>(bytes_per_element(stored))));
+  const std::int64_t end = begin + count;
+  for (std::int64_t first = begin / row; first * row < end; first += at_a_time) {
+    const std::int64_t rows = std::min(at_a_time, (end + row - 1) / row - first);
+    at::Tensor values = at::empty({rows * row}, scalar_type(stored));
+    source.read_rows(parameter, first, rows, values.mutable_data_ptr());
+    values = values.to(c10::CppTypeToScalarType<T>::value);
+    const std::int64_t from = std::max(begin, first * row), to = std::min(end, (first + rows) * row);
+    std::copy_n(values.const_data_ptr<T>() + (from - first * row), to - from, out + (from - begin));
+  }
+}
+
+}  // namespace
+
+void read_elements(const ModelSource& source, const Parameter& parameter, std::int64_t begin, std::int64_t count,
+                   float* out) {
+  read_elements_as(source, parameter, begin, count, out);
+}
+
+void read_elements(const ModelSource& source, const Parameter& parameter, std::int64_t begin, std::int64_t count,
+                   double* out) {
+  read_elements_as(source, parameter, begin, count, out);
+}
+
 std::string weights_hash(const ModelSource& source) {
   if (auto known = source.known_weights_hash()) return *known;
   const auto model = model_from_json(source.model_json(), source.where());

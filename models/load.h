@@ -17,6 +17,13 @@ namespace trireme::models {
 std::unique_ptr<Model> load_model(std::shared_ptr<const ModelSource> source,
                                   std::optional<at::ScalarType> type = std::nullopt);
 
+/// Elements [begin, begin + count) of a parameter, row-major, as float32 or float64: for who keeps a part of it.
+/// @throws Error kCorrupt, kBadInput, kIo
+void read_elements(const ModelSource& source, const Parameter& parameter, std::int64_t begin, std::int64_t count,
+                   float* out);
+void read_elements(const ModelSource& source, const Parameter& parameter, std::int64_t begin, std::int64_t count,
+                   double* out);
+
 /// Element type of tensors in memory. @throws Error kBadInput for integers
 at::ScalarType scalar_type(StoredType type);
 

@@ -51,6 +51,7 @@ at::Tensor logits(const Model& model, const at::Tensor& hidden_nc) {
 
 std::string model_json(const ModelConfig& config, std::int64_t vocabulary) {
   ModelConfig copy = config;
+  copy.vocabulary = 0;  // what follows says it
   nlohmann::json object = to_json(fields_of(copy));
   object["vocabulary"] = vocabulary;
   return object.dump();

@@ -26,8 +26,8 @@ constexpr const Family& (*kFamilies[])() = {
     mixtral_family, phi3_family, qwen2_family,    qwen3_family, qwen3_moe_family,
 };
 
-constexpr std::string_view kKeysOfAll[] = {"family",  "layers",         "width",   "heads",       "ffn",
-                                           "context", "tie-embeddings", "dropout", "norm-epsilon"};
+constexpr std::string_view kKeysOfAll[] = {"family",  "layers",     "width",          "heads",   "ffn",
+                                           "context", "vocabulary", "tie-embeddings", "dropout", "norm-epsilon"};
 
 // A key may stand for a group: "rope-scaling.".
 bool honours(const Family& family, std::string_view key) {

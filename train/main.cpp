@@ -16,6 +16,7 @@
 #include "models/kernels/block_cache.h"
 #include "train/check/self_check.h"
 #include "train/config/train_config.h"
+#include "train/loop/pretrained.h"
 #include "train/loop/trainer.h"
 #include "train/plan/plan.h"
 #include "train/report/report.h"
@@ -62,8 +63,14 @@ struct TrainOptions {
 
 // Defaults < the run's config.yaml < file < environment < flags. A key that decides what is learnt may not change once
 // the run has a checkpoint.
-TrainConfig merged_config(const TrainOptions& options, const Assignments& flags) {
+struct Merged {
   TrainConfig config;
+  std::shared_ptr<const models::ModelSource> pretrained;  // that the run begins with, where it has yet to begin
+};
+
+Merged merged_config(Communicator& world, const TrainOptions& options, const Assignments& flags) {
+  TrainConfig config;
+  std::shared_ptr<const models::ModelSource> pretrained;
   const FieldList fields = fields_of(config);
   Assignments given;
   const auto append = [&](Assignments more) {
@@ -85,8 +92,17 @@ TrainConfig merged_config(const TrainOptions& options, const Assignments& flags)
                     " and cannot become ", field_text(fields[i]), " on resume; choose another --run");
   } else {
     apply_assignments(given, fields);
+    if (!config.finetune.from.empty()) {
+      // Its shape is the default then.
+      pretrained = open_pretrained(world, config.finetune);
+      TrainConfig shaped;
+      shaped.model = shape_of(*pretrained);
+      apply_assignments(given, fields_of(shaped));
+      expect_shape_of(*pretrained, shaped);
+      config = shaped;
+    }
   }
-  return config;
+  return {config, pretrained};
 }
 
 std::int64_t threads_of(const TrainConfig& config) {
@@ -136,7 +152,8 @@ int run(Communicator& world, const TrainOptions& options, const Assignments& fla
     throw Error(ErrorCode::kUsage,
                 "--time-limit must be none or a duration above 0 such as 90, 90s, 45m or 1h30m, got '",
                 options.time_limit, "'");
-  TrainConfig config = merged_config(options, flags);
+  auto [config, pretrained] = merged_config(world, options, flags);
+  start.pretrained = pretrained;
   config.threads = threads_of(config);
   expect_plan(options);
   if (options.print_config) {

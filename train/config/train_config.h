@@ -248,6 +248,24 @@ struct LogConfig {
   std::optional<StepRange> traced_steps() const;
 };
 
+/// What a run begins with instead of random weights.
+struct FinetuneConfig {
+  std::string from;
+  std::string step = "newest";
+  std::string weights = "current";
+
+  static constexpr auto fields() {
+    using C = FinetuneConfig;
+    return std::tuple{
+        Field{"from", &C::from,
+              "the model to begin with: a run, a checkpoint or a Hugging Face directory, which also decides model.*; "
+              "empty: random weights"},
+        Field{"step", &C::step, "of a run: newest, best (lowest validation loss) or a step"},
+        Field{"weights", &C::weights, "of a run or checkpoint: current ones, or their moving average",
+              OneOf("current", "ema")}};
+  }
+};
+
 /// All that a training run is: the one field list that flags, files, the run's config.yaml and the tuner's dimensions
 /// walk.
 struct TrainConfig {
@@ -257,6 +275,7 @@ struct TrainConfig {
   std::int64_t threads = 0;
   std::string recompute = "none";
   models::ModelConfig model;
+  FinetuneConfig finetune;
   DataConfig data;
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
@@ -279,6 +298,7 @@ struct TrainConfig {
                             "products and attention; full: every block. No bit differs",
                             OneOf("none", "selective", "full")},
                       Field{"model", &C::model, "shape"},
+                      Field{"finetune", &C::finetune, "weights to begin with"},
                       Field{"data", &C::data, "samples"},
                       Field{"optimizer", &C::optimizer, "update"},
                       Field{"schedule", &C::schedule, "learning rate"},

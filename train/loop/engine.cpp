@@ -34,8 +34,11 @@ std::vector<Action> Engine::schedule() const {
       .actions[static_cast<std::size_t>(pipeline.rank())];
 }
 
-void Engine::initialise() {
-  parameters_.initialise(static_cast<std::uint64_t>(config_.seed));
+void Engine::initialise(const models::ModelSource* source) {
+  if (source)
+    parameters_.initialise(*source);
+  else
+    parameters_.initialise(static_cast<std::uint64_t>(config_.seed));
   parameters_.publish();
 }
 

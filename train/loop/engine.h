@@ -31,8 +31,8 @@ class Engine {
   /// This rank's micro-batches.
   const Share& share() const { return reducer_.share(); }
 
-  /// Initial weights.
-  void initialise();
+  /// Initial weights: random ones of the run's seed, or those of a model on disk.
+  void initialise(const models::ModelSource* source = nullptr);
 
   /// Forward and backward of a step, and the sum of its gradients.
   /// @param step     counts from 0

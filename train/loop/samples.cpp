@@ -61,7 +61,9 @@ Sample Samples::sample(Stages& stages, std::size_t prompt, const std::function<b
                        {.temperature = temperature_, .seed = seed_ + static_cast<std::uint64_t>(prompt)}, stops,
                        [&](std::int64_t token) {
                          stages.world().check();
-                         bytes += tokenizer_.decode_one(static_cast<data::TokenId>(token));
+                         // A model may have more rows than its tokenizer has tokens: those stand for nothing.
+                         if (token < tokenizer_.vocabulary_size())
+                           bytes += tokenizer_.decode_one(static_cast<data::TokenId>(token));
                          return !*stopped;
                        });
   return {prompts_[prompt], well_formed_utf8(bytes), done.tokens, done.reason};

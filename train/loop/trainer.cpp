@@ -16,6 +16,7 @@
 #include "core/base/text.h"
 #include "core/config/sources.h"
 #include "data/loader/loader.h"
+#include "models/checkpoint/manifest.h"
 #include "models/checkpoint/run_checkpoints.h"
 #include "models/checkpoint/run_owner.h"
 #include "train/loop/best_losses.h"
@@ -54,7 +55,9 @@ class Trainer {
         data_(open_training_data(config)),
         augmentation_(augmentation_of(config, data_)),
         evaluations_(config, data_.tokenizer_hash(), world.rank() == 0),
-        engine_(world, config, data_.vocabulary_size()),
+        vocabulary_(vocabulary_of(config, data_)),
+        pretrained_(start.pretrained),
+        engine_(world, config, vocabulary_),
         deadline_(start.time_limit, checkpoint_bytes(engine_.parameters(), engine_.optimizer())) {
     state_.corpus_hash = data_.content();
     state_.fingerprint = machine_fingerprint(at::get_num_threads());
@@ -109,8 +112,8 @@ class Trainer {
           trace(trainer.engine_.mesh().world(), trainer.config_.log, trainer.run_, folder),
           saver(trainer.engine_.mesh(), trainer.engine_.parameters(), trainer.engine_.optimizer(),
                 trainer.config_.checkpoint, trainer.run_, run_owner, folder,
-                models::model_json(trainer.config_.model, trainer.data_.vocabulary_size()),
-                trainer.data_.tokenizer_json()),
+                models::model_json(trainer.config_.model, trainer.vocabulary_), trainer.data_.tokenizer_json(),
+                trainer.companions_),
           saves(trainer.world_, trainer.config_, saver, files, console, trainer.deadline_, std::move(losses),
                 trainer.newest_, /*is_current=*/!trainer.state_.unfinished) {}
 
@@ -169,12 +172,26 @@ class Trainer {
     } else {
       state_ = fresh_state();
       newest_ = {};
-      engine_.initialise();
+      engine_.initialise(pretrained_.get());
+      if (pretrained_ && is_first() && pretrained_->companion(models::kTokenizerFile) != data_.tokenizer_json())
+        log_warning(pretrained_->where() +
+                    " came with another tokenizer than the corpus was encoded with: its tokens "
+                    "may mean something else");
+      companions_ = pretrained_ ? companions_of(*pretrained_) : std::map<std::string, std::string>();
     }
     if (state_.step > config_.steps)
       throw Error(ErrorCode::kUsage, "steps is ", config_.steps, ", but ", run_.string(), " has reached step ",
                   state_.step, "; to go back, add --resume=STEP of an earlier checkpoint");
     return point;
+  }
+
+  // Of a model from elsewhere: they leave with the one that is made of it.
+  template <class Model>
+  static std::map<std::string, std::string> companions_of(const Model& model) {
+    std::map<std::string, std::string> companions;
+    for (const std::string_view name : models::kCompanionFiles)
+      if (auto text = model.companion(std::string(name))) companions[std::string(name)] = std::move(*text);
+    return companions;
   }
 
   TrainingState fresh_state() const {
@@ -187,7 +204,7 @@ class Trainer {
   void restore(const models::Checkpoint& checkpoint) {
     const std::string where = checkpoint.directory().string();
     TrainingState state = state_from_json(checkpoint.training_json(), where);
-    if (!models::is_same_model(checkpoint.model_json(), models::model_json(config_.model, data_.vocabulary_size())))
+    if (!models::is_same_model(checkpoint.model_json(), models::model_json(config_.model, vocabulary_)))
       throw Error(ErrorCode::kUsage, where,
                   " holds another model than the config describes: ", checkpoint.model_json());
     data_.expect_content(state.corpus_hash, where);
@@ -205,6 +222,7 @@ class Trainer {
     state_ = std::move(state);
     state_.fingerprint = fingerprint;
     newest_ = {state_.step, checkpoint.weights_hash()};
+    companions_ = companions_of(checkpoint);
   }
 
   // Returns the StopReason for which it ended before the last step.
@@ -429,6 +447,9 @@ class Trainer {
   data::Augmentation augmentation_;
   const EvaluationSets evaluations_;
   std::optional<Samples> samples_;  // of runs that are evaluated
+  const std::int64_t vocabulary_;
+  const std::shared_ptr<const models::ModelSource> pretrained_;
+  std::map<std::string, std::string> companions_;  // that go into checkpoints
   Engine engine_;
   TrainingState state_;
   Deadline deadline_;

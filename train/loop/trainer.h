@@ -1,9 +1,11 @@
 #pragma once
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "core/comm/communicator.h"
+#include "models/model_source.h"
 #include "train/config/train_config.h"
 
 namespace trireme::train {
@@ -24,6 +26,8 @@ struct TrainingStart {
   /// models::RunOwner::newest() of the run, before anything of it was read: a start that has begun since then ends this
   /// one.
   std::int64_t starts_before = 0;
+  /// What a run that has no checkpoint yet begins with; null: random weights.
+  std::shared_ptr<const models::ModelSource> pretrained{};
 };
 
 /// Trains `config` in the directory `run` until its last step, until a stop is asked for or the time limit is near.

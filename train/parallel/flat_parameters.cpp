@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "core/base/error.h"
+#include "models/load.h"
 #include "train/optim/flat_math.h"
 #include "train/parallel/sites.h"
 
@@ -107,21 +108,35 @@ at::Tensor FlatParameters::master(const Entry& entry) const {
       .view(entry.parameter->shape);
 }
 
-void FlatParameters::initialise(std::uint64_t seed) {
+// write(parameter, begin, count, out): elements of a parameter, into the masters that are here.
+template <class Write>
+void FlatParameters::fill(const Write& write) {
   for (const Stretch& stretch : own_)
     for (const Entry& entry : layout_.entries) {
       if (entry.tied_begin >= 0) continue;
       const std::int64_t begin = std::max(entry.begin, stretch.begin);
       const std::int64_t end = std::min(entry.begin + entry.count, stretch.begin + stretch.count);
       if (begin >= end) continue;
-      const auto fill = [&]<class T>(T* out) {
-        models::initial_values(*entry.parameter, seed, begin - entry.begin, end - begin, out + (begin - stretch.begin));
+      const auto into = [&]<class T>(T* out) {
+        write(*entry.parameter, begin - entry.begin, end - begin, out + (begin - stretch.begin));
       };
       if (master_type_ == at::kDouble)
-        fill(static_cast<double*>(masters(stretch)));
+        into(static_cast<double*>(masters(stretch)));
       else
-        fill(static_cast<float*>(masters(stretch)));
+        into(static_cast<float*>(masters(stretch)));
     }
+}
+
+void FlatParameters::initialise(std::uint64_t seed) {
+  fill([&](const models::Parameter& parameter, std::int64_t begin, std::int64_t count, auto* out) {
+    models::initial_values(parameter, seed, begin, count, out);
+  });
+}
+
+void FlatParameters::initialise(const models::ModelSource& source) {
+  fill([&](const models::Parameter& parameter, std::int64_t begin, std::int64_t count, auto* out) {
+    models::read_elements(source, parameter, begin, count, out);
+  });
 }
 
 void FlatParameters::publish() {

@@ -14,6 +14,10 @@
 #include "train/parallel/row_layout.h"
 #include "train/parallel/shards.h"
 
+namespace trireme::models {
+class ModelSource;
+}
+
 namespace trireme::train {
 
 /// How the ranks of a data axis share out what each of them would hold otherwise.
@@ -85,6 +89,8 @@ class FlatParameters final : public models::WeightAccess {
 
   /// Fills masters with initial values.
   void initialise(std::uint64_t seed);
+  /// Fills masters with the weights of a model on disk, whose shape is this one's; each rank reads what it keeps.
+  void initialise(const models::ModelSource& source);
 
   /// Makes what forward reads follow masters. Called by all ranks; the same as begin_publish(), for each stretch
   /// round() and publish(), end_publish().
@@ -107,6 +113,8 @@ class FlatParameters final : public models::WeightAccess {
     std::vector<std::unique_ptr<Transfer>> under_way;
   };
 
+  template <class Write>
+  void fill(const Write& write);
   int stage() const { return pipeline_ ? pipeline_->rank() : 0; }
   // Whether this rank reads weights of a segment that another stage keeps.
   bool is_borrowed(std::size_t segment) const { return placement_.reader[segment] == stage(); }

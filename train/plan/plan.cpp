@@ -105,7 +105,7 @@ nlohmann::json to_json(const LayoutPlan& plan) {
 std::string training_plan(const TrainConfig& config, const PlanOptions& options, bool json) {
   const data::TrainingStream data = open_training_data(config);
   augmentation_of(config, data);  // refuses what the run would refuse
-  Planner planner(config, data.vocabulary_size());
+  Planner planner(config, vocabulary_of(config, data));
   const LayoutPlan plan = planner.plan(config.parallel, options.ranks, options.target);
   const models::Model& model = planner.model();
   const double tokens = static_cast<double>(config.tokens_per_step()) * static_cast<double>(config.steps);

@@ -38,7 +38,7 @@ std::string flags_of(const ParallelConfig& parallel, const ParallelConfig& confi
 
 std::string layout_search(const TrainConfig& config, const PlanOptions& options, bool json) {
   const data::TrainingStream data = open_training_data(config);
-  Planner planner(config, data.vocabulary_size());
+  Planner planner(config, vocabulary_of(config, data));
   std::vector<Found> all;
   for (const ParallelConfig& parallel :
        legal_layouts(options.ranks, config.model.layers, config.micro_batches(), kMostChunks)) {

@@ -29,7 +29,8 @@ models::Retention retention_of(const CheckpointConfig& config) {
 
 CheckpointSaver::CheckpointSaver(const Mesh& mesh, FlatParameters& parameters, AdamW& optimizer,
                                  const CheckpointConfig& config, fs::path run, const models::RunOwner* owner,
-                                 fs::path folder, std::string model_json, std::string tokenizer_json)
+                                 fs::path folder, std::string model_json, std::string tokenizer_json,
+                                 std::map<std::string, std::string> companions)
     : mesh_(mesh),
       config_(config),
       run_(std::move(run)),
@@ -37,6 +38,7 @@ CheckpointSaver::CheckpointSaver(const Mesh& mesh, FlatParameters& parameters, A
       folder_(std::move(folder)),
       model_json_(std::move(model_json)),
       tokenizer_json_(std::move(tokenizer_json)),
+      companions_(std::move(companions)),
       snapshot_(StatePlan(mesh, parameters, state_rows(parameters, optimizer)), config.writers),
       checkpoint_bytes_(train::checkpoint_bytes(parameters, optimizer)) {}
 
@@ -152,8 +154,8 @@ void CheckpointSaver::commit(const std::vector<std::string>& shares) {
   before_commit_();
   models::Committed committed;
   try {
-    committed =
-        models::commit_checkpoint(staging_, directory, shares, {model_json_, training_json_, tokenizer_json_, ""});
+    committed = models::commit_checkpoint(staging_, directory, shares,
+                                          {model_json_, training_json_, tokenizer_json_, "", companions_});
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kNotFound) owner_->check();
     throw;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,9 +51,11 @@ class CheckpointSaver {
 
   /// @param owner   rank 0's, else null
   /// @param folder  RunOwner::folder() of rank 0
+  /// @param companions  other texts that go with the model (models::kCompanionFiles)
   CheckpointSaver(const Mesh& mesh, FlatParameters& parameters, AdamW& optimizer, const CheckpointConfig& config,
                   std::filesystem::path run, const models::RunOwner* owner, std::filesystem::path folder,
-                  std::string model_json, std::string tokenizer_json);
+                  std::string model_json, std::string tokenizer_json,
+                  std::map<std::string, std::string> companions = {});
   /// Ends what is being written; a commit is waited for.
   ~CheckpointSaver();
   CheckpointSaver(const CheckpointSaver&) = delete;
@@ -113,6 +116,7 @@ class CheckpointSaver {
   const models::RunOwner* const owner_;
   const std::filesystem::path folder_;
   const std::string model_json_, tokenizer_json_;
+  const std::map<std::string, std::string> companions_;
   StateSnapshot snapshot_;
   const std::int64_t checkpoint_bytes_;
   int saves_ = 0;

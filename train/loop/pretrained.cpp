@@ -1,0 +1,40 @@
+#include "train/loop/pretrained.h"
+
+#include <filesystem>
+#include <string>
+
+#include "core/base/error.h"
+#include "models/model.h"
+
+namespace trireme::train {
+
+std::shared_ptr<const models::ModelSource> open_pretrained(Communicator& world, const FinetuneConfig& config) {
+  const auto weights = config.weights == "ema" ? models::Weights::kAverage : models::Weights::kCurrent;
+  std::unique_ptr<models::ModelSource> source;
+  if (world.rank() == 0) source = models::open_source(config.from, config.step, weights);
+  // A checkpoint of its own from here on: a run that still trains may have newer ones meanwhile.
+  const std::string where = world.all_gather_text(source ? source->where() : std::string())[0];
+  if (!source) source = models::open_source(where, "newest", weights);
+  return source;
+}
+
+models::ModelConfig shape_of(const models::ModelSource& source) {
+  const auto model = models::model_from_json(source.model_json(), source.where());
+  models::ModelConfig config = model->config();
+  config.vocabulary = model->vocabulary();
+  return config;
+}
+
+void expect_shape_of(const models::ModelSource& source, const TrainConfig& config) {
+  models::ModelConfig theirs = shape_of(source), ours = config.model;
+  const FieldList of_theirs = fields_of(theirs), of_ours = fields_of(ours);
+  for (std::size_t i = 0; i < of_ours.size(); ++i) {
+    const std::string& key = of_ours[i].key;
+    if (key == "dropout" || (key == "context" && theirs.rope_scaling.type == "none")) continue;
+    if (field_text(of_ours[i]) != field_text(of_theirs[i]))
+      throw Error(ErrorCode::kUsage, "model.", key, " is ", field_text(of_theirs[i]), " of the model in ",
+                  source.where(), ", which finetune.from names, and cannot become ", field_text(of_ours[i]));
+  }
+}
+
+}  // namespace trireme::train

@@ -1,0 +1,22 @@
+#pragma once
+#include <memory>
+
+#include "core/comm/communicator.h"
+#include "core/config/sources.h"
+#include "models/model_source.h"
+#include "train/config/train_config.h"
+
+namespace trireme::train {
+
+/// Opens the model that a run begins with (finetune.from). Called by all ranks: of a run, one of them chooses the
+/// checkpoint. @throws Error kUsage, kNotFound, kCorrupt, kBadInput
+std::shared_ptr<const models::ModelSource> open_pretrained(Communicator& world, const FinetuneConfig& config);
+
+/// The shape of a model on disk, as model.* of a run that begins with it.
+models::ModelConfig shape_of(const models::ModelSource& source);
+
+/// That a config has the shape of the model that it begins with. What of it may be another is dropout, and, with rotary
+/// positions that are not scaled, the context. @throws Error kUsage naming the key and both values
+void expect_shape_of(const models::ModelSource& source, const TrainConfig& config);
+
+}  // namespace trireme::train
