@@ -9,9 +9,15 @@
 
 // Everything between these two is compiled for AVX-512 with bfloat16, whatever the build's own flags are. Standard
 // headers are included before, so that no function of theirs is compiled for a processor that may not be there.
+#ifdef __clang__
+#define TRIREME_AVX512_BEGIN \
+  _Pragma("clang attribute push(__attribute__((target(\"arch=x86-64-v4,avx512bf16\"))), apply_to = function)")
+#define TRIREME_AVX512_END _Pragma("clang attribute pop")
+#else
 #define TRIREME_AVX512_BEGIN \
   _Pragma("GCC push_options") _Pragma("GCC target(\"avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma\")")
 #define TRIREME_AVX512_END _Pragma("GCC pop_options")
+#endif
 
 TRIREME_AVX512_BEGIN
 namespace trireme::models::avx512 {
