@@ -19,8 +19,9 @@ CheckpointSource::CheckpointSource(Checkpoint checkpoint, Weights weights)
 
 StoredType CheckpointSource::type(const Parameter& parameter) const {
   const std::string name = prefix_ + parameter.name;
-  const auto found = std::ranges::find(checkpoint_.tensors(), name, &Checkpoint::Tensor::name);
-  if (found == checkpoint_.tensors().end()) throw Error(ErrorCode::kBadInput, where(), " has no tensor ", name);
+  const auto found = std::ranges::lower_bound(checkpoint_.tensors(), name, {}, &Checkpoint::Tensor::name);
+  if (found == checkpoint_.tensors().end() || found->name != name)
+    throw Error(ErrorCode::kBadInput, where(), " has no tensor ", name);
   if (found->shape != parameter.shape)
     throw Error(ErrorCode::kBadInput, where(), ": tensor ", name, " has another shape than the model");
   return found->type;

@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kConfigFile = "config.json";
-constexpr std::uint64_t kMostConfigBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMostConfigBytes = std::uint64_t{4} << 20;
 constexpr std::uint64_t kMostCompanionBytes = std::uint64_t{1} << 30;
 constexpr std::int64_t kMostVocabulary = std::int64_t{1} << 31;
 
@@ -133,9 +133,9 @@ void HfDirectory::find_weights() {
     if (tensor->entry.shape != place.shape)
       throw Error(ErrorCode::kBadInput, where(), ": tensor ", tensor->entry.name, " has the shape ",
                   extents_text(tensor->entry.shape), "; config.json describes ", extents_text(place.shape));
-    if (!is_floating(tensor->entry.type))
+    if (!tensor->entry.other_type.empty() || !is_floating(tensor->entry.type))
       throw Error(ErrorCode::kBadInput, where(), ": tensor ", tensor->entry.name, " has the type ",
-                  safetensors_name(tensor->entry.type), "; weights must be floating-point numbers");
+                  dtype_of(tensor->entry), "; weights must be floating-point numbers");
     found_.emplace(parameter.name, Weight{std::move(place), tensor});
   }
   const auto some = [](std::vector<std::string> names) {
@@ -189,7 +189,17 @@ const void* HfDirectory::mapped(const Parameter& parameter) const {
 
 void HfDirectory::read_rows(const Parameter& parameter, std::int64_t first, std::int64_t count, void* out) const {
   const auto& [place, tensor] = weight(parameter);
-  take_rows(place, parameter, first, count, bytes_per_element(tensor->entry.type), tensor->data(), out);
+  const std::size_t item = bytes_per_element(tensor->entry.type);
+  take_rows(place, parameter, first, count, item, tensor->data(), out);
+  // Models are larger than memory: what was copied does not stay mapped in. Of a tensor that others share with this
+  // parameter, once its last row was read.
+  const auto bytes = [item](std::int64_t elements) { return static_cast<std::uint64_t>(elements) * item; };
+  if (place.is_whole() && parameter.elements() > 0) {
+    const std::int64_t row = parameter.elements() / parameter.shape[0];
+    tensor->file->done_with(tensor->entry, bytes(first * row), bytes(count * row));
+  } else if (first + count == parameter.shape[0]) {
+    tensor->file->done_with(tensor->entry, 0, tensor->entry.end - tensor->entry.begin);
+  }
 }
 
 std::optional<std::string> HfDirectory::companion(const std::string& name) const {

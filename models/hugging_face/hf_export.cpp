@@ -1,5 +1,6 @@
 #include "models/hugging_face/hf_export.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
@@ -72,19 +73,32 @@ class RowReader {
         std::max<std::int64_t>(1, kPieceBytes / (row * static_cast<std::int64_t>(bytes_per_element(stored))));
     for (std::int64_t first = 0; first < rows; first += at_a_time) {
       const std::int64_t count = std::min(at_a_time, rows - first);
-      at::Tensor values = at::empty({count * row}, scalar_type(stored));
+      at::Tensor values = room(count * row, stored);
       from_.read_rows(parameter, first, count, values.mutable_data_ptr());
-      if (type != stored) values = values.to(scalar_type(type));
+      if (type != stored) {
+        const at::Tensor converted = values.to(scalar_type(type));
+        if ((converted.isinf() & ~values.isinf()).any().item<bool>())
+          throw Error(ErrorCode::kBadInput, from_.where(), ": ", parameter.name, " has numbers that are too large for ",
+                      type_name(type), "; choose a wider type");
+        values = converted;
+      }
       visit(first, count, values);
     }
   }
 
  private:
+  // One piece of memory for all: fresh memory for each would have to be cleared by the system.
+  at::Tensor room(std::int64_t elements, StoredType type) {
+    const auto bytes = elements * static_cast<std::int64_t>(bytes_per_element(type));
+    if (!memory_.defined() || memory_.numel() < bytes) memory_ = at::empty({bytes}, at::kByte);
+    return memory_.narrow(0, 0, bytes).view(scalar_type(type));
+  }
+
   const ModelSource& from_;
+  at::Tensor memory_;
 };
 
-void write_tensor(const ModelSource& from, const Tensor& tensor, SafetensorsWriter& writer) {
-  RowReader reader(from);
+void write_tensor(RowReader& reader, const Tensor& tensor, SafetensorsWriter& writer) {
   if (tensor.parts.size() == 1 && tensor.parts[0].second.is_whole()) {
     reader.for_rows(*tensor.parts[0].first, tensor.entry.type,
                     [&](std::int64_t, std::int64_t, const at::Tensor& values) {
@@ -119,6 +133,7 @@ std::vector<std::vector<Tensor>> sharded(std::vector<Tensor> tensors, std::uint6
 HfExported write_weights(const ModelSource& from, const fs::path& folder, std::vector<Tensor> tensors,
                          std::uint64_t shard_bytes) {
   HfExported exported;
+  RowReader reader(from);
   std::map<std::string, std::string> places;
   const std::vector<std::vector<Tensor>> shards = sharded(std::move(tensors), shard_bytes);
   for (std::size_t i = 0; i < shards.size(); ++i) {
@@ -133,7 +148,7 @@ HfExported write_weights(const ModelSource& from, const fs::path& folder, std::v
     }
     SafetensorsWriter writer(folder / name, std::move(entries), {{"format", "pt"}});
     for (const SafetensorsEntry& entry : writer.entries()) {
-      write_tensor(from, *by_name.at(entry.name), writer);
+      write_tensor(reader, *by_name.at(entry.name), writer);
       exported.bytes += entry.end - entry.begin;
     }
     writer.finish();

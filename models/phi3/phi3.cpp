@@ -25,6 +25,8 @@ void read_config(HfConfig& from, ModelConfig& to) {
   std::optional<std::int64_t> window;
   if (from.has("sliding_window")) window = from.integer("sliding_window");
   read_window(from, to, window, std::vector<bool>(static_cast<std::size_t>(to.layers), true));
+  // Of Phi-4, in their plain form.
+  for (const char* key : {"full_attn_mod", "interpolate_factor"}) from.expect(key, 1);
   from.warn_of_dropout({"attention_dropout", "resid_pdrop", "embd_pdrop"});
 }
 

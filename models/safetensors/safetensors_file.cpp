@@ -1,6 +1,7 @@
 #include "models/safetensors/safetensors_file.h"
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -20,6 +21,20 @@ constexpr const char* kMetadata = "__metadata__";
 
 std::string json_text(const std::string& text) {
   return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+// Published types whose tensors are passed over, and their bytes.
+struct OtherType {
+  std::string_view name;
+  std::size_t bytes;
+};
+constexpr OtherType kOtherTypes[] = {{"BOOL", 1},    {"I16", 2},     {"U16", 2}, {"I32", 4},
+                                     {"U32", 4},     {"I64", 8},     {"U64", 8}, {"F8_E4M3", 1},
+                                     {"F8_E5M2", 1}, {"F8_E8M0", 1}, {"C64", 8}};
+
+const OtherType* other_type(std::string_view name) {
+  const auto* const found = std::ranges::find(kOtherTypes, name, &OtherType::name);
+  return found == std::end(kOtherTypes) ? nullptr : found;
 }
 
 // Follows the header's text and keeps what it declares: a document of 100 MB held whole would take several gigabytes.
@@ -127,18 +142,20 @@ class HeaderReader final : public nlohmann::json_sax<json> {
     for (const char* member : {"dtype", "shape", "data_offsets"})
       if (!members_.contains(member)) fail("has no ", member);
     if (!type_) fail("has a dtype that is no text");
-    const auto type = stored_type_of_safetensors(*type_);
-    if (!type)
+    if (const auto type = stored_type_of_safetensors(*type_))
+      entry_.type = *type;
+    else if (other_type(*type_))
+      entry_.other_type = *type_;
+    else
       throw Error(ErrorCode::kBadInput, where_, ": tensor ", json_text(entry_.name), " has the type ",
-                  one_line(*type_, 40), ", which is not supported; supported are ", known_types(safetensors_name));
-    entry_.type = *type;
+                  one_line(*type_, 40), ", which is not known; supported are ", known_types(safetensors_name));
     if (offsets_.size() != 2) fail("has ", offsets_.size(), " data_offsets; two are due");
     entry_.begin = static_cast<std::uint64_t>(offsets_[0]);
     entry_.end = static_cast<std::uint64_t>(offsets_[1]);
     if (entry_.end < entry_.begin) fail("ends at ", entry_.end, ", before it begins at ", entry_.begin);
     const auto elements = volume(entry_.shape);
     if (!elements) fail("has the impossible shape ", extents_text(entry_.shape));
-    const std::uint64_t due = static_cast<std::uint64_t>(*elements) * bytes_per_element(entry_.type);
+    const std::uint64_t due = static_cast<std::uint64_t>(*elements) * element_bytes(entry_);
     if (entry_.end - entry_.begin != due)
       fail("of shape ", extents_text(entry_.shape), " and type ", *type_, " has ", entry_.end - entry_.begin,
            " bytes; ", due, " are due");
@@ -156,6 +173,14 @@ class HeaderReader final : public nlohmann::json_sax<json> {
 };
 
 }  // namespace
+
+std::size_t element_bytes(const SafetensorsEntry& entry) {
+  return entry.other_type.empty() ? bytes_per_element(entry.type) : other_type(entry.other_type)->bytes;
+}
+
+std::string_view dtype_of(const SafetensorsEntry& entry) {
+  return entry.other_type.empty() ? safetensors_name(entry.type) : std::string_view(entry.other_type);
+}
 
 std::uint64_t safetensors_header_bytes(std::string_view text, std::uint64_t file_bytes, const std::string& where) {
   if (file_bytes < kLengthBytes || text.size() < kLengthBytes)
@@ -208,8 +233,8 @@ const char* SafetensorsFile::data(const SafetensorsEntry& entry) const {
   return file_.data() + header_.bytes + entry.begin;
 }
 
-void SafetensorsFile::done_with(const SafetensorsEntry& entry) const {
-  file_.done_with(header_.bytes + entry.begin, entry.end - entry.begin);
+void SafetensorsFile::done_with(const SafetensorsEntry& entry, std::uint64_t begin, std::uint64_t bytes) const {
+  file_.done_with(header_.bytes + entry.begin + begin, bytes);
 }
 
 }  // namespace trireme::models

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr const char* kSuffix = ".safetensors";
-constexpr std::uint64_t kMostIndexBytes = std::uint64_t{256} << 20;
+constexpr std::uint64_t kMostIndexBytes = std::uint64_t{64} << 20;
 
 std::string json_text(const std::string& text) {
   return json(text).dump(-1, ' ', false, json::error_handler_t::replace);

@@ -93,8 +93,19 @@ TEST(Safetensors, ATensorNamedTwiceIsRefused) {
   expect_refused(R"({"a":{"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1, "\"dtype\" twice");
 }
 
+TEST(Safetensors, OtherPublishedTypesArePassedOver) {
+  for (const auto& [type, bytes] : {std::pair("BOOL", 3), {"I64", 24}, {"U16", 6}, {"F8_E4M3", 3}}) {
+    const auto header = [&](int end) {
+      return R"({"a":{"dtype":")" + std::string(type) + R"(","shape":[3],"data_offsets":[0,)" + std::to_string(end) +
+             "]}}";
+    };
+    EXPECT_EQ(parsed(file_of(header(bytes), static_cast<std::size_t>(bytes))).entries.at(0).other_type, type);
+    expect_refused(header(bytes + 1), static_cast<std::size_t>(bytes) + 1, "are due");
+  }
+}
+
 TEST(Safetensors, TypesThatAreNotKnownAreNamed) {
-  for (const char* type : {"F8_E4M3", "I64", "BOOL", "U16", "F4", "f32", ""})
+  for (const char* type : {"F4", "F6_E2M3", "f32", "INT", ""})
     expect_refused(file_of(R"({"a":{"dtype":")" + std::string(type) + R"(","shape":[1],"data_offsets":[0,1]}})", 1),
                    "has the type " + std::string(type), ErrorCode::kBadInput);
 }
@@ -191,7 +202,7 @@ TEST_F(SafetensorsOnDisk, WhatIsWrittenIsRead) {
       EXPECT_EQ(std::string(found.data(), found.entry.end - found.entry.begin),
                 std::string(tensor.bytes.data(), tensor.bytes.size()))
           << tensor.name;
-      found.file->done_with(found.entry);
+      found.file->done_with(found.entry, 0, found.entry.end - found.entry.begin);
     }
   }
 }

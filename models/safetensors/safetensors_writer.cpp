@@ -14,7 +14,7 @@ constexpr const char* kObject = "safetensors";
 
 std::vector<SafetensorsEntry> widest_first(std::vector<SafetensorsEntry> entries) {
   std::ranges::stable_sort(entries, [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
-    return bytes_per_element(a.type) > bytes_per_element(b.type);
+    return element_bytes(a) > element_bytes(b);
   });
   return entries;
 }
@@ -33,9 +33,9 @@ std::string safetensors_header_text(std::vector<SafetensorsEntry>& entries,
       throw Error(ErrorCode::kBug, "tensor ", entry.name, " cannot be written: it comes twice, or has the shape ",
                   extents_text(entry.shape));
     entry.begin = at;
-    entry.end = at += static_cast<std::uint64_t>(*elements) * bytes_per_element(entry.type);
+    entry.end = at += static_cast<std::uint64_t>(*elements) * element_bytes(entry);
     header[entry.name] = {
-        {"dtype", safetensors_name(entry.type)}, {"shape", entry.shape}, {"data_offsets", {entry.begin, entry.end}}};
+        {"dtype", dtype_of(entry)}, {"shape", entry.shape}, {"data_offsets", {entry.begin, entry.end}}};
   }
   std::string text = header.dump();
   text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');

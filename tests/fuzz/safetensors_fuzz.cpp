@@ -36,7 +36,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           written);
   for (std::size_t i = 0; i < entries.size(); ++i)
     require(again.entries[i].begin == header.entries[i].begin && again.entries[i].end == header.entries[i].end &&
-                again.entries[i].type == header.entries[i].type && again.entries[i].shape == header.entries[i].shape,
+                dtype_of(again.entries[i]) == dtype_of(header.entries[i]) &&
+                again.entries[i].shape == header.entries[i].shape,
             "a tensor that is written and read is the same", written);
   return 0;
 }

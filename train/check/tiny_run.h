@@ -15,7 +15,7 @@
 namespace trireme::train {
 
 /// Models that layouts take turns with: family, precision, what is computed twice.
-inline constexpr std::size_t kTinyModels = 14;
+inline constexpr std::size_t kTinyModels = 12;
 TrainConfig tiny_config(std::size_t model, int ranks);
 /// Numbers that tell families, precisions and kinds of recompute apart.
 std::vector<std::int64_t> tiny_model_traits(std::size_t model);
