@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/hash.h"
 #include "models/checkpoint/weights_hash.h"
 
 namespace trireme::models {
@@ -94,6 +95,22 @@ void read_elements(const ModelSource& source, const Parameter& parameter, std::i
 void read_elements(const ModelSource& source, const Parameter& parameter, std::int64_t begin, std::int64_t count,
                    double* out) {
   read_elements_as(source, parameter, begin, count, out);
+}
+
+std::string fingerprint(const ModelSource& source) {
+  const auto model = model_from_json(source.model_json(), source.where());
+  Xxh3Stream hash;
+  const std::string json = model_json(model->config(), model->vocabulary());
+  hash.update(json.data(), json.size());
+  std::vector<char> row;
+  for (const Parameter& parameter : model->parameters().all()) {
+    if (parameter.tied_to || parameter.elements() == 0) continue;
+    row.resize(static_cast<std::size_t>(parameter.elements() / parameter.shape[0]) *
+               bytes_per_element(source.type(parameter)));
+    source.read_rows(parameter, 0, 1, row.data());
+    hash.update(row.data(), row.size());
+  }
+  return hash.hex128();
 }
 
 std::string weights_hash(const ModelSource& source) {

@@ -27,6 +27,10 @@ void read_elements(const ModelSource& source, const Parameter& parameter, std::i
 /// Element type of tensors in memory. @throws Error kBadInput for integers
 at::ScalarType scalar_type(StoredType type);
 
+/// Tells models apart that are not the same, without reading all of them: of the shape, and the first row of every
+/// weight. @throws Error kCorrupt, kIo
+std::string fingerprint(const ModelSource& source);
+
 /// WeightsHash of what a source holds. @throws Error kCorrupt, kIo
 std::string weights_hash(const ModelSource& source);
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/base/stop.h"
 #include "core/base/text.h"
 #include "core/config/command.h"
 #include "models/checkpoint/box.h"
@@ -241,7 +242,7 @@ int export_weights(const ExportWeightsOptions& options) {
   return kExitDone;
 }
 
-// float32, bfloat16, float16, or as they are stored.
+// A type, or nothing: as they are stored.
 std::optional<StoredType> weights_type(const std::string& name) {
   return name == "stored" ? std::nullopt : stored_type(name);
 }
@@ -268,6 +269,7 @@ struct ExportOptions {
 };
 
 int export_model(const ExportOptions& options) {
+  install_stop_signals();
   const auto source =
       open_source(options.model, options.step, options.weights == "ema" ? Weights::kAverage : Weights::kCurrent);
   const HfExported exported = export_to_hugging_face(
@@ -293,6 +295,7 @@ struct ImportOptions {
 };
 
 int import_model(const ImportOptions& options) {
+  install_stop_signals();
   const HfDirectory source(options.directory);
   const std::string training = nlohmann::json{{"weights", "imported"}}.dump();
   const Committed committed = store_model(source, training, options.out);

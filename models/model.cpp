@@ -17,6 +17,10 @@ Model::Model(ModelConfig config, std::int64_t vocabulary, Part part)
   const auto require = [](bool ok, const auto&... message) {
     if (!ok) throw Error(ErrorCode::kUsage, message...);
   };
+  constexpr std::int64_t kMostExperts = std::int64_t{1} << 18;
+  require(config_.layers * std::max<std::int64_t>(1, config_.experts.count) <= kMostExperts,
+          "model.layers times model.experts.count must be at most ", kMostExperts, ", got ", config_.layers, " and ",
+          config_.experts.count);
   require(vocabulary >= 1, "the vocabulary must hold at least one token, got ", vocabulary);
   require(config_.head_width > 0 || config_.width % config_.heads == 0, "model.heads must divide model.width, got ",
           config_.heads, " heads for width ", config_.width);

@@ -47,6 +47,27 @@ void expect_honoured(const Family& family, ModelConfig config) {
                   field_text(fields[i]));
 }
 
+// Keys of a group that say how something is done say nothing where it is not done.
+void expect_used(ModelConfig config) {
+  struct Group {
+    std::string_view prefix, but;
+    bool used;
+    std::string needs;
+  };
+  const Group groups[] = {
+      {"rope-scaling.", "rope-scaling.type", config.rope_scaling.type != "none", "model.rope-scaling.type"},
+      {"experts.", "experts.count", config.experts.count > 0, "model.experts.count"},
+      {"window-layers", "", config.window > 0, "model.window"}};
+  ModelConfig defaults;
+  const FieldList fields = fields_of(config), plain = fields_of(defaults);
+  for (std::size_t i = 0; i < fields.size(); ++i)
+    for (const Group& group : groups)
+      if (!group.used && fields[i].key.starts_with(group.prefix) && fields[i].key != group.but &&
+          field_text(fields[i]) != field_text(plain[i]))
+        throw Error(ErrorCode::kUsage, "model.", fields[i].key, " has no meaning without ", group.needs, ", got ",
+                    field_text(fields[i]));
+}
+
 }  // namespace
 
 std::vector<std::string> family_names() {
@@ -65,6 +86,7 @@ const Family& find_family(const std::string& name) {
 std::unique_ptr<Model> build_model(const ModelConfig& config, std::int64_t vocabulary, Part part) {
   const Family& family = find_family(config.family);
   expect_honoured(family, config);
+  expect_used(config);
   return family.build(config, vocabulary, part);
 }
 

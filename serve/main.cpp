@@ -83,6 +83,11 @@ int serve(const ServeOptions& options) {
     throw Error(ErrorCode::kUsage, "--batch and --out go together: a file of requests, and one for the answers");
   if (options.prompt.size() > 1)
     throw Error(ErrorCode::kUsage, "--prompt is given ", options.prompt.size(), " times; one is allowed");
+  const ServeOptions plain;
+  if (!options.batch.empty() && (options.max_tokens != plain.max_tokens || options.temperature != plain.temperature ||
+                                 options.top_k != plain.top_k || options.top_p != plain.top_p))
+    throw Error(ErrorCode::kUsage,
+                "--max-tokens, --temperature, --top-k and --top-p are of --prompt; requests of --batch say their own");
   install_stop_signals();
   at::set_num_threads(static_cast<int>(options.threads));
   TextGenerator generator(
@@ -130,6 +135,6 @@ int main(int argc, char** argv) {
                         .positional = {"model"},
                         .run = [&](const Assignments&) { return serve::serve(options); }}},
                       "Examples:\n  trireme-serve runs/first --prompt \"In the beginning\" --temperature 0.7\n"
-                      "  trireme-serve Qwen2.5-0.5B --batch requests.jsonl --out answers.jsonl"},
+                      "  trireme-serve gpt2 --batch requests.jsonl --out answers.jsonl"},
                      argc, argv);
 }

@@ -81,7 +81,9 @@ Merged merged_config(Communicator& world, const TrainOptions& options, const Ass
   append(flags);
 
   const std::filesystem::path run = options.run;
-  if (!options.run.empty() && !models::checkpoint_steps(run).empty()) {
+  // Rank 0 decides for all which of the two it is: the second one is gone through together.
+  const std::string mine = options.run.empty() || models::checkpoint_steps(run).empty() ? "new" : "known";
+  if (world.all_gather_text(mine)[0] == "known") {
     apply_assignments(read_yaml(run / "config.yaml", fields), fields);
     TrainConfig old = config;
     apply_assignments(given, fields);
@@ -99,6 +101,7 @@ Merged merged_config(Communicator& world, const TrainOptions& options, const Ass
       shaped.model = shape_of(*pretrained);
       apply_assignments(given, fields_of(shaped));
       expect_shape_of(*pretrained, shaped);
+      shaped.model.vocabulary = shape_of(*pretrained).vocabulary;
       config = shaped;
     }
   }

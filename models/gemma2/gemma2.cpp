@@ -29,7 +29,7 @@ void read_config(HfConfig& from, ModelConfig& to) {
   if (from.is_missing("hidden_activation")) to.activation = "gelu-tanh";
   if (from.is_missing("head_dim")) to.head_width = 256;
   if (from.is_missing("tie_word_embeddings")) to.tie_embeddings = true;
-  from.ignore({"hidden_act"});  // of older files, and without meaning beside hidden_activation
+  from.ignore({"hidden_act", "sliding_window_size"});  // of older files, and without meaning beside hidden_activation
   read_rope(from, to);
   std::vector<bool> even(static_cast<std::size_t>(to.layers));
   for (std::size_t layer = 0; layer < even.size(); layer += 2) even[layer] = true;
@@ -93,7 +93,7 @@ const Family& gemma2_family() {
       .place = place,
       .architecture = "Gemma2ForCausalLM",
       .base_prefix = "model.",
-      .not_weights = {"rotary_emb.inv_freq"},
+      .not_weights = {".rotary_emb.inv_freq"},
   };
   return family;
 }

@@ -112,7 +112,7 @@ const Family& gpt2_family() {
       .place = place,
       .architecture = "GPT2LMHeadModel",
       .base_prefix = "transformer.",
-      .not_weights = {"attn.bias", "attn.masked_bias"},
+      .not_weights = {".attn.bias", ".attn.masked_bias"},
   };
   return family;
 }

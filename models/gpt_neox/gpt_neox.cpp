@@ -27,7 +27,7 @@ void read_config(HfConfig& from, ModelConfig& to) {
   to.parallel_residual = from.flag("use_parallel_residual", true) ? "yes" : "no";
   to.attention_bias = from.flag("attention_bias", true) ? "all" : "none";
   from.expect("is_decoder", false);
-  from.ignore({"classifier_dropout", "hidden_dropout_prob"});
+  from.ignore({"classifier_dropout", "hidden_dropout_prob", "attention_probs_dropout_prob"});
   from.warn_of_dropout({"attention_dropout", "hidden_dropout"});
 }
 
@@ -79,7 +79,7 @@ const Family& gpt_neox_family() {
       .architecture = "GPTNeoXForCausalLM",
       .base_prefix = "gpt_neox.",
       .renamed = {{"embed_out.", "lm_head."}},
-      .not_weights = {"attention.bias", "attention.masked_bias", "rotary_emb.inv_freq"},
+      .not_weights = {".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"},
   };
   return family;
 }

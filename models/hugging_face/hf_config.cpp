@@ -87,6 +87,7 @@ constexpr std::string_view kOfAll[] = {"architectures",
                                        "gradient_checkpointing",
                                        "attn_implementation",
                                        "unsloth_version",
+                                       "is_llama_config",
                                        "unsloth_fixed",
                                        "tie_encoder_decoder",
                                        "cache_implementation",
@@ -302,6 +303,13 @@ nlohmann::ordered_json number_list(const std::string& text) {
   return list;
 }
 
+void read_attention_factor(HfConfig& rope, RopeScaling& scaling) {
+  if (!rope.has("attention_factor")) return;
+  scaling.attention_factor = rope.number("attention_factor");
+  if (!(scaling.attention_factor > 0))
+    rope.fail("attention_factor", "must be above 0, got " + to_text(scaling.attention_factor));
+}
+
 void read_scaling(HfConfig& from, HfConfig& rope, ModelConfig& to) {
   RopeScaling& scaling = to.rope_scaling;
   const std::string type = rope.text(rope.has("rope_type") ? "rope_type" : "type", "default");
@@ -342,7 +350,7 @@ void read_scaling(HfConfig& from, HfConfig& rope, ModelConfig& to) {
     const double numerator = rope.number("mscale", 0), denominator = rope.number("mscale_all_dim", 0);
     if (numerator != 0 && denominator != 0)
       scaling.attention_factor = yarn_factor(scaling.factor, numerator) / yarn_factor(scaling.factor, denominator);
-    scaling.attention_factor = rope.number("attention_factor", scaling.attention_factor);
+    read_attention_factor(rope, scaling);
   } else if (type == "longrope" || type == "su") {
     scaling.type = "longrope";
     scaling.short_factors = list_text(rope.numbers("short_factor"));
@@ -351,7 +359,7 @@ void read_scaling(HfConfig& from, HfConfig& rope, ModelConfig& to) {
     if (rope.has("factor") && factor != ratio)
       scaling.attention_factor =
           factor <= 1 ? 1 : std::sqrt(1 + std::log(factor) / std::log(static_cast<double>(scaling.original_context)));
-    scaling.attention_factor = rope.number("attention_factor", scaling.attention_factor);
+    read_attention_factor(rope, scaling);
   } else {
     rope.fail("rope_type", "must be one of default, linear, dynamic, llama3, yarn, longrope, got '" + type + "'");
   }
@@ -360,7 +368,8 @@ void read_scaling(HfConfig& from, HfConfig& rope, ModelConfig& to) {
 }  // namespace
 
 void read_rope(HfConfig& from, ModelConfig& to, double default_base, double default_share) {
-  auto rope = from.object(from.has("rope_scaling") ? "rope_scaling" : "rope_parameters");
+  auto rope = from.object("rope_scaling");
+  if (!rope || rope->is_empty()) rope = from.object("rope_parameters");
   from.ignore({"rope_scaling", "rope_parameters", "original_max_position_embeddings"});
   to.rope_base = from.number("rope_theta", default_base);
   to.rope_share = from.number("partial_rotary_factor", default_share);

@@ -23,6 +23,7 @@ class HfConfig {
   std::string model_type();
 
   bool has(const char* key) const;
+  bool is_empty() const { return object_.empty(); }
   /// Not there at all: null says something else where Hugging Face's default is not null.
   bool is_missing(const char* key) const { return !object_.contains(key); }
   std::int64_t integer(const char* key, std::optional<std::int64_t> otherwise = std::nullopt);

@@ -74,6 +74,7 @@ HfModelConfig read_hf_config(const std::string& text, const std::string& where) 
                                      architectures[0] + "'");
   if (config.has("quantization_config"))
     config.fail("quantization_config", "is not supported: weights must be floating-point numbers");
+  config.expect("is_causal", true);
   HfModelConfig model;
   model.config.family = type;
   model.vocabulary = config.integer("vocab_size");
@@ -136,7 +137,7 @@ void HfDirectory::find_weights() {
     if (!tensor->entry.other_type.empty() || !is_floating(tensor->entry.type))
       throw Error(ErrorCode::kBadInput, where(), ": tensor ", tensor->entry.name, " has the type ",
                   dtype_of(tensor->entry), "; weights must be floating-point numbers");
-    found_.emplace(parameter.name, Weight{std::move(place), tensor});
+    found_.emplace(parameter.name, Weight{parameter.shape, std::move(place), tensor});
   }
   const auto some = [](std::vector<std::string> names) {
     constexpr std::size_t kMost = 5;
@@ -175,6 +176,9 @@ void HfDirectory::expect_tied_head(const Model& model) {
 const HfDirectory::Weight& HfDirectory::weight(const Parameter& parameter) const {
   const auto found = found_.find(parameter.name);
   if (found == found_.end()) throw Error(ErrorCode::kBadInput, where(), " has no weight ", parameter.name);
+  if (found->second.shape != parameter.shape)
+    throw Error(ErrorCode::kBadInput, where(), ": ", parameter.name, " has the shape ",
+                extents_text(found->second.shape), ", and not ", extents_text(parameter.shape));
   return found->second;
 }
 
@@ -188,7 +192,7 @@ const void* HfDirectory::mapped(const Parameter& parameter) const {
 }
 
 void HfDirectory::read_rows(const Parameter& parameter, std::int64_t first, std::int64_t count, void* out) const {
-  const auto& [place, tensor] = weight(parameter);
+  const auto& [_, place, tensor] = weight(parameter);
   const std::size_t item = bytes_per_element(tensor->entry.type);
   take_rows(place, parameter, first, count, item, tensor->data(), out);
   // Models are larger than memory: what was copied does not stay mapped in. Of a tensor that others share with this

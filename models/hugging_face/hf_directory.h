@@ -48,6 +48,7 @@ class HfDirectory final : public ModelSource {
 
  private:
   struct Weight {
+    Extents shape;  // ours
     HfPlace place;
     const SafetensorsFolder::Tensor* tensor;
   };

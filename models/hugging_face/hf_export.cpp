@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -12,6 +11,7 @@
 
 #include "core/base/durable.h"
 #include "core/base/error.h"
+#include "core/base/stop.h"
 #include "models/checkpoint/manifest.h"
 #include "models/family.h"
 #include "models/hugging_face/hf_config.h"
@@ -72,6 +72,7 @@ class RowReader {
     const std::int64_t at_a_time =
         std::max<std::int64_t>(1, kPieceBytes / (row * static_cast<std::int64_t>(bytes_per_element(stored))));
     for (std::int64_t first = 0; first < rows; first += at_a_time) {
+      if (stop_requested()) throw Error(ErrorCode::kInterrupted, "interrupted: nothing was exported");
       const std::int64_t count = std::min(at_a_time, rows - first);
       at::Tensor values = room(count * row, stored);
       from_.read_rows(parameter, first, count, values.mutable_data_ptr());
@@ -205,7 +206,7 @@ std::string hf_config_text(const ModelSource& from, StoredType type, const std::
     const HfModelConfig known = read_hf_config(original, from.where() + ": " + kHfConfigFile);
     if (is_same_model(model_json(known.config, known.vocabulary), from.model_json())) {
       const char* const key = before.contains("dtype") ? "dtype" : "torch_dtype";
-      if (before.contains(key) && before[key] == Json(type_name(type))) return original;
+      if (!before.contains(key) || before[key] == Json(type_name(type))) return original;
       before[key] = type_name(type);
       return before.dump(2) + "\n";
     }

@@ -48,7 +48,7 @@ const Family& llama_family() {
       .place = place,
       .architecture = "LlamaForCausalLM",
       .base_prefix = "model.",
-      .not_weights = {"rotary_emb.inv_freq"},
+      .not_weights = {".rotary_emb.inv_freq"},
   };
   return family;
 }

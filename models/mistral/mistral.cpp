@@ -47,7 +47,7 @@ const Family& mistral_family() {
       .place = place,
       .architecture = "MistralForCausalLM",
       .base_prefix = "model.",
-      .not_weights = {"rotary_emb.inv_freq"},
+      .not_weights = {".rotary_emb.inv_freq"},
   };
   return family;
 }

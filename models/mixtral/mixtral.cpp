@@ -55,7 +55,7 @@ const Family& mixtral_family() {
       .place = place,
       .architecture = "MixtralForCausalLM",
       .base_prefix = "model.",
-      .not_weights = {"rotary_emb.inv_freq"},
+      .not_weights = {".rotary_emb.inv_freq"},
   };
   return family;
 }

@@ -22,6 +22,9 @@ constexpr HfDecoderKeys kKeys{.kv_heads_may_be_missing = true};
 void read_config(HfConfig& from, ModelConfig& to) {
   read_decoder_config(from, to, kKeys);
   read_rope(from, to);
+  // Of a config.json that does not say.
+  if (to.rope_scaling.type == "longrope" && !from.has("original_max_position_embeddings"))
+    to.rope_scaling.original_context = 4096;
   std::optional<std::int64_t> window;
   if (from.has("sliding_window")) window = from.integer("sliding_window");
   read_window(from, to, window, std::vector<bool>(static_cast<std::size_t>(to.layers), true));
@@ -69,7 +72,7 @@ const Family& phi3_family() {
       .place = place,
       .architecture = "Phi3ForCausalLM",
       .base_prefix = "model.",
-      .not_weights = {"rotary_emb.inv_freq"},
+      .not_weights = {".rotary_emb.inv_freq"},
   };
   return family;
 }

@@ -44,7 +44,7 @@ const Family& qwen2_family() {
       .place = place,
       .architecture = "Qwen2ForCausalLM",
       .base_prefix = "model.",
-      .not_weights = {"rotary_emb.inv_freq"},
+      .not_weights = {".rotary_emb.inv_freq"},
   };
   return family;
 }

@@ -54,7 +54,7 @@ const Family& qwen3_family() {
       .place = place,
       .architecture = "Qwen3ForCausalLM",
       .base_prefix = "model.",
-      .not_weights = {"rotary_emb.inv_freq"},
+      .not_weights = {".rotary_emb.inv_freq"},
   };
   return family;
 }

@@ -83,7 +83,7 @@ const Family& qwen3_moe_family() {
       .place = place,
       .architecture = "Qwen3MoeForCausalLM",
       .base_prefix = "model.",
-      .not_weights = {"rotary_emb.inv_freq"},
+      .not_weights = {".rotary_emb.inv_freq"},
   };
   return family;
 }

@@ -49,7 +49,8 @@ std::string safetensors_index_text(const std::map<std::string, std::string>& fil
 
 SafetensorsFolder::SafetensorsFolder(const fs::path& directory, const std::string& stem) {
   const fs::path single = directory / (stem + kSuffix), index = directory / (stem + kSuffix + ".index.json");
-  if (!fs::exists(index)) {
+  // The single file first, as other tools have it where both are there.
+  if (fs::exists(single) || !fs::exists(index)) {
     if (!fs::exists(single))
       throw Error(ErrorCode::kNotFound, directory.string(), " holds neither ", single.filename().string(), " nor ",
                   index.filename().string());
@@ -74,6 +75,10 @@ SafetensorsFolder::SafetensorsFolder(const fs::path& directory, const std::strin
       throw Error(ErrorCode::kCorrupt, index.string(), ": tensor ", json_text(tensor), " is not in ", name);
     tensors_.emplace(tensor, Tensor{*found->second, opened[name]});
   }
+  // What no index names lies in the files all the same.
+  for (const auto& file : files_)
+    for (const SafetensorsEntry& entry : file->header().entries)
+      tensors_.emplace(entry.name, Tensor{entry, file.get()});
 }
 
 }  // namespace trireme::models

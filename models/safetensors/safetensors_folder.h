@@ -18,7 +18,7 @@ std::map<std::string, std::string> parse_safetensors_index(const std::string& te
 std::string safetensors_index_text(const std::map<std::string, std::string>& files, std::uint64_t tensor_bytes);
 
 /// The tensors of a directory as Hugging Face lays them out: in STEM.safetensors, or in the files that
-/// STEM.safetensors.index.json names. Of those the index decides which tensors there are.
+/// STEM.safetensors.index.json names: then the index decides which of several tensors of one name it is.
 class SafetensorsFolder {
  public:
   struct Tensor {

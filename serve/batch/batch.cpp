@@ -1,5 +1,9 @@
 #include "serve/batch/batch.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <cerrno>
 #include <chrono>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -8,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/descriptor.h"
 #include "core/base/durable.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
@@ -49,12 +54,23 @@ struct Context {
   std::set<std::string> seen{};  // custom_id
 };
 
-Json refused(const Json& custom_id, int status, const std::string& message, const std::string& param) {
+// Of an answer: the same for the same line, answered by the same weights in the same way. So answers of an earlier
+// start are known to belong here, or not to.
+std::string id_of(const Context& context, const std::string& line) {
+  const models::Model& model = context.generator.model();
+  const std::string all = line + "\n" + std::to_string(context.seed) + "\n" + context.generator.weights_hash() + "\n" +
+                          std::to_string(static_cast<int>(model.head().value.scalar_type()));
+  return "batch_req_" + xxh3_128_hex(all);
+}
+
+Json refused(const std::string& id, const Json& custom_id, int status, const std::string& message,
+             const std::string& param) {
   Json error = {{"message", message},
                 {"type", status == 400 ? "invalid_request_error" : "server_error"},
                 {"param", param.empty() ? Json() : Json(param)},
                 {"code", nullptr}};
-  return {{"custom_id", custom_id},
+  return {{"id", id},
+          {"custom_id", custom_id},
           {"response", {{"status_code", status}, {"body", {{"error", std::move(error)}}}}},
           {"error", nullptr}};
 }
@@ -78,7 +94,7 @@ Json choice_of(Context& context, const CompletionRequest& request, std::size_t p
                  {"stop_reason", nullptr}};
   if (const auto* const id = std::get_if<std::int64_t>(&done.stop)) choice["stop_reason"] = *id;
   if (const auto* const stop = std::get_if<std::string>(&done.stop)) choice["stop_reason"] = *stop;
-  if (request.return_token_ids) choice["token_ids"] = done.ids;
+  if (request.return_token_ids || !context.generator.has_text()) choice["token_ids"] = done.ids;
   if (k == 0) usage["prompt_tokens"] = usage["prompt_tokens"].get<std::int64_t>() + done.prompt_tokens;
   usage["completion_tokens"] =
       usage["completion_tokens"].get<std::int64_t>() + static_cast<std::int64_t>(done.ids.size());
@@ -136,20 +152,31 @@ std::optional<Json> answer_to(Context& context, const std::string& line) {
     if (!request.contains("body")) throw RequestError("body", "body is missing");
     auto body = completion(context, request["body"], custom_id.get<std::string>());
     if (!body) return std::nullopt;
-    return Json{{"id", "batch_req_" + unique_token().substr(0, 24)},
+    return Json{{"id", id_of(context, line)},
                 {"custom_id", custom_id},
                 {"response", {{"status_code", 200}, {"request_id", unique_token()}, {"body", std::move(*body)}}},
                 {"error", nullptr}};
   } catch (const RequestError& error) {
-    return refused(custom_id, 400, error.what(), error.param());
+    return refused(id_of(context, line), custom_id, 400, error.what(), error.param());
   } catch (const Error& error) {
     const bool is_theirs = error.code() == ErrorCode::kBadInput || error.code() == ErrorCode::kUsage;
     if (!is_theirs && error.code() != ErrorCode::kNumeric) throw;
-    return refused(custom_id, is_theirs ? 400 : 500, error.what(), is_theirs ? "prompt" : "");
+    return refused(id_of(context, line), custom_id, is_theirs ? 400 : 500, error.what(), is_theirs ? "prompt" : "");
+  } catch (const std::exception& error) {  // more memory than there is, above all
+    return refused(id_of(context, line), custom_id, 500, one_line(error.what(), 200), "");
   }
 }
 
 bool has_failed(const Json& answer) { return answer["response"]["status_code"] != 200; }
+
+// The part of this batch, held: two starts at once would write over each other's answers.
+Descriptor locked(const fs::path& part) {
+  Descriptor file(::open(part.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (file.get() < 0) throw Error(path_error_code(errno), "cannot open ", part.string(), ": ", system_reason(errno));
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0)
+    throw Error(ErrorCode::kIo, part.string(), " is held by another start that answers this batch");
+  return file;
+}
 
 // The answers of an earlier start, whole lines only, and the bytes that they take.
 struct Earlier {
@@ -157,7 +184,7 @@ struct Earlier {
   std::uint64_t bytes = 0;
 };
 
-Earlier earlier_answers(const fs::path& part, const Context& context) {
+Earlier earlier_answers(const fs::path& part) {
   Earlier earlier;
   if (!fs::exists(part)) return earlier;
   const std::string text = read_file(part);
@@ -165,12 +192,7 @@ Earlier earlier_answers(const fs::path& part, const Context& context) {
     const std::size_t end = text.find('\n', begin);
     if (end == std::string::npos) break;  // cut off
     Json answer = Json::parse(text.substr(begin, end - begin), nullptr, /*allow_exceptions=*/false);
-    if (!answer.is_object() || !answer.contains("response"))
-      throw Error(ErrorCode::kBadInput, part.string(), " holds what is no answer; take it away to begin anew");
-    const Json& body = answer["response"]["body"];
-    if (body.contains("system_fingerprint") && body["system_fingerprint"] != context.generator.weights_hash())
-      throw Error(ErrorCode::kBadInput, part.string(), " was begun with other weights, ",
-                  one_line(body["system_fingerprint"].dump(), 80), "; take it away to begin anew");
+    if (!answer.is_object()) answer = Json::object();
     earlier.answers.push_back(std::move(answer));
     begin = end + 1;
     earlier.bytes = begin;
@@ -187,27 +209,24 @@ BatchResult answer_batch(TextGenerator& generator, const BatchOptions& options) 
   fs::path part = options.out;
   part += ".part";
   Context context{generator, options.seed};
-  const Earlier earlier = earlier_answers(part, context);
+  const Descriptor lock = locked(part);
+  const Earlier earlier = earlier_answers(part);
   if (earlier.answers.size() > lines.size())
     throw Error(ErrorCode::kBadInput, part.string(), " holds ", earlier.answers.size(), " answers; ",
                 options.in.string(), " has ", lines.size(), " requests: take it away to begin anew");
   BatchResult result;
-  OutputFile file(part, "batch", fs::exists(part) ? OutputFile::Open::kExisting : OutputFile::Open::kNew);
+  OutputFile file(part, "batch", OutputFile::Open::kExisting);
   std::uint64_t at = 0;
   const auto begin = std::chrono::steady_clock::now();
   LiveLine progress;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (i < earlier.answers.size()) {
       const Json& answer = earlier.answers[i];
-      const Json request = Json::parse(lines[i], nullptr, /*allow_exceptions=*/false);
-      const Json id = request.is_object() && request.contains("custom_id") && request["custom_id"].is_string()
-                          ? request["custom_id"]
-                          : Json();
-      if (answer["custom_id"] != id)
-        throw Error(ErrorCode::kBadInput, part.string(), " answers other requests: line ", i + 1, " is of ",
-                    one_line(answer["custom_id"].dump(), 80), ", due is ", one_line(id.dump(), 80),
+      if (answer.value("id", "") != id_of(context, lines[i]))
+        throw Error(ErrorCode::kBadInput, part.string(), " was begun with other requests, weights or options: line ",
+                    i + 1, " is no answer to line ", i + 1, " of ", options.in.string(),
                     "; take it away to begin anew");
-      if (id.is_string()) context.seen.insert(id.get<std::string>());
+      if (answer["custom_id"].is_string()) context.seen.insert(answer["custom_id"].get<std::string>());
       ++(has_failed(answer) ? result.failed : result.answered);
       at = earlier.bytes;
       continue;

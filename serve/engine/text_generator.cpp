@@ -22,7 +22,6 @@ TextGenerator::TextGenerator(std::shared_ptr<const models::ModelSource> source, 
   } else {
     no_tokenizer_ = source_->where() + " has no tokenizer.json";
   }
-  // Of a model from elsewhere the table of tokens may be longer than the model's, or the other way round: ids count.
   if (tokenizer_ && tokenizer_->vocabulary_size() > model_->vocabulary())
     throw Error(ErrorCode::kBadInput, source_->where(), ": the tokenizer has ", tokenizer_->vocabulary_size(),
                 " ids, the model ", model_->vocabulary());
@@ -72,7 +71,7 @@ Generation TextGenerator::generate(const GenerationRequest& request,
   StopText stop_text(request.stop_texts);
   const auto give = [&](std::string_view text) {
     const std::string free = stop_text.pass(text);
-    return (free.empty() || emit(free)) && !stop_text.found();
+    return emit(free) && !stop_text.found();
   };
   const models::Continuation done = models::generate(
       *model_, std::move(prompt), request.max_tokens, request.sampling, stops, [&](std::int64_t token) {

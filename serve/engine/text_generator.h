@@ -47,11 +47,14 @@ class TextGenerator {
   /// Of the weights that answer, as they are stored.
   const std::string& weights_hash() const;
   const models::Model& model() const { return *model_; }
+  /// Whether ids become text.
+  bool has_text() const { return tokenizer_.has_value(); }
   /// A prompt as text; of ids, empty where there is no tokenizer.
   std::string text_of(const Prompt& prompt) const;
 
   /// Continues a prompt; an empty text starts a new one. `emit` gets the text as it comes, in whole UTF-8 characters
-  /// (U+FFFD for bytes that are none: any byte is a token), and says whether to go on; nothing of a stop text is given.
+  /// (U+FFFD for bytes that are none: any byte is a token), at each token, also where that adds none, and says whether
+  /// to go on; nothing of a stop text is given.
   /// @throws Error kBadInput when the prompt leaves no room in the context, has ids outside of the vocabulary or none,
   ///         or is a text and there is no tokenizer
   Generation generate(const GenerationRequest& request, const std::function<bool(std::string_view)>& emit);

@@ -121,7 +121,7 @@ class Batch(Case):
         self.assertIn("exists", other.stderr)
         (folder / "answers.jsonl").unlink()
         other = self.batch(lines[1:], out=folder / "answers.jsonl", status=1)
-        self.assertIn("answers other requests", other.stderr)
+        self.assertIn("was begun with other requests", other.stderr)
         self.assertEqual(part.read_bytes().splitlines(), before)
 
     def test_an_exported_model_answers_the_same(self):

@@ -63,7 +63,7 @@ class Finetune(Case):
 
     def test_another_shape_is_refused_by_name(self):
         for config, named in (({"model.width": 64}, "model.width is 32"), ({"model.family": "gpt2"}, "model.family is llama"),
-                              ({"model.vocabulary": 400}, "model.vocabulary is 320"), ({"finetune.step": "7"}, "step-00000007"),
+                              ({"model.vocabulary": 400}, "model.vocabulary is 320"), ({"finetune.from": "", "finetune.weights": "ema"}, "are of finetune.from"), ({"finetune.step": "7"}, "step-00000007"),
                               ({"finetune.from": self.folder / "nowhere"}, "nowhere")):
             folder, result = self.tune(2, self.base, config, status=1 if "nowhere" in named or "7" in named[-1:] else 2)
             self.assertEqual(len(result.lines), 1, result)

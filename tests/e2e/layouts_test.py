@@ -57,6 +57,19 @@ class Layouts(Case):
                     "steps": 12, "precision.compute": precision, "eval.every-steps": 5, "model.layers": 5, "model.dropout": 0.1, "optimizer.ema-decay": 0.9},
                     of_each=pipelines)
 
+    def test_what_other_families_are_made_of(self):
+        """Experts, windows, bounds, norms of heads and behind parts, parallel parts: in each layout the same bits."""
+        families = {"mixtral": {"model.experts.count": 3, "model.experts.ffn": 40, "recompute": "selective"},
+                    "qwen3_moe": {"model.experts.count": 4, "model.experts.ffn": 24, "model.experts.layers": "1,3", "precision.compute": "bf16"},
+                    "gemma2": {"model.attention-softcap": 4, "model.logit-softcap": 5, "model.window": 7, "model.window-layers": "0,2", "recompute": "selective",
+                               "model.dropout": 0.1},
+                    "gpt_neox": {"model.kv-heads": 0, "model.rope-share": 0.25, "recompute": "full"}}
+        for family, config in families.items():
+            with self.subTest(family):
+                self.assert_same_on([0, 2, 3, 4], {"model.family": family, "model.layers": 4, "steps": 6, "eval.every-steps": 3} | config,
+                                    of_each={2: {"parallel.pipeline": 2, "parallel.pipeline-order": "zero-bubble"}, 3: {"parallel.shard": 3},
+                                             4: {"parallel.pipeline": 2, "parallel.shard": 2}})
+
     def test_sharing_out_saves_memory(self):
         # With bf16 moments are 8 bytes a weight, masters 4 and gradients 4, of 39M weights on each of two ranks. Two micro-batches a rank: with one,
         # stage 1 does what stage 2 does.

@@ -11,7 +11,7 @@ STEPS = 20
 
 class SelfCheck(Case):
     def test_every_layout_equals_one_rank(self):
-        """Over the launches: data 1 to 8, pipelines 1, 2, 3, 4, 6 and 8, in both orders and up to three stages a rank, shard 0 to 3 and groups, with four
+        """Over the launches: data 1 to 8, pipelines 1, 2, 3, 4, 6 and 8, in both orders and up to three stages a rank, shard 0 to 3 and groups, with both
         families, fp32 and bf16, and all kinds of recompute: in turn, and on 6 and 8 ranks so that every two settings meet."""
         models = set()
         for ranks, least, flags in LAUNCHES:

@@ -93,6 +93,10 @@ void validate(const TrainConfig& c) {
           c.data.sequence_length, " and ", c.model.context);
   require(c.schedule.warmup_steps <= c.steps, "schedule.warmup-steps must not exceed steps, got ",
           c.schedule.warmup_steps, " and ", c.steps);
+  require(!c.finetune.from.empty() ||
+              (c.finetune.step == FinetuneConfig{}.step && c.finetune.weights == FinetuneConfig{}.weights),
+          "finetune.step and finetune.weights are of finetune.from, got ", c.finetune.step, " and ", c.finetune.weights,
+          " without it");
   if (c.schedule.name == "wsd") {
     const std::int64_t decay = c.schedule.decay_steps_or_default(c.steps);
     require(c.schedule.warmup_steps + decay <= c.steps,

@@ -1,10 +1,15 @@
 #include "train/loop/pretrained.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "core/base/error.h"
+#include "models/family.h"
+#include "models/load.h"
 #include "models/model.h"
+#include "models/registry.h"
 
 namespace trireme::train {
 
@@ -15,6 +20,11 @@ std::shared_ptr<const models::ModelSource> open_pretrained(Communicator& world, 
   // A checkpoint of its own from here on: a run that still trains may have newer ones meanwhile.
   const std::string where = world.all_gather_text(source ? source->where() : std::string())[0];
   if (!source) source = models::open_source(where, "newest", weights);
+  const std::vector<std::string> seen = world.all_gather_text(models::fingerprint(*source));
+  for (std::size_t rank = 1; rank < seen.size(); ++rank)
+    if (seen[rank] != seen[0])
+      throw Error(ErrorCode::kUsage, "ranks 0 and ", rank, " see different models in ", where,
+                  ", which finetune.from names; all ranks need the same");
   return source;
 }
 
@@ -27,10 +37,13 @@ models::ModelConfig shape_of(const models::ModelSource& source) {
 
 void expect_shape_of(const models::ModelSource& source, const TrainConfig& config) {
   models::ModelConfig theirs = shape_of(source), ours = config.model;
+  const bool has_rotary = std::ranges::count(models::find_family(theirs.family).keys, "rope-base") > 0;
+  const bool any_context = has_rotary && theirs.rope_scaling.type == "none";
+  if (ours.vocabulary == 0) ours.vocabulary = theirs.vocabulary;  // the model's own, whatever the tokenizer has
   const FieldList of_theirs = fields_of(theirs), of_ours = fields_of(ours);
   for (std::size_t i = 0; i < of_ours.size(); ++i) {
     const std::string& key = of_ours[i].key;
-    if (key == "dropout" || (key == "context" && theirs.rope_scaling.type == "none")) continue;
+    if (key == "dropout" || (key == "context" && any_context)) continue;
     if (field_text(of_ours[i]) != field_text(of_theirs[i]))
       throw Error(ErrorCode::kUsage, "model.", key, " is ", field_text(of_theirs[i]), " of the model in ",
                   source.where(), ", which finetune.from names, and cannot become ", field_text(of_ours[i]));

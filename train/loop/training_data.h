@@ -5,11 +5,11 @@
 
 namespace trireme::train {
 
-/// The corpora of data.path as the row of samples that config.seed gives. @throws Error as TrainingStream
 /// Rows of the model's embedding: model.vocabulary, or as many as the tokenizer has ids.
 /// @throws Error kUsage when they are fewer than these
 std::int64_t vocabulary_of(const TrainConfig& config, const data::TrainingStream& stream);
 
+/// The corpora of data.path as the row of samples that config.seed gives. @throws Error as TrainingStream
 data::TrainingStream open_training_data(const TrainConfig& config);
 
 /// What data.token-dropout and data.fim-rate do to its samples. @throws Error as Augmentation
