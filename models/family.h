@@ -48,6 +48,8 @@ std::string_view chosen(const std::string& value, std::string_view key, std::str
 
 /// model.activation, or the family's.
 ops::Activation activation_of(const ModelConfig& config);
+/// As model.activation spells it.
+std::string_view activation_name(ops::Activation activation);
 /// model.parallel-residual, or the family's.
 bool has_parallel_residual(const ModelConfig& config);
 

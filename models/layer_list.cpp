@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 
 namespace trireme::models {
 namespace {
@@ -23,10 +24,9 @@ std::optional<std::int64_t> number(std::string_view text) {
 std::vector<bool> layer_list(const std::string& text, std::int64_t layers, const std::string& key) {
   if (text == "all") return std::vector<bool>(static_cast<std::size_t>(layers), true);
   std::vector<bool> chosen(static_cast<std::size_t>(layers), false);
-  std::string_view left = text;
-  while (!left.empty()) {
-    const std::string_view part = left.substr(0, left.find(','));
-    left.remove_prefix(std::min(left.size(), part.size() + 1));
+  if (text.empty()) return chosen;
+  for (const std::string& item : split(text, ',')) {
+    const std::string_view part = item;
     const std::size_t dash = part.find('-');
     const auto first = number(part.substr(0, dash));
     const auto last = dash == std::string_view::npos ? first : number(part.substr(dash + 1));

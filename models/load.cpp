@@ -71,18 +71,14 @@ void read_elements_as(const ModelSource& source, const Parameter& parameter, std
   if (count == 0) return;
   const std::int64_t row = parameter.elements() / parameter.shape[0];
   const StoredType stored = source.type(parameter);
-  constexpr std::int64_t kPieceBytes = std::int64_t{4} << 20;
-  const std::int64_t at_a_time =
-      std::max<std::int64_t>(1, kPieceBytes / (row * static_cast<std::int64_t>(bytes_per_element(stored))));
   const std::int64_t end = begin + count;
-  for (std::int64_t first = begin / row; first * row < end; first += at_a_time) {
-    const std::int64_t rows = std::min(at_a_time, (end + row - 1) / row - first);
+  for_row_pieces(parameter, stored, begin / row, (end + row - 1) / row, [&](std::int64_t first, std::int64_t rows) {
     at::Tensor values = at::empty({rows * row}, scalar_type(stored));
     source.read_rows(parameter, first, rows, values.mutable_data_ptr());
     values = values.to(c10::CppTypeToScalarType<T>::value);
     const std::int64_t from = std::max(begin, first * row), to = std::min(end, (first + rows) * row);
     std::copy_n(values.const_data_ptr<T>() + (from - first * row), to - from, out + (from - begin));
-  }
+  });
 }
 
 }  // namespace
@@ -122,20 +118,15 @@ std::string weights_hash(const ModelSource& source) {
     if (parameter.tied_to) continue;
     const std::string name = kWeightsPrefix + parameter.name;
     const StoredType type = source.type(parameter);
-    const std::int64_t rows = parameter.shape[0];
-    const auto row =
-        static_cast<std::size_t>(parameter.elements() / std::max<std::int64_t>(1, rows)) * bytes_per_element(type);
-    constexpr std::size_t kPartBytes = std::size_t{4} << 20;
-    const auto at_a_time =
-        static_cast<std::int64_t>(std::max<std::size_t>(1, kPartBytes / std::max<std::size_t>(1, row)));
+    const std::size_t item = bytes_per_element(type);
+    const std::int64_t row = parameter.elements() / std::max<std::int64_t>(1, parameter.shape[0]);
     WeightsHash::Stream stream;
-    for (std::int64_t first = 0; first < rows; first += at_a_time) {
-      const std::int64_t count = std::min(at_a_time, rows - first);
-      buffer.resize(static_cast<std::size_t>(count) * row);
+    for_row_pieces(parameter, type, 0, parameter.shape[0], [&](std::int64_t first, std::int64_t count) {
+      buffer.resize(static_cast<std::size_t>(count * row) * item);
       source.read_rows(parameter, first, count, buffer.data());
       stream.update(buffer.data(), buffer.size());
-    }
-    const auto bytes = static_cast<std::uint64_t>(rows) * row;
+    });
+    const std::uint64_t bytes = static_cast<std::uint64_t>(parameter.elements()) * item;
     hash.add(name, WeightsHash::of_pieces(name, type, parameter.shape, stream.finish(bytes)));
   }
   return hash.hex();

@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/stop.h"
+#include "core/base/strict_json.h"
 #include "core/base/text.h"
 #include "core/config/command.h"
 #include "models/checkpoint/box.h"
@@ -47,9 +48,7 @@ struct InspectOptions {
 };
 
 // Names and messages may hold bytes of file names, which need not be UTF-8.
-void print(const Json& json) {
-  std::cout << json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) << "\n";
-}
+void print(const Json& json) { std::cout << json_text(json) << "\n"; }
 
 bool has_average(const Checkpoint& checkpoint) {
   return std::ranges::any_of(checkpoint.tensors(),

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -45,6 +46,18 @@ class ModelSource {
  protected:
   ModelSource() = default;
 };
+
+/// visit(first, count): rows [begin, end) of a parameter's first axis in pieces of some MiB, for who reads them one
+/// after the other.
+template <class Visit>
+void for_row_pieces(const Parameter& parameter, StoredType type, std::int64_t begin, std::int64_t end, Visit visit) {
+  constexpr std::int64_t kPieceBytes = std::int64_t{4} << 20;
+  if (parameter.elements() == 0) return;
+  const std::int64_t row =
+      parameter.elements() / parameter.shape[0] * static_cast<std::int64_t>(bytes_per_element(type));
+  const std::int64_t at_a_time = std::max<std::int64_t>(1, kPieceBytes / row);
+  for (std::int64_t first = begin; first < end; first += at_a_time) visit(first, std::min(at_a_time, end - first));
+}
 
 /// A checkpoint's weights.
 class CheckpointSource final : public ModelSource {

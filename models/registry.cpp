@@ -90,14 +90,25 @@ std::unique_ptr<Model> build_model(const ModelConfig& config, std::int64_t vocab
   return family.build(config, vocabulary, part);
 }
 
+namespace {
+
+constexpr std::pair<std::string_view, ops::Activation> kActivations[] = {{"silu", ops::Activation::kSilu},
+                                                                         {"gelu", ops::Activation::kGelu},
+                                                                         {"gelu-tanh", ops::Activation::kGeluTanh},
+                                                                         {"relu", ops::Activation::kRelu}};
+
+}  // namespace
+
 ops::Activation activation_of(const ModelConfig& config) {
-  constexpr std::pair<std::string_view, ops::Activation> kNames[] = {{"silu", ops::Activation::kSilu},
-                                                                     {"gelu", ops::Activation::kGelu},
-                                                                     {"gelu-tanh", ops::Activation::kGeluTanh},
-                                                                     {"relu", ops::Activation::kRelu}};
-  for (const auto& [name, activation] : kNames)
+  for (const auto& [name, activation] : kActivations)
     if (name == config.activation) return activation;
   return find_family(config.family).activation;
+}
+
+std::string_view activation_name(ops::Activation activation) {
+  for (const auto& [name, known] : kActivations)
+    if (known == activation) return name;
+  throw Error(ErrorCode::kBug, "unknown activation");
 }
 
 bool has_parallel_residual(const ModelConfig& config) {

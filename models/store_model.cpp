@@ -1,7 +1,6 @@
 #include "models/store_model.h"
 
 #include <algorithm>
-#include <map>
 #include <vector>
 
 #include "core/base/error.h"
@@ -31,9 +30,8 @@ Committed store_model(const ModelSource& from, const std::string& training_json,
     from.read_rows(*parameters[i], slices[i].offset[0], slices[i].size[0], buffer.data());
     return buffer.data();
   };
-  CheckpointTexts texts{from.model_json(), training_json, from.companion(kTokenizerFile).value_or(""), ""};
-  for (const std::string_view name : kCompanionFiles)
-    if (auto text = from.companion(std::string(name))) texts.companions[std::string(name)] = std::move(*text);
+  const CheckpointTexts texts{from.model_json(), training_json, from.companion(kTokenizerFile).value_or(""), "",
+                              companions_of(from)};
   const auto alone = make_self_communicator();
   return write_checkpoint(*alone, to, slices, texts, data);
 }

@@ -98,10 +98,10 @@ Merged merged_config(Communicator& world, const TrainOptions& options, const Ass
       // Its shape is the default then.
       pretrained = open_pretrained(world, config.finetune);
       TrainConfig shaped;
-      shaped.model = shape_of(*pretrained);
+      const models::ModelConfig theirs = shaped.model = shape_of(*pretrained);
       apply_assignments(given, fields_of(shaped));
-      expect_shape_of(*pretrained, shaped);
-      shaped.model.vocabulary = shape_of(*pretrained).vocabulary;
+      if (shaped.model.vocabulary == 0) shaped.model.vocabulary = theirs.vocabulary;  // whatever the tokenizer has
+      expect_shape_of(theirs, pretrained->where(), shaped.model);
       config = shaped;
     }
   }

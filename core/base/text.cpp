@@ -102,6 +102,16 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
   return text;
 }
 
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(separator, begin), text.size());
+    parts.emplace_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
 std::string nearest(std::string_view word, const std::vector<std::string>& known) {
   std::string best;
   // A third of the word may differ: "learning-rat" is near "learning-rate", "lr" is near nothing.

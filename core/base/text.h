@@ -21,6 +21,8 @@ std::string duration_text(double seconds);
 std::optional<double> parse_duration(std::string_view text);
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
+/// What join() gives taken apart again; one empty part for an empty text.
+std::vector<std::string> split(std::string_view text, char separator);
 
 /// The nearest of `known` by edit distance, or empty when none is near: for "did you mean".
 std::string nearest(std::string_view word, const std::vector<std::string>& known);

@@ -126,26 +126,11 @@ void apply_assignments(const Assignments& assignments, const FieldList& fields) 
     set_field(find_field(fields, assignment.key, assignment.source), assignment.values, assignment.source);
 }
 
-namespace {
-
-// "model.rope-scaling.type" -> model, rope-scaling, type
-std::vector<std::string> parts_of(const std::string& key) {
-  std::vector<std::string> parts;
-  for (std::size_t begin = 0; begin <= key.size();) {
-    const std::size_t end = std::min(key.find('.', begin), key.size());
-    parts.push_back(key.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return parts;
-}
-
-}  // namespace
-
 std::string to_yaml(const FieldList& fields) {
   std::string yaml;
   std::vector<std::string> open;  // groups, from the outermost on
   for (const FieldRef& field : fields) {
-    std::vector<std::string> path = parts_of(field.key);
+    std::vector<std::string> path = split(field.key, '.');
     const std::string name = std::move(path.back());
     path.pop_back();
     const auto [known, _] = std::mismatch(open.begin(), open.end(), path.begin(), path.end());

@@ -47,12 +47,10 @@ Committed export_weights(const Checkpoint& from, const std::filesystem::path& to
               buffer.data());
     return buffer.data();
   };
-  std::map<std::string, std::string> companions;
-  for (const std::string_view name : kCompanionFiles)
-    if (auto text = from.companion(std::string(name))) companions[std::string(name)] = std::move(*text);
   const auto alone = make_self_communicator();
-  return write_checkpoint(*alone, to, slices,
-                          {from.model_json(), training_of(from, average), from.tokenizer_json(), "", companions}, data);
+  return write_checkpoint(
+      *alone, to, slices,
+      {from.model_json(), training_of(from, average), from.tokenizer_json(), "", companions_of(from)}, data);
 }
 
 }  // namespace trireme::models

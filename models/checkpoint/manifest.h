@@ -32,6 +32,15 @@ inline constexpr std::string_view kCompanionFiles[] = {kHfConfigFile,
 inline constexpr const char* kFormatName = "trireme-checkpoint";
 inline constexpr int kFormatVersion = 2;
 
+/// All of these that a checkpoint or another source has, by name. @throws as its companion()
+template <class Source>
+std::map<std::string, std::string> companions_of(const Source& source) {
+  std::map<std::string, std::string> found;
+  for (const std::string_view name : kCompanionFiles)
+    if (auto text = source.companion(std::string(name))) found.emplace(name, std::move(*text));
+  return found;
+}
+
 /// "rank-00003.h5", and where a writer makes several, "rank-00003-1.h5", ...
 std::string rank_file_name(int writer, int number = 0);
 bool is_rank_file(std::string_view name);
@@ -86,10 +95,6 @@ struct Region {
 std::map<std::string, std::vector<Region>> slices_by_file(const std::map<std::string, Manifest::Tensor>& tensors);
 /// All of a file of so many bytes, from its slices, none of which leaves it or overlaps another.
 std::vector<Region> regions(const std::vector<Region>& slices, std::uint64_t bytes);
-
-/// A text as a JSON object; keys that come twice and nesting deeper than 64 are refused: the first has no one meaning,
-/// the second would let a file choose how deep we recurse. @throws Error of this code
-nlohmann::json parse_object(const std::string& text, const std::string& where, ErrorCode code);
 
 nlohmann::json to_json(const Manifest::File& file);
 nlohmann::json to_json(const Manifest::Tensor& tensor);

@@ -8,6 +8,7 @@
 #include "core/base/durable.h"
 #include "core/base/error.h"
 #include "core/base/hash.h"
+#include "core/base/strict_json.h"
 #include "models/checkpoint/input_file.h"
 #include "models/checkpoint/manifest.h"
 #include "models/checkpoint/rank_file.h"

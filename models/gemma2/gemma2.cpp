@@ -15,8 +15,7 @@ std::unique_ptr<Model> build(const ModelConfig& config, std::int64_t vocabulary,
   options.embedding_scale = std::sqrt(static_cast<double>(config.width));
   options.block.norm = Norm::Kind::kRmsOnePlus;
   options.block.norms_behind = true;
-  if (chosen(config.attention_bias, "attention-bias", kName, {"none", "all"}) == "all")
-    options.block.attention.input_bias = options.block.attention.output_bias = Linear::Bias::kZeros;
+  options.block.attention.set_bias(chosen(config.attention_bias, "attention-bias", kName, {"none", "all"}));
   options.block.feed_forward.activation = activation_of(config);
   return make_decoder(config, vocabulary, part, options);
 }
@@ -33,10 +32,7 @@ void read_config(HfConfig& from, ModelConfig& to) {
   read_rope(from, to);
   std::vector<bool> even(static_cast<std::size_t>(to.layers));
   for (std::size_t layer = 0; layer < even.size(); layer += 2) even[layer] = true;
-  std::optional<std::int64_t> window;
-  if (from.is_missing("sliding_window") || from.has("sliding_window"))
-    window = from.integer("sliding_window", kDefaultWindow);
-  read_window(from, to, window, even);
+  read_window(from, to, kDefaultWindow, even);
   to.attention_scale = 1 / std::sqrt(from.number("query_pre_attn_scalar", 256));
   const auto cap = [&](const char* key, double otherwise) {
     return from.is_missing(key) ? otherwise : from.number(key, 0);
@@ -50,8 +46,7 @@ void read_config(HfConfig& from, ModelConfig& to) {
 
 void write_config(const ModelConfig& from, HfConfigWriter& to) {
   write_decoder_config(from, to, kKeys);
-  to.set(kKeys.activation, hf_activation(from, "gelu_pytorch_tanh"));
-  to.set("hidden_act", hf_activation(from, "gelu_pytorch_tanh"));
+  to.set("hidden_act", hf_activation(from));
   write_rope(from, to);
   const double scale = from.attention_scale;
   const double scalar = scale > 0 ? 1 / (scale * scale) : static_cast<double>(from.head_width_or_default());
@@ -63,7 +58,7 @@ void write_config(const ModelConfig& from, HfConfigWriter& to) {
   const auto cap = [](double value) { return value > 0 ? nlohmann::ordered_json(value) : nlohmann::ordered_json(); };
   to.set("attn_logit_softcapping", cap(from.attention_softcap));
   to.set("final_logit_softcapping", cap(from.logit_softcap));
-  to.set("sliding_window", from.window > 0 ? nlohmann::ordered_json(from.window) : nlohmann::ordered_json());
+  to.set("sliding_window", window_json(from));
   to.set("layer_types", layer_types(from));
   to.set("attention_bias", from.attention_bias == "all");
 }

@@ -20,7 +20,7 @@ std::unique_ptr<Model> build(const ModelConfig& config, std::int64_t vocabulary,
   DecoderOptions options;
   options.learned_positions = true;
   options.block.norm = Norm::Kind::kLayer;
-  options.block.attention.input_bias = options.block.attention.output_bias = Linear::Bias::kZeros;
+  options.block.attention.set_bias("all");
   options.block.feed_forward = {.gated = false, .activation = activation_of(config), .bias = Linear::Bias::kZeros};
   return make_decoder(config, vocabulary, part, options);
 }
@@ -55,8 +55,8 @@ void write_config(const ModelConfig& from, HfConfigWriter& to) {
   to.set("n_positions", from.context);
   to.set("n_inner", FeedForward::inner_width(from, /*gated=*/false));
   to.set("layer_norm_epsilon", from.norm_epsilon);
-  to.set("activation_function",
-         from.activation == "auto" || from.activation == "gelu-tanh" ? "gelu_new" : hf_activation(from, "gelu_new"));
+  // The name that its published files have.
+  to.set("activation_function", activation_of(from) == ops::Activation::kGeluTanh ? "gelu_new" : hf_activation(from));
   to.set("tie_word_embeddings", from.tie_embeddings);
   to.set("scale_attn_weights", from.attention_scale != 1);
   to.set("scale_attn_by_inverse_layer_idx", from.attention_scale_by_layer);

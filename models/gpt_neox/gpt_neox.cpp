@@ -12,8 +12,7 @@ std::unique_ptr<Model> build(const ModelConfig& config, std::int64_t vocabulary,
   DecoderOptions options;
   options.block.norm = Norm::Kind::kLayer;
   options.block.parallel = has_parallel_residual(config);
-  if (chosen(config.attention_bias, "attention-bias", kName, {"all", "none"}) == "all")
-    options.block.attention.input_bias = options.block.attention.output_bias = Linear::Bias::kZeros;
+  options.block.attention.set_bias(chosen(config.attention_bias, "attention-bias", kName, {"all", "none"}));
   options.block.feed_forward = {.gated = false, .activation = activation_of(config), .bias = Linear::Bias::kZeros};
   return make_decoder(config, vocabulary, part, options);
 }
@@ -33,7 +32,6 @@ void read_config(HfConfig& from, ModelConfig& to) {
 
 void write_config(const ModelConfig& from, HfConfigWriter& to) {
   write_decoder_config(from, to, kKeys);
-  to.set("hidden_act", hf_activation(from, "gelu"));
   write_rope(from, to, "rotary_emb_base", "rotary_pct");
   to.set("use_parallel_residual", has_parallel_residual(from));
   to.set("attention_bias", from.attention_bias != "none");

@@ -5,8 +5,9 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/base/strict_json.h"
 #include "core/base/text.h"
-#include "models/checkpoint/manifest.h"
+#include "models/family.h"
 #include "models/layer_list.h"
 #include "models/layers/feed_forward.h"
 
@@ -16,8 +17,6 @@ namespace {
 using nlohmann::json;
 
 constexpr double kLargest = 9e15;
-
-std::string seen(const json& value) { return one_line(value.dump(-1, ' ', false, json::error_handler_t::replace), 80); }
 
 // A switch that is off, a list without members: says nothing that would have to be honoured.
 bool says_nothing(const json& value) {
@@ -142,16 +141,16 @@ double HfConfig::number(const char* key, std::optional<double> otherwise) {
   const json* const value = find(key);
   if (!value && otherwise) return *otherwise;
   if (!value) fail(key, "is missing; a number is due");
-  if (!value->is_number()) fail(key, "must be a number, got " + seen(*value));
+  if (!value->is_number()) fail(key, "must be a number, got " + json_excerpt(*value));
   const double result = value->get<double>();
-  if (!(std::abs(result) <= kLargest)) fail(key, "must lie between -9e15 and 9e15, got " + seen(*value));
+  if (!(std::abs(result) <= kLargest)) fail(key, "must lie between -9e15 and 9e15, got " + json_excerpt(*value));
   return result;
 }
 
 bool HfConfig::flag(const char* key, bool otherwise) {
   const json* const value = find(key);
   if (!value) return otherwise;
-  if (!value->is_boolean()) fail(key, "must be true or false, got " + seen(*value));
+  if (!value->is_boolean()) fail(key, "must be true or false, got " + json_excerpt(*value));
   return value->get<bool>();
 }
 
@@ -159,7 +158,7 @@ std::string HfConfig::text(const char* key, std::optional<std::string> otherwise
   const json* const value = find(key);
   if (!value && otherwise) return *otherwise;
   if (!value) fail(key, "is missing; a text is due");
-  if (!value->is_string()) fail(key, "must be a text, got " + seen(*value));
+  if (!value->is_string()) fail(key, "must be a text, got " + json_excerpt(*value));
   return value->get<std::string>();
 }
 
@@ -167,9 +166,9 @@ std::vector<std::string> HfConfig::texts(const char* key) {
   const json* const value = find(key);
   std::vector<std::string> list;
   if (!value) return list;
-  if (!value->is_array()) fail(key, "must be a list of texts, got " + seen(*value));
+  if (!value->is_array()) fail(key, "must be a list of texts, got " + json_excerpt(*value));
   for (const json& item : *value) {
-    if (!item.is_string()) fail(key, "must be a list of texts, got " + seen(*value));
+    if (!item.is_string()) fail(key, "must be a list of texts, got " + json_excerpt(*value));
     list.push_back(item.get<std::string>());
   }
   return list;
@@ -179,10 +178,10 @@ std::vector<double> HfConfig::numbers(const char* key) {
   const json* const value = find(key);
   std::vector<double> list;
   if (!value) return list;
-  if (!value->is_array()) fail(key, "must be a list of numbers, got " + seen(*value));
+  if (!value->is_array()) fail(key, "must be a list of numbers, got " + json_excerpt(*value));
   for (const json& item : *value) {
     if (!item.is_number() || !(std::abs(item.get<double>()) <= kLargest))
-      fail(key, "must be a list of numbers between -9e15 and 9e15, got " + seen(*value));
+      fail(key, "must be a list of numbers between -9e15 and 9e15, got " + json_excerpt(*value));
     list.push_back(item.get<double>());
   }
   return list;
@@ -206,7 +205,7 @@ std::vector<std::int64_t> HfConfig::one_or_more_integers(const char* key) {
 std::optional<HfConfig> HfConfig::object(const char* key) {
   const json* const value = find(key);
   if (!value) return std::nullopt;
-  if (!value->is_object()) fail(key, "must be an object, got " + seen(*value));
+  if (!value->is_object()) fail(key, "must be an object, got " + json_excerpt(*value));
   return HfConfig(*value, where_ + ": " + key);
 }
 
@@ -216,7 +215,8 @@ void HfConfig::ignore(std::initializer_list<const char*> keys) {
 
 void HfConfig::expect(const char* key, const json& honoured) {
   const json* const value = find(key);
-  if (value && *value != honoured) fail(key, "is honoured as " + seen(honoured) + " alone, got " + seen(*value));
+  if (value && *value != honoured)
+    fail(key, "is honoured as " + json_excerpt(honoured) + " alone, got " + json_excerpt(*value));
 }
 
 void HfConfig::warn_of_dropout(std::initializer_list<const char*> keys) {
@@ -232,7 +232,7 @@ void HfConfig::expect_all_read() const {
         says_nothing(value))
       continue;
     throw Error(
-        ErrorCode::kBadInput, where_, ": the option ", seen(json(key)), " with the value ", seen(value),
+        ErrorCode::kBadInput, where_, ": the option ", json_excerpt(json(key)), " with the value ", json_excerpt(value),
         " is not known here, and might change what the model computes; where it does not, take it out of the file");
   }
 }
@@ -246,10 +246,9 @@ std::string read_activation(HfConfig& from, const char* key, const std::string& 
   from.fail(key, "must be one of " + all + ", got '" + name + "'");
 }
 
-std::string hf_activation(const ModelConfig& config, const char* family_default) {
-  for (const NamedActivation& known : kActivations)
-    if (known.ours == config.activation) return std::string(known.theirs);
-  return family_default;
+std::string hf_activation(const ModelConfig& config) {
+  const std::string_view name = activation_name(activation_of(config));
+  return std::string(std::ranges::find(kActivations, name, &NamedActivation::ours)->theirs);
 }
 
 void read_decoder_config(HfConfig& from, ModelConfig& to, const HfDecoderKeys& keys) {
@@ -279,7 +278,7 @@ void write_decoder_config(const ModelConfig& from, HfConfigWriter& to, const HfD
   to.set("intermediate_size", FeedForward::inner_width(from, keys.gated));
   to.set("max_position_embeddings", from.context);
   to.set(keys.norm_epsilon, from.norm_epsilon);
-  to.set(keys.activation, hf_activation(from, "silu"));
+  to.set(keys.activation, hf_activation(from));
   to.set("tie_word_embeddings", from.tie_embeddings);
 }
 
@@ -295,11 +294,7 @@ std::string list_text(const std::vector<double>& values) {
 
 nlohmann::ordered_json number_list(const std::string& text) {
   auto list = nlohmann::ordered_json::array();
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    list.push_back(std::stod(text.substr(begin, end - begin)));
-    begin = end + 1;
-  }
+  for (const std::string& part : split(text, ',')) list.push_back(std::stod(part));
   return list;
 }
 
@@ -404,29 +399,52 @@ void write_rope(const ModelConfig& from, HfConfigWriter& to, const char* base_ke
   to.set("rope_scaling", object);
 }
 
-void read_window(HfConfig& from, ModelConfig& to, std::optional<std::int64_t> window,
-                 const std::vector<bool>& sliding) {
-  std::vector<bool> chosen = sliding;
-  if (const std::vector<std::string> types = from.texts("layer_types"); !types.empty()) {
-    if (static_cast<std::int64_t>(types.size()) != to.layers)
-      from.fail("layer_types",
-                "must name " + std::to_string(to.layers) + " layers, got " + std::to_string(types.size()));
-    chosen.clear();
-    for (const std::string& type : types) {
-      if (type != "full_attention" && type != "sliding_attention")
-        from.fail("layer_types", "must be full_attention or sliding_attention each, got '" + type + "'");
-      chosen.push_back(type == "sliding_attention");
-    }
+namespace {
+
+// Which layers layer_types name, or those otherwise.
+std::vector<bool> sliding_layers(HfConfig& from, const ModelConfig& to, const std::vector<bool>& otherwise) {
+  const std::vector<std::string> types = from.texts("layer_types");
+  if (types.empty()) return otherwise;
+  if (static_cast<std::int64_t>(types.size()) != to.layers)
+    from.fail("layer_types", "must name " + std::to_string(to.layers) + " layers, got " + std::to_string(types.size()));
+  std::vector<bool> chosen;
+  for (const std::string& type : types) {
+    if (type != "full_attention" && type != "sliding_attention")
+      from.fail("layer_types", "must be full_attention or sliding_attention each, got '" + type + "'");
+    chosen.push_back(type == "sliding_attention");
   }
-  const bool any = std::ranges::find(chosen, true) != chosen.end();
-  if (!window || !any) {
-    if (!window && any && from.has("layer_types"))
-      from.fail("sliding_window", "is missing, and layer_types ask for it");
-    return;
-  }
-  if (*window < 1) from.fail("sliding_window", "must be at least 1, got " + std::to_string(*window));
-  to.window = *window;
+  return chosen;
+}
+
+bool any_of(const std::vector<bool>& chosen) { return std::ranges::find(chosen, true) != chosen.end(); }
+
+}  // namespace
+
+void read_window(HfConfig& from, ModelConfig& to, std::int64_t when_missing, const std::vector<bool>& sliding) {
+  constexpr const char* kKey = "sliding_window";
+  const std::vector<bool> chosen = sliding_layers(from, to, sliding);
+  const std::int64_t window = from.is_missing(kKey) ? when_missing : from.integer(kKey, 0);
+  if (from.has(kKey) && window < 1) from.fail(kKey, "must be at least 1, got " + std::to_string(window));
+  if (window == 0 && any_of(chosen) && from.has("layer_types"))
+    from.fail(kKey, "is missing, and layer_types ask for it");
+  if (window == 0 || !any_of(chosen)) return;
+  to.window = window;
   to.window_layers = layer_list_text(chosen);
+}
+
+void read_window_if_used(HfConfig& from, ModelConfig& to, std::int64_t when_missing, const std::vector<bool>& sliding) {
+  if (from.flag("use_sliding_window", false)) return read_window(from, to, when_missing, sliding);
+  from.ignore({"sliding_window"});
+  if (any_of(sliding_layers(from, to, {})))
+    from.fail("use_sliding_window", "is false, and layer_types ask for a window");
+}
+
+std::vector<bool> every_layer(const ModelConfig& config) {
+  return std::vector<bool>(static_cast<std::size_t>(config.layers), true);
+}
+
+nlohmann::ordered_json window_json(const ModelConfig& config) {
+  return config.window > 0 ? nlohmann::ordered_json(config.window) : nlohmann::ordered_json();
 }
 
 std::vector<std::string> layer_types(const ModelConfig& config) {

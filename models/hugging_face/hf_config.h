@@ -59,6 +59,10 @@ class HfConfig {
   std::set<std::string> read_;
 };
 
+/// Keys of config.json that name tokens with a meaning.
+inline constexpr const char* kSpecialIdKeys[] = {"bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id",
+                                                 "decoder_start_token_id"};
+
 /// A config.json that is written.
 class HfConfigWriter {
  public:
@@ -85,8 +89,8 @@ void write_decoder_config(const ModelConfig& from, HfConfigWriter& to, const HfD
 
 /// "silu", "gelu_new", ... -> model.activation. @throws Error kBadInput
 std::string read_activation(HfConfig& from, const char* key, const std::string& otherwise);
-/// The family's own where model.activation is auto.
-std::string hf_activation(const ModelConfig& config, const char* family_default);
+/// And back.
+std::string hf_activation(const ModelConfig& config);
 
 /// rope_theta, rope_scaling, partial_rotary_factor, or rope_parameters, which holds them all.
 void read_rope(HfConfig& from, ModelConfig& to, double default_base = 10000, double default_share = 1);
@@ -94,8 +98,14 @@ void write_rope(const ModelConfig& from, HfConfigWriter& to, const char* base_ke
                 const char* share_key = nullptr);
 
 /// sliding_window, and layer_types where it holds for some layers only.
-/// @param sliding  layers for which it does where no layer_types say so
-void read_window(HfConfig& from, ModelConfig& to, std::optional<std::int64_t> window, const std::vector<bool>& sliding);
+/// @param when_missing  the window of a config.json that does not say, 0: none; null there says that there is none
+/// @param sliding       layers that have it where no layer_types say so
+void read_window(HfConfig& from, ModelConfig& to, std::int64_t when_missing, const std::vector<bool>& sliding);
+/// The same where use_sliding_window has to ask for it.
+void read_window_if_used(HfConfig& from, ModelConfig& to, std::int64_t when_missing, const std::vector<bool>& sliding);
+std::vector<bool> every_layer(const ModelConfig& config);
+/// The number, or null where there is no window.
+nlohmann::ordered_json window_json(const ModelConfig& config);
 /// "sliding_attention" or "full_attention" for each layer.
 std::vector<std::string> layer_types(const ModelConfig& config);
 

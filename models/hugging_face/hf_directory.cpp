@@ -34,7 +34,7 @@ void expect_in_range(const ModelConfig& config, const std::string& where) {
 }
 
 void warn_of_special_ids(HfConfig& config, std::int64_t vocabulary) {
-  for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id"}) {
+  for (const char* key : kSpecialIdKeys) {
     if (!config.has(key)) continue;
     for (const std::int64_t id : config.one_or_more_integers(key))
       if (id < 0 || id >= vocabulary)
@@ -101,14 +101,14 @@ HfDirectory::HfDirectory(fs::path path)
 }
 
 // The tensor of that name, or of one that it may have in other files.
-const SafetensorsFolder::Tensor* HfDirectory::find(const std::string& tensor) {
+const SafetensorsFolder::Tensor* HfDirectory::find(const std::string& tensor, std::set<std::string>& used) const {
   std::vector<std::string> names = {tensor};
   for (const auto& [one, other] : family_.renamed)
     if (tensor.starts_with(one)) names.push_back(std::string(other) + tensor.substr(one.size()));
   if (tensor.starts_with(family_.base_prefix)) names.push_back(tensor.substr(family_.base_prefix.size()));
   for (const std::string& name : names)
     if (const auto found = weights_.tensors().find(name); found != weights_.tensors().end()) {
-      used_[name] = true;
+      used.insert(name);
       return &found->second;
     }
   return nullptr;
@@ -123,10 +123,11 @@ void HfDirectory::find_weights() {
     }
   }();
   std::vector<std::string> missing;
+  std::set<std::string> used;  // of theirs
   for (const Parameter& parameter : model->parameters().all()) {
     if (parameter.tied_to) continue;
     HfPlace place = family_.place(model_.config, parameter);
-    const SafetensorsFolder::Tensor* const tensor = find(place.tensor);
+    const SafetensorsFolder::Tensor* const tensor = find(place.tensor, used);
     if (!tensor) {
       missing.push_back(place.tensor);
       continue;
@@ -147,10 +148,10 @@ void HfDirectory::find_weights() {
   };
   if (!missing.empty())
     throw Error(ErrorCode::kBadInput, where(), " has no tensor ", some(missing), ", which its config.json describes");
-  expect_tied_head(*model);
+  expect_tied_head(*model, used);
   std::vector<std::string> strange;
   for (const auto& [name, tensor] : weights_.tensors())
-    if (!used_.contains(name) &&
+    if (!used.contains(name) &&
         std::ranges::none_of(family_.not_weights, [&](std::string_view ending) { return name.ends_with(ending); }))
       strange.push_back(name);
   if (!strange.empty())
@@ -159,10 +160,10 @@ void HfDirectory::find_weights() {
 }
 
 // Some files hold a tied head a second time.
-void HfDirectory::expect_tied_head(const Model& model) {
+void HfDirectory::expect_tied_head(const Model& model, std::set<std::string>& used) const {
   for (const Parameter& parameter : model.parameters().all()) {
     if (!parameter.tied_to) continue;
-    const SafetensorsFolder::Tensor* const copy = find(family_.place(model_.config, parameter).tensor);
+    const SafetensorsFolder::Tensor* const copy = find(family_.place(model_.config, parameter).tensor, used);
     if (!copy) continue;
     const SafetensorsFolder::Tensor& tied = *found_.at(parameter.tied_to->name).tensor;
     const std::uint64_t bytes = tied.entry.end - tied.entry.begin;

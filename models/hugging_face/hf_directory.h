@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -53,8 +54,8 @@ class HfDirectory final : public ModelSource {
     const SafetensorsFolder::Tensor* tensor;
   };
   void find_weights();
-  const SafetensorsFolder::Tensor* find(const std::string& tensor);
-  void expect_tied_head(const Model& model);
+  const SafetensorsFolder::Tensor* find(const std::string& tensor, std::set<std::string>& used) const;
+  void expect_tied_head(const Model& model, std::set<std::string>& used) const;
   const Weight& weight(const Parameter& parameter) const;
 
   const std::filesystem::path path_;
@@ -63,7 +64,6 @@ class HfDirectory final : public ModelSource {
   const std::string model_json_;
   const SafetensorsFolder weights_;
   std::map<std::string, Weight> found_;  // by our name
-  std::map<std::string, bool> used_;     // by theirs
 };
 
 }  // namespace trireme::models

@@ -27,7 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr std::int64_t kPieceBytes = std::int64_t{4} << 20;
 constexpr const char* kObject = "export";
 
 // One of their tensors, and the parameters that it is made of.
@@ -65,29 +64,24 @@ class RowReader {
   // visit(first, count, bytes): all rows, some at a time.
   template <class Visit>
   void for_rows(const Parameter& parameter, StoredType type, Visit visit) {
-    const std::int64_t rows = parameter.shape.at(0);
-    if (parameter.elements() == 0) return;
-    const std::int64_t row = parameter.elements() / rows;
     const StoredType stored = from_.type(parameter);
-    const std::int64_t at_a_time =
-        std::max<std::int64_t>(1, kPieceBytes / (row * static_cast<std::int64_t>(bytes_per_element(stored))));
-    for (std::int64_t first = 0; first < rows; first += at_a_time) {
+    for_row_pieces(parameter, stored, 0, parameter.shape[0], [&](std::int64_t first, std::int64_t count) {
       if (stop_requested()) throw Error(ErrorCode::kInterrupted, "interrupted: nothing was exported");
-      const std::int64_t count = std::min(at_a_time, rows - first);
-      at::Tensor values = room(count * row, stored);
+      at::Tensor values = room(count * (parameter.elements() / parameter.shape[0]), stored);
       from_.read_rows(parameter, first, count, values.mutable_data_ptr());
-      if (type != stored) {
-        const at::Tensor converted = values.to(scalar_type(type));
-        if ((converted.isinf() & ~values.isinf()).any().item<bool>())
-          throw Error(ErrorCode::kBadInput, from_.where(), ": ", parameter.name, " has numbers that are too large for ",
-                      type_name(type), "; choose a wider type");
-        values = converted;
-      }
-      visit(first, count, values);
-    }
+      visit(first, count, type == stored ? values : converted(parameter, values, type));
+    });
   }
 
  private:
+  at::Tensor converted(const Parameter& parameter, const at::Tensor& values, StoredType type) const {
+    at::Tensor result = values.to(scalar_type(type));
+    if ((result.isinf() & ~values.isinf()).any().item<bool>())
+      throw Error(ErrorCode::kBadInput, from_.where(), ": ", parameter.name, " has numbers that are too large for ",
+                  type_name(type), "; choose a wider type");
+    return result;
+  }
+
   // One piece of memory for all: fresh memory for each would have to be cleared by the system.
   at::Tensor room(std::int64_t elements, StoredType type) {
     const auto bytes = elements * static_cast<std::int64_t>(bytes_per_element(type));
@@ -174,14 +168,14 @@ std::optional<std::pair<std::string, std::int64_t>> end_of_text(const std::strin
 }
 
 void write_texts(const ModelSource& from, const fs::path& folder, StoredType type, std::int64_t context) {
-  const std::string original = from.companion(kHfConfigFile).value_or("");
-  write_new_file(folder / "config.json", hf_config_text(from, type, original), kObject);
+  write_new_file(folder / "config.json", hf_config_text(from, type, from.companion(kHfConfigFile).value_or("")),
+                 kObject);
   const auto tokenizer = from.companion(kTokenizerFile);
   if (tokenizer) write_new_file(folder / kTokenizerFile, *tokenizer, kObject);
-  for (const std::string_view name : kCompanionFiles)
-    if (name != kHfConfigFile)
-      if (const auto text = from.companion(std::string(name))) write_new_file(folder / name, *text, kObject);
-  if (!tokenizer || from.companion("tokenizer_config.json")) return;
+  const std::map<std::string, std::string> companions = companions_of(from);
+  for (const auto& [name, text] : companions)
+    if (name != kHfConfigFile) write_new_file(folder / name, text, kObject);
+  if (!tokenizer || companions.contains("tokenizer_config.json")) return;
   // Else their libraries would choose a class of tokenizer by the family, and another text would come of it.
   Json config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
                  {"clean_up_tokenization_spaces", false},
@@ -210,9 +204,11 @@ std::string hf_config_text(const ModelSource& from, StoredType type, const std::
       before[key] = type_name(type);
       return before.dump(2) + "\n";
     }
-    for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id",
-                            "id2label", "label2id", "problem_type", "initializer_range"})
+    const auto keep = [&](const char* key) {
       if (before.contains(key)) writer.set(key, before[key]);
+    };
+    for (const char* key : kSpecialIdKeys) keep(key);
+    for (const char* key : {"id2label", "label2id", "problem_type", "initializer_range"}) keep(key);
   } else if (const auto end = end_of_text(from.companion(kTokenizerFile).value_or(""))) {
     writer.set("bos_token_id", end->second);  // documents begin behind the end of another
     writer.set("eos_token_id", end->second);

@@ -4,17 +4,11 @@ namespace trireme::models {
 
 void read_qwen_window(HfConfig& from, ModelConfig& to) {
   constexpr std::int64_t kDefaultWindow = 4096, kDefaultFirst = 28;  // of a config.json that does not say
-  const bool slides = from.flag("use_sliding_window", false);
   const std::int64_t first = from.integer("max_window_layers", kDefaultFirst);
-  std::optional<std::int64_t> window;
-  if (from.is_missing("sliding_window") || from.has("sliding_window"))
-    window = from.integer("sliding_window", kDefaultWindow);
-  from.ignore({"sliding_window"});
   std::vector<bool> sliding(static_cast<std::size_t>(to.layers));
   for (std::size_t layer = 0; layer < sliding.size(); ++layer)
-    sliding[layer] = slides && static_cast<std::int64_t>(layer) >= first;
-  if (!slides) window.reset();
-  read_window(from, to, window, sliding);
+    sliding[layer] = static_cast<std::int64_t>(layer) >= first;
+  read_window_if_used(from, to, kDefaultWindow, sliding);
 }
 
 void write_qwen_window(const ModelConfig& from, HfConfigWriter& to) {

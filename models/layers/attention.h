@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "models/config.h"
 #include "models/forward_pass.h"
@@ -25,6 +26,12 @@ class Attention {
     const RotaryEmbedding* rotary = nullptr;  ///< null: none; else it must outlive the attention
     bool query_key_norm = false;              ///< each head's queries and keys are normed. arXiv:2302.05442
     ops::AttentionRule rule;
+
+    /// As model.attention-bias spells it: none, inputs or all.
+    void set_bias(std::string_view which) {
+      input_bias = which == "none" ? Linear::Bias::kNone : Linear::Bias::kZeros;
+      output_bias = which == "all" ? Linear::Bias::kZeros : Linear::Bias::kNone;
+    }
   };
 
   /// Drops attention probabilities at site prefix + "probabilities". Adds prefix + "query.", "key.", "value.",

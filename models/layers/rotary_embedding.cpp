@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "models/kernels/ops.h"
 
 namespace trireme::models {
@@ -17,15 +18,12 @@ constexpr double kTurn = 2 * std::numbers::pi;
 
 std::vector<double> factors(const std::string& text, std::size_t pairs, const char* key) {
   std::vector<double> values;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string part = text.substr(begin, end - begin);
+  for (const std::string& part : split(text, ',')) {
     char* rest = nullptr;
     const double value = std::strtod(part.c_str(), &rest);
     if (part.empty() || *rest != '\0' || !(value > 0 && std::isfinite(value)))
       throw Error(ErrorCode::kUsage, key, " must be numbers above 0 with commas between them, got '", part, "'");
     values.push_back(value);
-    begin = end + 1;
   }
   if (values.size() != pairs)
     throw Error(ErrorCode::kUsage, key, " has ", values.size(), " numbers; ", pairs,

@@ -10,8 +10,7 @@ constexpr std::string_view kName = "llama";
 
 std::unique_ptr<Model> build(const ModelConfig& config, std::int64_t vocabulary, Part part) {
   DecoderOptions options;
-  if (chosen(config.attention_bias, "attention-bias", kName, {"none", "all"}) == "all")
-    options.block.attention.input_bias = options.block.attention.output_bias = Linear::Bias::kZeros;
+  options.block.attention.set_bias(chosen(config.attention_bias, "attention-bias", kName, {"none", "all"}));
   if (chosen(config.ffn_bias, "ffn-bias", kName, {"no", "yes"}) == "yes")
     options.block.feed_forward.bias = Linear::Bias::kZeros;
   options.block.feed_forward.activation = activation_of(config);

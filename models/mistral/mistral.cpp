@@ -19,17 +19,14 @@ std::unique_ptr<Model> build(const ModelConfig& config, std::int64_t vocabulary,
 void read_config(HfConfig& from, ModelConfig& to) {
   read_decoder_config(from, to);
   read_rope(from, to);
-  std::optional<std::int64_t> window;
-  if (from.is_missing("sliding_window") || from.has("sliding_window"))
-    window = from.integer("sliding_window", kDefaultWindow);
-  read_window(from, to, window, std::vector<bool>(static_cast<std::size_t>(to.layers), true));
+  read_window(from, to, kDefaultWindow, every_layer(to));
   from.warn_of_dropout({"attention_dropout"});
 }
 
 void write_config(const ModelConfig& from, HfConfigWriter& to) {
   write_decoder_config(from, to);
   write_rope(from, to);
-  to.set("sliding_window", from.window > 0 ? nlohmann::ordered_json(from.window) : nlohmann::ordered_json());
+  to.set("sliding_window", window_json(from));
 }
 
 HfPlace place(const ModelConfig&, const Parameter& parameter) { return usual_place(parameter); }

@@ -19,9 +19,7 @@ std::unique_ptr<Model> build(const ModelConfig& config, std::int64_t vocabulary,
 void read_config(HfConfig& from, ModelConfig& to) {
   read_decoder_config(from, to);
   read_rope(from, to, 1e6);
-  std::optional<std::int64_t> window;
-  if (from.has("sliding_window")) window = from.integer("sliding_window");
-  read_window(from, to, window, std::vector<bool>(static_cast<std::size_t>(to.layers), true));
+  read_window(from, to, 0, every_layer(to));
   read_experts(from, to);
   if (from.number("router_jitter_noise", 0) != 0)
     from.fail("router_jitter_noise", "must be 0: noise of the router while training is not supported");
@@ -33,7 +31,7 @@ void write_config(const ModelConfig& from, HfConfigWriter& to) {
   to.set("intermediate_size", expert_width(from));
   write_rope(from, to);
   write_experts(from, to);
-  to.set("sliding_window", from.window > 0 ? nlohmann::ordered_json(from.window) : nlohmann::ordered_json());
+  to.set("sliding_window", window_json(from));
 }
 
 HfPlace place(const ModelConfig&, const Parameter& parameter) {

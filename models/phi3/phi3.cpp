@@ -25,9 +25,7 @@ void read_config(HfConfig& from, ModelConfig& to) {
   // Of a config.json that does not say.
   if (to.rope_scaling.type == "longrope" && !from.has("original_max_position_embeddings"))
     to.rope_scaling.original_context = 4096;
-  std::optional<std::int64_t> window;
-  if (from.has("sliding_window")) window = from.integer("sliding_window");
-  read_window(from, to, window, std::vector<bool>(static_cast<std::size_t>(to.layers), true));
+  read_window(from, to, 0, every_layer(to));
   // Of Phi-4, in their plain form.
   for (const char* key : {"full_attn_mod", "interpolate_factor"}) from.expect(key, 1);
   from.warn_of_dropout({"attention_dropout", "resid_pdrop", "embd_pdrop"});
@@ -38,7 +36,7 @@ void write_config(const ModelConfig& from, HfConfigWriter& to) {
   write_rope(from, to, "rope_theta", "partial_rotary_factor");
   to.set("original_max_position_embeddings",
          from.rope_scaling.original_context > 0 ? from.rope_scaling.original_context : from.context);
-  to.set("sliding_window", from.window > 0 ? nlohmann::ordered_json(from.window) : nlohmann::ordered_json());
+  to.set("sliding_window", window_json(from));
 }
 
 HfPlace place(const ModelConfig& config, const Parameter& parameter) {

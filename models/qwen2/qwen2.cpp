@@ -11,7 +11,7 @@ constexpr std::string_view kName = "qwen2";
 
 std::unique_ptr<Model> build(const ModelConfig& config, std::int64_t vocabulary, Part part) {
   DecoderOptions options;
-  options.block.attention.input_bias = Linear::Bias::kZeros;
+  options.block.attention.set_bias("inputs");
   options.block.feed_forward.activation = activation_of(config);
   return make_decoder(config, vocabulary, part, options);
 }

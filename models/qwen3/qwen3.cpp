@@ -14,8 +14,7 @@ constexpr std::int64_t kDefaultHeadWidth = 128;  // of a config.json that does n
 std::unique_ptr<Model> build(const ModelConfig& config, std::int64_t vocabulary, Part part) {
   DecoderOptions options;
   options.block.attention.query_key_norm = true;
-  if (chosen(config.attention_bias, "attention-bias", kName, {"none", "all"}) == "all")
-    options.block.attention.input_bias = options.block.attention.output_bias = Linear::Bias::kZeros;
+  options.block.attention.set_bias(chosen(config.attention_bias, "attention-bias", kName, {"none", "all"}));
   options.block.feed_forward.activation = activation_of(config);
   return make_decoder(config, vocabulary, part, options);
 }

@@ -16,8 +16,7 @@ std::unique_ptr<Model> build(const ModelConfig& config, std::int64_t vocabulary,
   expect_experts(config, kName);
   DecoderOptions options;
   options.block.attention.query_key_norm = true;
-  if (chosen(config.attention_bias, "attention-bias", kName, {"none", "all"}) == "all")
-    options.block.attention.input_bias = options.block.attention.output_bias = Linear::Bias::kZeros;
+  options.block.attention.set_bias(chosen(config.attention_bias, "attention-bias", kName, {"none", "all"}));
   options.block.feed_forward.activation = activation_of(config);
   return make_decoder(config, vocabulary, part, options);
 }
@@ -25,12 +24,7 @@ std::unique_ptr<Model> build(const ModelConfig& config, std::int64_t vocabulary,
 void read_config(HfConfig& from, ModelConfig& to) {
   read_decoder_config(from, to);
   read_rope(from, to);
-  const bool slides = from.flag("use_sliding_window", false);
-  const std::int64_t width = from.integer("sliding_window", 4096);
-  read_window(
-      from, to,
-      slides && (from.is_missing("sliding_window") || from.has("sliding_window")) ? std::optional(width) : std::nullopt,
-      std::vector<bool>(static_cast<std::size_t>(to.layers), true));
+  read_window_if_used(from, to, 4096, every_layer(to));
   from.ignore({"max_window_layers"});  // of the dense Qwen3: here all layers have the window
   read_experts(from, to);
   to.experts.ffn = from.integer("moe_intermediate_size");

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/base/strict_json.h"
 #include "core/base/text.h"
 
 namespace trireme::models {
@@ -18,10 +19,6 @@ constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kMostHeaderBytes = 100'000'000;
 constexpr std::size_t kMostAxes = 32;
 constexpr const char* kMetadata = "__metadata__";
-
-std::string json_text(const std::string& text) {
-  return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
-}
 
 // Published types whose tensors are passed over, and their bytes.
 struct OtherType {
@@ -62,11 +59,11 @@ class HeaderReader final : public nlohmann::json_sax<json> {
 
   bool string(std::string& value) override {
     if (place_ == Place::kMetadata) {
-      if (!header_.metadata.emplace(key_, value).second) fail("names ", json_text(key_), " twice");
+      if (!header_.metadata.emplace(key_, value).second) fail("names ", json_text(json(key_)), " twice");
     } else if (place_ == Place::kEntry && key_ == "dtype") {
       type_ = value;
     } else {
-      return unexpected(json_text(value));
+      return unexpected(json_text(json(value)));
     }
     return true;
   }
@@ -113,11 +110,11 @@ class HeaderReader final : public nlohmann::json_sax<json> {
   bool key(std::string& value) override {
     key_ = value;
     if (place_ == Place::kTop && !names_.insert(value).second)
-      throw Error(ErrorCode::kCorrupt, where_, ": the header names ", json_text(value), " twice");
+      throw Error(ErrorCode::kCorrupt, where_, ": the header names ", json_text(json(value)), " twice");
     if (place_ != Place::kEntry) return true;
-    if (!members_.insert(value).second) fail("has ", json_text(value), " twice");
+    if (!members_.insert(value).second) fail("has ", json_text(json(value)), " twice");
     if (value != "dtype" && value != "shape" && value != "data_offsets")
-      fail("has the member ", json_text(value), "; allowed are dtype, shape, data_offsets");
+      fail("has the member ", json_text(json(value)), "; allowed are dtype, shape, data_offsets");
     return true;
   }
 
@@ -130,12 +127,12 @@ class HeaderReader final : public nlohmann::json_sax<json> {
 
   template <class... Parts>
   [[noreturn]] void fail(const Parts&... parts) const {
-    throw Error(ErrorCode::kCorrupt, where_, ": tensor ", json_text(entry_.name), " ", parts...);
+    throw Error(ErrorCode::kCorrupt, where_, ": tensor ", json_text(json(entry_.name)), " ", parts...);
   }
 
   bool unexpected(const std::string& what) const {
     throw Error(ErrorCode::kCorrupt, where_, ": the header has ", one_line(what, 80),
-                place_ == Place::kBefore ? " and is no object" : " where it cannot be: at " + json_text(key_));
+                place_ == Place::kBefore ? " and is no object" : " where it cannot be: at " + json_text(json(key_)));
   }
 
   void add_entry() {
@@ -147,7 +144,7 @@ class HeaderReader final : public nlohmann::json_sax<json> {
     else if (other_type(*type_))
       entry_.other_type = *type_;
     else
-      throw Error(ErrorCode::kBadInput, where_, ": tensor ", json_text(entry_.name), " has the type ",
+      throw Error(ErrorCode::kBadInput, where_, ": tensor ", json_text(json(entry_.name)), " has the type ",
                   one_line(*type_, 40), ", which is not known; supported are ", known_types(safetensors_name));
     if (offsets_.size() != 2) fail("has ", offsets_.size(), " data_offsets; two are due");
     entry_.begin = static_cast<std::uint64_t>(offsets_[0]);
@@ -212,8 +209,8 @@ SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t 
   std::uint64_t at = 0;
   for (const SafetensorsEntry& entry : header.entries) {
     if (entry.begin != at)
-      throw Error(ErrorCode::kCorrupt, where, ": tensor ", json_text(entry.name), " begins at byte ", entry.begin, ", ",
-                  entry.begin > at ? "behind a hole that begins at " : "within one that ends at ", at);
+      throw Error(ErrorCode::kCorrupt, where, ": tensor ", json_text(json(entry.name)), " begins at byte ", entry.begin,
+                  ", ", entry.begin > at ? "behind a hole that begins at " : "within one that ends at ", at);
     at = entry.end;
   }
   if (at != file_bytes - header.bytes)

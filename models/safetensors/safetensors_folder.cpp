@@ -4,8 +4,8 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
+#include "core/base/strict_json.h"
 #include "core/base/text.h"
-#include "models/checkpoint/manifest.h"
 
 namespace trireme::models {
 namespace {
@@ -15,10 +15,6 @@ using nlohmann::json;
 
 constexpr const char* kSuffix = ".safetensors";
 constexpr std::uint64_t kMostIndexBytes = std::uint64_t{64} << 20;
-
-std::string json_text(const std::string& text) {
-  return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
-}
 
 bool is_plain_name(const std::string& name) {
   return name.size() > std::string_view(kSuffix).size() && name.ends_with(kSuffix) &&
@@ -35,9 +31,8 @@ std::map<std::string, std::string> parse_safetensors_index(const std::string& te
   std::map<std::string, std::string> files;
   for (const auto& [tensor, file] : map->items()) {
     if (!file.is_string() || !is_plain_name(file.get_ref<const std::string&>()))
-      throw Error(ErrorCode::kCorrupt, where, ": tensor ", json_text(tensor), " is said to lie in ",
-                  one_line(file.dump(-1, ' ', false, json::error_handler_t::replace), 120),
-                  ", which is no plain name of a .safetensors file of this directory");
+      throw Error(ErrorCode::kCorrupt, where, ": tensor ", json_text(json(tensor)), " is said to lie in ",
+                  json_excerpt(file, 120), ", which is no plain name of a .safetensors file of this directory");
     files.emplace(tensor, file.get<std::string>());
   }
   return files;
@@ -72,7 +67,7 @@ SafetensorsFolder::SafetensorsFolder(const fs::path& directory, const std::strin
     }
     const auto found = entries[name].find(tensor);
     if (found == entries[name].end())
-      throw Error(ErrorCode::kCorrupt, index.string(), ": tensor ", json_text(tensor), " is not in ", name);
+      throw Error(ErrorCode::kCorrupt, index.string(), ": tensor ", json_text(json(tensor)), " is not in ", name);
     tensors_.emplace(tensor, Tensor{*found->second, opened[name]});
   }
   // What no index names lies in the files all the same.

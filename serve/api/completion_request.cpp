@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "core/base/strict_json.h"
 #include "core/base/text.h"
 
 namespace trireme::serve {
@@ -17,12 +18,10 @@ constexpr std::int64_t kMostChoices = 128;
 constexpr std::int64_t kMostPrompts = 4096;
 constexpr std::size_t kMostStops = 64;
 
-std::string seen(const json& value) { return one_line(value.dump(-1, ' ', false, json::error_handler_t::replace), 80); }
-
 class Body {
  public:
   explicit Body(const json& body) : body_(body) {
-    if (!body.is_object()) throw RequestError("", "the body must be an object, got ", seen(body));
+    if (!body.is_object()) throw RequestError("", "the body must be an object, got ", json_excerpt(body));
   }
 
   // Null and absent are the same.
@@ -37,7 +36,8 @@ class Body {
     // A number of 64 bits without a sign is larger than any that is allowed.
     if (!value->is_number_integer() || (value->is_number_unsigned() && value->get<std::uint64_t>() > INT64_MAX) ||
         value->get<std::int64_t>() < least || value->get<std::int64_t>() > most)
-      throw RequestError(key, key, " must be a whole number from ", least, " to ", most, ", got ", seen(*value));
+      throw RequestError(key, key, " must be a whole number from ", least, " to ", most, ", got ",
+                         json_excerpt(*value));
     return value->get<std::int64_t>();
   }
 
@@ -46,21 +46,21 @@ class Body {
     if (!value) return otherwise;
     if (!value->is_number() || !(value->get<double>() >= least && value->get<double>() <= most))
       throw RequestError(key, key, " must be a number from ", to_text(least), " to ", to_text(most), ", got ",
-                         seen(*value));
+                         json_excerpt(*value));
     return value->get<double>();
   }
 
   bool flag(const char* key) const {
     const json* const value = find(key);
     if (!value) return false;
-    if (!value->is_boolean()) throw RequestError(key, key, " must be true or false, got ", seen(*value));
+    if (!value->is_boolean()) throw RequestError(key, key, " must be true or false, got ", json_excerpt(*value));
     return value->get<bool>();
   }
 
   std::string text(const char* key) const {
     const json* const value = find(key);
     if (!value) return "";
-    if (!value->is_string()) throw RequestError(key, key, " must be a text, got ", seen(*value));
+    if (!value->is_string()) throw RequestError(key, key, " must be a text, got ", json_excerpt(*value));
     return value->get<std::string>();
   }
 
@@ -68,13 +68,14 @@ class Body {
   void expect(const char* key, const json& honoured) const {
     const json* const value = find(key);
     if (value && *value != honoured)
-      throw RequestError(key, key, " ", seen(*value), " is not supported yet; allowed: ", seen(honoured));
+      throw RequestError(key, key, " ", json_excerpt(*value),
+                         " is not supported yet; allowed: ", json_excerpt(honoured));
   }
 
   void expect_known(std::initializer_list<std::string_view> known) const {
     for (const auto& [key, value] : body_.items())
       if (std::ranges::find(known, key) == known.end() && !value.is_null())
-        throw RequestError(key, "the field ", seen(json(key)), " is not known");
+        throw RequestError(key, "the field ", json_excerpt(json(key)), " is not known");
   }
 
  private:
@@ -85,7 +86,7 @@ std::vector<std::int64_t> ids_of(const json& list, const char* key) {
   std::vector<std::int64_t> ids;
   for (const json& id : list) {
     if (!id.is_number_integer() || (id.is_number_unsigned() && id.get<std::uint64_t>() > INT64_MAX))
-      throw RequestError(key, key, " must hold whole numbers, got ", seen(id));
+      throw RequestError(key, key, " must hold whole numbers, got ", json_excerpt(id));
     ids.push_back(id.get<std::int64_t>());
   }
   return ids;
@@ -98,7 +99,7 @@ std::vector<Prompt> prompts_of(const Body& body) {
   if (!prompt) throw RequestError(kKey, "prompt is missing: a text, token ids, or a list of either");
   if (prompt->is_string()) return {prompt->get<std::string>()};
   if (!prompt->is_array() || prompt->empty())
-    throw RequestError(kKey, "prompt must be a text, token ids, or a list of either, got ", seen(*prompt));
+    throw RequestError(kKey, "prompt must be a text, token ids, or a list of either, got ", json_excerpt(*prompt));
   if (prompt->front().is_number()) return {ids_of(*prompt, kKey)};
   if (prompt->size() > kMostPrompts)
     throw RequestError(kKey, "prompt has ", prompt->size(), " prompts; at most ", kMostPrompts, " are allowed");
@@ -109,7 +110,7 @@ std::vector<Prompt> prompts_of(const Body& body) {
     else if (one.is_array() && prompt->front().is_array())
       prompts.emplace_back(ids_of(one, kKey));
     else
-      throw RequestError(kKey, "prompt must be a list of texts or of lists of token ids, got ", seen(*prompt));
+      throw RequestError(kKey, "prompt must be a list of texts or of lists of token ids, got ", json_excerpt(*prompt));
   }
   return prompts;
 }
@@ -119,10 +120,11 @@ std::vector<std::string> stop_texts(const Body& body) {
   if (!stop) return {};
   if (stop->is_string()) return {stop->get<std::string>()};
   if (!stop->is_array() || stop->size() > kMostStops)
-    throw RequestError("stop", "stop must be a text or at most ", kMostStops, " of them, got ", seen(*stop));
+    throw RequestError("stop", "stop must be a text or at most ", kMostStops, " of them, got ", json_excerpt(*stop));
   std::vector<std::string> texts;
   for (const json& text : *stop) {
-    if (!text.is_string()) throw RequestError("stop", "stop must be a text or a list of texts, got ", seen(*stop));
+    if (!text.is_string())
+      throw RequestError("stop", "stop must be a text or a list of texts, got ", json_excerpt(*stop));
     texts.push_back(text.get<std::string>());
   }
   return texts;
@@ -180,7 +182,7 @@ CompletionRequest CompletionRequest::parse(const json& object, std::uint64_t def
   if (const json* const ids = body.find("stop_token_ids")) {
     if (!ids->is_array() || ids->size() > kMostStops)
       throw RequestError("stop_token_ids", "stop_token_ids must be a list of at most ", kMostStops, " ids, got ",
-                         seen(*ids));
+                         json_excerpt(*ids));
     generation.stop_ids = ids_of(*ids, "stop_token_ids");
   }
   generation.ignore_end = body.flag("ignore_eos");

@@ -19,8 +19,8 @@
 #include "core/base/hash.h"
 #include "core/base/live_line.h"
 #include "core/base/stop.h"
+#include "core/base/strict_json.h"
 #include "core/base/text.h"
-#include "models/checkpoint/manifest.h"
 #include "serve/api/completion_request.h"
 
 namespace trireme::serve {
@@ -31,7 +31,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMostLineBytes = std::size_t{64} << 20;
 
-std::string dumped(const Json& json) {
+std::string json_text(const Json& json) {
   return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 
@@ -102,10 +102,10 @@ Json choice_of(Context& context, const CompletionRequest& request, std::size_t p
 }
 
 // Nothing where it was interrupted.
-std::optional<Json> completion(Context& context, const Json& body, const std::string& custom_id) {
+std::optional<Json> completion(Context& context, const nlohmann::json& body, const std::string& custom_id) {
   const std::string key = std::to_string(context.seed) + "/" + custom_id;
-  const CompletionRequest request = CompletionRequest::parse(nlohmann::json::parse(body.dump()),
-                                                             std::stoull(xxh3_128_hex(key).substr(0, 15), nullptr, 16));
+  const CompletionRequest request =
+      CompletionRequest::parse(body, std::stoull(xxh3_128_hex(key).substr(0, 15), nullptr, 16));
   Json usage = {{"prompt_tokens", 0}, {"completion_tokens", 0}, {"total_tokens", 0}}, choices = Json::array();
   for (std::size_t prompt = 0; prompt < request.prompts.size(); ++prompt)
     for (std::int64_t k = 0; k < request.n; ++k) {
@@ -123,10 +123,11 @@ std::optional<Json> completion(Context& context, const Json& body, const std::st
               {"system_fingerprint", context.generator.weights_hash()}};
 }
 
-// An object, not nested deep, without keys that come twice.
-void expect_json(const std::string& line) {
+nlohmann::json request_of(const std::string& line) {
+  if (line.size() > kMostLineBytes)
+    throw RequestError("", "the line has ", line.size(), " bytes; at most ", kMostLineBytes, " are allowed");
   try {
-    models::parse_object(line, "the line", ErrorCode::kBadInput);
+    return parse_object(line, "the line", ErrorCode::kBadInput);
   } catch (const Error& error) {
     throw RequestError("", error.what());
   }
@@ -135,20 +136,16 @@ void expect_json(const std::string& line) {
 std::optional<Json> answer_to(Context& context, const std::string& line) {
   Json custom_id;
   try {
-    if (line.size() > kMostLineBytes)
-      throw RequestError("", "the line has ", line.size(), " bytes; at most ", kMostLineBytes, " are allowed");
-    expect_json(line);
-    const Json request = Json::parse(line);
+    const nlohmann::json request = request_of(line);
     if (!request.contains("custom_id") || !request["custom_id"].is_string())
       throw RequestError("custom_id", "custom_id must be a text");
-    custom_id = request["custom_id"];
+    custom_id = request["custom_id"].get<std::string>();
     if (!context.seen.insert(custom_id.get<std::string>()).second)
       throw RequestError("custom_id", "custom_id ", custom_id.dump(), " is given twice");
     if (request.contains("method") && request["method"] != "POST")
-      throw RequestError("method", "method must be POST, got ", one_line(request["method"].dump(), 40));
-    const Json url = request.contains("url") ? request["url"] : Json();
-    if (url != "/v1/completions")
-      throw RequestError("url", "url must be /v1/completions, got ", one_line(dumped(url), 80));
+      throw RequestError("method", "method must be POST, got ", json_excerpt(request["method"], 40));
+    const nlohmann::json url = request.contains("url") ? request["url"] : nlohmann::json();
+    if (url != "/v1/completions") throw RequestError("url", "url must be /v1/completions, got ", json_excerpt(url));
     if (!request.contains("body")) throw RequestError("body", "body is missing");
     auto body = completion(context, request["body"], custom_id.get<std::string>());
     if (!body) return std::nullopt;
@@ -236,7 +233,7 @@ BatchResult answer_batch(TextGenerator& generator, const BatchOptions& options) 
       result.complete = false;
       break;
     }
-    const std::string line = dumped(*answer) + "\n";
+    const std::string line = json_text(*answer) + "\n";
     file.write_at(at, line.data(), line.size());
     at += line.size();
     ++(has_failed(*answer) ? result.failed : result.answered);

@@ -82,12 +82,12 @@ class Batch(Case):
         answers = self.batch(lines)
         self.assertEqual(len(answers), len(lines))
         for answer, named in zip(answers, ("vocabulary", "context", "JSON", "logprobs", "/v1/completions", "/v1/completions", None, "twice",
-                                           "twice", "max_tokens", "JSON")):
+                                           "twice", "max_tokens", "nested")):
             if named is None:
                 self.body(answer)
                 continue
             self.assertEqual(answer["response"]["status_code"], 400, answer)
-            self.assertRegex(answer["response"]["body"]["error"]["message"], f"{named}|nested")
+            self.assertRegex(answer["response"]["body"]["error"]["message"], named)
 
     def test_an_interrupted_batch_goes_on(self):
         folder = self.new_run("interrupted")

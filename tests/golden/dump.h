@@ -9,7 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 
-/// How the programs of this folder hand tensors to the scripts beside them (dump.py reads them): OUT/data.bin, their
+/// How the programs of this folder hand tensors to the scripts beside them (oracle.py reads them): OUT/data.bin, their
 /// row-major bytes one behind the other, and OUT/index.json, which tells name, type, shape and offset of each. All
 /// numbers are little-endian.
 namespace trireme {

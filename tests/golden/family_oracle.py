@@ -15,7 +15,6 @@ import json
 import math
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -30,6 +29,8 @@ from torch.nn import functional
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, get_cosine_with_min_lr_schedule_with_warmup
 from transformers.models.gpt2 import modeling_gpt2
 from transformers.models.llama import modeling_llama
+
+from oracle import WideTorch, read_dump, run
 
 DTYPES = {"fp64": torch.float64, "fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -147,13 +148,6 @@ def cases(kind):
 CASES, DROPOUT_CASES = cases("CASES"), cases("DROPOUT_CASES")
 
 
-class WideTorch:
-    """The module torch, except that float32 is float64."""
-
-    def __getattr__(self, name):
-        return torch.float64 if name in ("float", "float32") else getattr(torch, name)
-
-
 @contextmanager
 def precision_of(dtype):
     for family in FAMILIES.values():
@@ -203,26 +197,6 @@ def loss_of(reference, ids, dtype):
     logits = reference.logits(tokens)
     logits = logits if dtype == torch.float64 else logits.float()
     return functional.cross_entropy(logits.flatten(0, 1), targets, ignore_index=-1, reduction="sum") / targets.numel()
-
-
-def run(program, *arguments, **options):
-    flags = [f"--{key.replace('_', '-')}={value}" for key, value in options.items()]
-    done = subprocess.run([program, *map(str, arguments), *flags], capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, done.args))}\nended with {done.returncode}: {done.stderr}")
-    return done.stdout
-
-
-def read_dump(directory):
-    with open(os.path.join(directory, "index.json"), encoding="utf-8") as file:
-        index = json.load(file)
-    data = np.fromfile(os.path.join(directory, "data.bin"), dtype=np.uint8)
-    tensors = {}
-    for entry in index:
-        count = math.prod(entry["shape"])
-        values = np.frombuffer(data, dtype=np.dtype(entry["type"]).newbyteorder("<"), count=count, offset=entry["offset"])
-        tensors[entry["name"]] = torch.from_numpy(values.astype(entry["type"]).reshape(entry["shape"]))
-    return tensors
 
 
 def read_checkpoint(directory):

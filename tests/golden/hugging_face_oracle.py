@@ -11,9 +11,7 @@ gradients  loss and gradients of every tensor, in fp32 and fp64 within the same 
 export     what we write is opened there without a missing or unexpected key, holds the same numbers, and our import of it the same bits
 """
 import json
-import math
 import os
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -28,6 +26,8 @@ import transformers
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers import modeling_rope_utils
+
+from oracle import WideTorch, read_dump, run
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
@@ -95,13 +95,6 @@ GREEDY = 64
 LENGTHS = (1, 2, 13, 32, 64, 96)
 
 
-class WideTorch:
-    """The module torch, except that float32 is float64."""
-
-    def __getattr__(self, name):
-        return torch.float64 if name in ("float", "float32") else getattr(torch, name)
-
-
 @contextmanager
 def in_float64(model_type):
     module = getattr(transformers.models, model_type)
@@ -116,25 +109,6 @@ def in_float64(model_type):
         torch.Tensor.float = before
         for one in modules:
             one.torch = torch
-
-
-def run(program, *arguments, **options):
-    flags = [f"--{key.replace('_', '-')}={value}" for key, value in options.items()]
-    done = subprocess.run([program, *map(str, arguments), *flags], capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, done.args))}\nended with {done.returncode}: {done.stderr}")
-    return done.stdout
-
-
-def read_dump(directory):
-    with open(os.path.join(directory, "index.json"), encoding="utf-8") as file:
-        index = json.load(file)
-    data = np.fromfile(os.path.join(directory, "data.bin"), dtype=np.uint8)
-    tensors = {}
-    for entry in index:
-        values = np.frombuffer(data, dtype=np.dtype(entry["type"]).newbyteorder("<"), count=math.prod(entry["shape"]), offset=entry["offset"])
-        tensors[entry["name"]] = torch.from_numpy(values.astype(entry["type"]).reshape(entry["shape"]))
-    return tensors
 
 
 def theirs(model, ids, gradients):

@@ -35,18 +35,16 @@ models::ModelConfig shape_of(const models::ModelSource& source) {
   return config;
 }
 
-void expect_shape_of(const models::ModelSource& source, const TrainConfig& config) {
-  models::ModelConfig theirs = shape_of(source), ours = config.model;
+void expect_shape_of(models::ModelConfig theirs, const std::string& where, models::ModelConfig ours) {
   const bool has_rotary = std::ranges::count(models::find_family(theirs.family).keys, "rope-base") > 0;
   const bool any_context = has_rotary && theirs.rope_scaling.type == "none";
-  if (ours.vocabulary == 0) ours.vocabulary = theirs.vocabulary;  // the model's own, whatever the tokenizer has
   const FieldList of_theirs = fields_of(theirs), of_ours = fields_of(ours);
   for (std::size_t i = 0; i < of_ours.size(); ++i) {
     const std::string& key = of_ours[i].key;
     if (key == "dropout" || (key == "context" && any_context)) continue;
     if (field_text(of_ours[i]) != field_text(of_theirs[i]))
-      throw Error(ErrorCode::kUsage, "model.", key, " is ", field_text(of_theirs[i]), " of the model in ",
-                  source.where(), ", which finetune.from names, and cannot become ", field_text(of_ours[i]));
+      throw Error(ErrorCode::kUsage, "model.", key, " is ", field_text(of_theirs[i]), " of the model in ", where,
+                  ", which finetune.from names, and cannot become ", field_text(of_ours[i]));
   }
 }
 

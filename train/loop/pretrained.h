@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <string>
 
 #include "core/comm/communicator.h"
 #include "core/config/sources.h"
@@ -15,8 +16,8 @@ std::shared_ptr<const models::ModelSource> open_pretrained(Communicator& world, 
 /// The shape of a model on disk, as model.* of a run that begins with it.
 models::ModelConfig shape_of(const models::ModelSource& source);
 
-/// That a config has the shape of the model that it begins with. What of it may be another is dropout, and, with rotary
-/// positions that are not scaled, the context. @throws Error kUsage naming the key and both values
-void expect_shape_of(const models::ModelSource& source, const TrainConfig& config);
+/// That a config has the shape of the model in `where`, with which it begins. What of it may be another is dropout,
+/// and, with rotary positions that are not scaled, the context. @throws Error kUsage naming the key and both values
+void expect_shape_of(models::ModelConfig theirs, const std::string& where, models::ModelConfig ours);
 
 }  // namespace trireme::train

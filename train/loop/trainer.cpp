@@ -177,21 +177,12 @@ class Trainer {
         log_warning(pretrained_->where() +
                     " came with another tokenizer than the corpus was encoded with: its tokens "
                     "may mean something else");
-      companions_ = pretrained_ ? companions_of(*pretrained_) : std::map<std::string, std::string>();
+      companions_ = pretrained_ ? models::companions_of(*pretrained_) : std::map<std::string, std::string>();
     }
     if (state_.step > config_.steps)
       throw Error(ErrorCode::kUsage, "steps is ", config_.steps, ", but ", run_.string(), " has reached step ",
                   state_.step, "; to go back, add --resume=STEP of an earlier checkpoint");
     return point;
-  }
-
-  // Of a model from elsewhere: they leave with the one that is made of it.
-  template <class Model>
-  static std::map<std::string, std::string> companions_of(const Model& model) {
-    std::map<std::string, std::string> companions;
-    for (const std::string_view name : models::kCompanionFiles)
-      if (auto text = model.companion(std::string(name))) companions[std::string(name)] = std::move(*text);
-    return companions;
   }
 
   TrainingState fresh_state() const {
@@ -222,7 +213,7 @@ class Trainer {
     state_ = std::move(state);
     state_.fingerprint = fingerprint;
     newest_ = {state_.step, checkpoint.weights_hash()};
-    companions_ = companions_of(checkpoint);
+    companions_ = models::companions_of(checkpoint);
   }
 
   // Returns the StopReason for which it ended before the last step.
@@ -449,7 +440,7 @@ class Trainer {
   std::optional<Samples> samples_;  // of runs that are evaluated
   const std::int64_t vocabulary_;
   const std::shared_ptr<const models::ModelSource> pretrained_;
-  std::map<std::string, std::string> companions_;  // that go into checkpoints
+  std::map<std::string, std::string> companions_;  // of a model from elsewhere: they leave with what is made of it
   Engine engine_;
   TrainingState state_;
   Deadline deadline_;
