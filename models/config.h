@@ -67,6 +67,32 @@ struct ExpertsConfig {
   }
 };
 
+/// Adapters: a change of low rank to linear layers whose own weights stay as they are.
+/// Source: Hu et al. 2021, arXiv:2106.09685; with rank-stabilised: Kalajdzievski 2023, arXiv:2312.03732.
+struct LoraConfig {
+  std::int64_t rank = 0;
+  double alpha = 0;
+  bool rank_stabilised = false;
+  double dropout = 0;
+  std::string targets = "all";
+  std::string layers = "all";
+
+  static constexpr auto fields() {
+    using C = LoraConfig;
+    return std::tuple{
+        Field{"rank", &C::rank, "of the change to each matrix; 0: none, and all weights are trained",
+              Range(0, 1 << 16)},
+        Field{"alpha", &C::alpha, "the change is multiplied by alpha / rank; 0: as the rank", Range(0, 1e6)},
+        Field{"rank-stabilised", &C::rank_stabilised, "by alpha / sqrt(rank) instead"},
+        Field{"dropout", &C::dropout, "share of what the change reads that is dropped while training", Range(0, 0.99)},
+        Field{
+            "targets", &C::targets,
+            "the linear layers that have one: all of each block, or some of query, key, value, output, gate, up, down",
+            kCommaList},
+        Field{"layers", &C::layers, "in which blocks, counted from 0: all, or a list as 0,2,5-7", kCommaList}};
+  }
+};
+
 /// The shape of a model. One key list serves all families; a value that a family cannot honour is an error.
 struct ModelConfig {
   std::string family = "llama";
@@ -89,6 +115,7 @@ struct ModelConfig {
   std::string ffn_bias = "auto";
   std::string parallel_residual = "auto";
   ExpertsConfig experts;
+  LoraConfig lora;
   std::int64_t window = 0;
   std::string window_layers = "all";
   double attention_scale = 0;
@@ -132,6 +159,7 @@ struct ModelConfig {
               "attention and feed-forward of a block read the same stream; auto: the family's",
               OneOf("auto", "no", "yes")},
         Field{"experts", &C::experts, "several feed-forwards, of which each token passes some"},
+        Field{"lora", &C::lora, "adapters: what is trained instead of the weights themselves"},
         Field{"window", &C::window, "tokens that attention looks back on, the own one included; 0: all",
               Range(0, 1 << 24)},
         Field{"window-layers", &C::window_layers, "of which layers, counted from 0: all, or a list as 0,2,5-7",

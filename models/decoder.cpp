@@ -1,6 +1,7 @@
 #include "models/decoder.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/scalar_tensor.h>
 
 #include <cmath>
@@ -88,7 +89,10 @@ class Decoder final : public Model {
       const ReadingWeights reading_positions(pass.weights, "position-embedding");
       x = x + positions_->value.narrow(0, offset, tokens);
     }
-    return dropout_.forward(x, pass);
+    x = dropout_.forward(x, pass);
+    // Below adapters nothing learns; what lies above an input without a gradient would be taken for the same.
+    if (embedding_->frozen && at::GradMode::is_enabled()) x.set_requires_grad(true);
+    return x;
   }
 
   double embedding_scale_;

@@ -18,7 +18,7 @@ namespace {
 at::ScalarType computed_type(const ModelSource& source, const ParameterList& parameters) {
   std::optional<at::ScalarType> widest;
   for (const Parameter& parameter : parameters.all()) {
-    if (parameter.tied_to) continue;
+    if (parameter.tied_to || is_adapter(parameter.name)) continue;  // adapters follow the weights that they change
     const at::ScalarType type = scalar_type(source.type(parameter));
     const at::ScalarType own = type == at::kHalf ? at::kFloat : type;
     widest = widest ? c10::promoteTypes(*widest, own) : own;
@@ -54,6 +54,13 @@ at::ScalarType scalar_type(StoredType type) {
   }
 }
 
+StoredType stored_type_of(at::ScalarType type) {
+  for (const StoredType stored :
+       {StoredType::kFloat64, StoredType::kFloat32, StoredType::kFloat16, StoredType::kBfloat16})
+    if (scalar_type(stored) == type) return stored;
+  throw Error(ErrorCode::kBug, "no stored type of tensors is ", c10::toString(type));
+}
+
 std::unique_ptr<Model> load_model(std::shared_ptr<const ModelSource> source, std::optional<at::ScalarType> type) {
   auto model = model_from_json(source->model_json(), source->where());
   ParameterList& parameters = model->parameters();
@@ -61,6 +68,28 @@ std::unique_ptr<Model> load_model(std::shared_ptr<const ModelSource> source, std
   for (Parameter& parameter : parameters.all())
     parameter.value = parameter.tied_to ? parameter.tied_to->value.detach() : loaded(source, parameter, computed);
   return model;
+}
+
+namespace {
+
+template <class Make>
+void fill_frozen(ParameterList& parameters, const Make& make) {
+  for (Parameter& parameter : parameters.all())
+    if (parameter.frozen) parameter.value = parameter.tied_to ? parameter.tied_to->value : make(parameter);
+}
+
+}  // namespace
+
+void load_frozen(ParameterList& parameters, const std::shared_ptr<const ModelSource>& source, at::ScalarType type) {
+  fill_frozen(parameters, [&](const Parameter& parameter) { return loaded(source, parameter, type); });
+}
+
+void initialise_frozen(ParameterList& parameters, std::uint64_t seed, at::ScalarType type) {
+  fill_frozen(parameters, [&](const Parameter& parameter) {
+    const at::Tensor values = at::empty(parameter.shape, at::kFloat);
+    initial_values(parameter, seed, 0, parameter.elements(), values.mutable_data_ptr<float>());
+    return values.to(type);
+  });
 }
 
 namespace {

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,11 @@ namespace trireme::models {
 std::unique_ptr<Model> load_model(std::shared_ptr<const ModelSource> source,
                                   std::optional<at::ScalarType> type = std::nullopt);
 
+/// What is frozen of a model that is trained: from a source, which it is mapped from where the types are the same, ...
+void load_frozen(ParameterList& parameters, const std::shared_ptr<const ModelSource>& source, at::ScalarType type);
+/// ... or random.
+void initialise_frozen(ParameterList& parameters, std::uint64_t seed, at::ScalarType type);
+
 /// Elements [begin, begin + count) of a parameter, row-major, as float32 or float64: for who keeps a part of it.
 /// @throws Error kCorrupt, kBadInput, kIo
 void read_elements(const ModelSource& source, const Parameter& parameter, std::int64_t begin, std::int64_t count,
@@ -26,6 +32,8 @@ void read_elements(const ModelSource& source, const Parameter& parameter, std::i
 
 /// Element type of tensors in memory. @throws Error kBadInput for integers
 at::ScalarType scalar_type(StoredType type);
+/// And back.
+StoredType stored_type_of(at::ScalarType type);
 
 /// Tells models apart that are not the same, without reading all of them: of the shape, and the first row of every
 /// weight. @throws Error kCorrupt, kIo

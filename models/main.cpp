@@ -8,6 +8,9 @@
 #include "core/base/strict_json.h"
 #include "core/base/text.h"
 #include "core/config/command.h"
+#include "models/adapters/adapted_source.h"
+#include "models/adapters/peft_directory.h"
+#include "models/adapters/peft_export.h"
 #include "models/checkpoint/box.h"
 #include "models/checkpoint/export_weights.h"
 #include "models/checkpoint/manifest.h"
@@ -34,15 +37,19 @@ struct VerifyOptions {
   }
 };
 
+// Of commands that open adapters.
+constexpr const char* kBaseHelp = "of adapters: the model that they change; empty: where they say that it is";
+
 struct InspectOptions {
   std::string model;
-  std::string step = "newest";
+  std::string step = "newest", base;
   bool json = false;
 
   static constexpr auto fields() {
     using C = InspectOptions;
     return std::tuple{Field{"model", &C::model, "a run, a checkpoint or a Hugging Face directory", kRequired},
                       Field{"step", &C::step, "of a run: newest, best (lowest validation loss) or a step"},
+                      Field{"base", &C::base, kBaseHelp},
                       Field{"json", &C::json, "the result as one JSON object on one line"}};
   }
 };
@@ -86,6 +93,7 @@ Json described(const ModelSource& source) {
   return {{"family", model->config().family},
           {"vocabulary", model->vocabulary()},
           {"parameters", model->parameters().elements()},
+          {"trained_parameters", model->parameters().trained_elements()},
           {"bytes", bytes},
           {"tokenizer", tokenizer_of(source)},
           {"weights_hash", weights_hash(source)},
@@ -105,13 +113,18 @@ void print_for_people(const Json& result) {
     print_row("eval loss", result["eval_loss"].is_null() ? "none of this step" : scalar_text(result["eval_loss"]));
     if (const Json& best = result["best"]; !best.is_null())
       print_row("best", "step " + scalar_text(best["step"]) + ", eval loss " + scalar_text(best["eval_loss"]));
+  } else if (result.contains("peft")) {
+    print_row("adapters", scalar_text(result["peft"]));
   } else {
     print_row("hugging face", scalar_text(result["hugging_face"]));
   }
+  if (result.contains("base")) print_row("base", scalar_text(result["base"]));
   print_row("family", scalar_text(result["family"]));
   print_row("weights hash", scalar_text(result["weights_hash"]));
   const auto parameters = result["parameters"].get<std::int64_t>();
-  print_row("parameters", std::to_string(parameters) + " (" + count_text(static_cast<double>(parameters)) + ")");
+  const auto trained = result["trained_parameters"].get<std::int64_t>();
+  print_row("parameters", std::to_string(parameters) + " (" + count_text(static_cast<double>(parameters)) + ")" +
+                              (trained < parameters ? ", of them " + std::to_string(trained) + " in adapters" : ""));
   std::vector<std::string> sizes;
   for (const auto& [type, bytes] : result["bytes"].items())
     sizes.push_back(bytes_text(bytes.get<double>()) + " " + type);
@@ -157,13 +170,16 @@ Json inspected_checkpoint(const Checkpoint& checkpoint, const std::string& model
 }
 
 int inspect(const InspectOptions& options) {
-  const auto source = open_source(options.model, options.step);
+  const auto source = open_source(options.model, {.step = options.step, .base = options.base});
   Json result;
-  const auto* const of_checkpoint = dynamic_cast<const CheckpointSource*>(source.get());
+  const auto* const adapted = dynamic_cast<const AdaptedSource*>(source.get());
+  const auto* const of_checkpoint =
+      dynamic_cast<const CheckpointSource*>(adapted ? &adapted->adapters() : source.get());
   if (of_checkpoint)
     result = inspected_checkpoint(of_checkpoint->checkpoint(), options.model);
   else
-    result["hugging_face"] = source->where();
+    result[adapted ? "peft" : "hugging_face"] = source->where();
+  if (adapted) result["base"] = adapted->base().where();
   result.update(described(*source));
   if (of_checkpoint) {
     // All that it holds: of a run the optimizer's state too.
@@ -178,19 +194,20 @@ int inspect(const InspectOptions& options) {
   return kExitDone;
 }
 
-// It has no checksums: what can be seen is that its files are whole and fit each other.
-int verify_hugging_face(const VerifyOptions& options) {
-  const HfDirectory directory(options.model);
+// Directories from elsewhere have no checksums: what can be seen is that their files are whole and fit each other.
+int verify_without_checksums(const VerifyOptions& options) {
+  open_source(options.model);
   if (options.json)
     print({{"model", options.model}, {"sound", true}, {"checksums", false}, {"problems", Json::array()}});
   else
-    std::cout << options.model << ": every weight that config.json describes is there in its shape; there are no "
+    std::cout << options.model << ": every weight that its config describes is there in its shape; there are no "
               << "checksums to hold bytes against\n";
   return kExitDone;
 }
 
 int verify(const VerifyOptions& options) {
-  if (HfDirectory::is_one(options.model)) return verify_hugging_face(options);
+  if (PeftDirectory::is_one(options.model) || HfDirectory::is_one(options.model))
+    return verify_without_checksums(options);
   Json checkpoints = Json::array(), problems = Json::array();
   for (const fs::path& directory : checkpoint_directories(options.model)) {
     const std::vector<std::string> found = verify_checkpoint(directory);
@@ -241,6 +258,8 @@ int export_weights(const ExportWeightsOptions& options) {
   return kExitDone;
 }
 
+Weights weights_of(const std::string& name) { return name == "ema" ? Weights::kAverage : Weights::kCurrent; }
+
 // A type, or nothing: as they are stored.
 std::optional<StoredType> weights_type(const std::string& name) {
   return name == "stored" ? std::nullopt : stored_type(name);
@@ -248,7 +267,7 @@ std::optional<StoredType> weights_type(const std::string& name) {
 
 struct ExportOptions {
   std::string model, out;
-  std::string step = "newest", weights = "current", type = "stored";
+  std::string step = "newest", weights = "current", base, type = "stored";
   double shard_bytes = 5e9;
   bool json = false;
 
@@ -259,6 +278,7 @@ struct ExportOptions {
                       Field{"step", &C::step, "of a run: newest, best (lowest validation loss) or a step"},
                       Field{"weights", &C::weights, "current ones, or their moving average (optimizer.ema-decay)",
                             OneOf("current", "ema")},
+                      Field{"base", &C::base, kBaseHelp},
                       Field{"type", &C::type, "of the weights; stored: as they are",
                             OneOf("stored", "float32", "bfloat16", "float16", "float64")},
                       Field{"shard-bytes", &C::shard_bytes,
@@ -269,10 +289,12 @@ struct ExportOptions {
 
 int export_model(const ExportOptions& options) {
   install_stop_signals();
-  const auto source =
-      open_source(options.model, options.step, options.weights == "ema" ? Weights::kAverage : Weights::kCurrent);
-  const HfExported exported = export_to_hugging_face(
-      *source, options.out, {weights_type(options.type), static_cast<std::uint64_t>(options.shard_bytes)});
+  const auto source = open_source(options.model, {options.step, weights_of(options.weights), options.base});
+  const auto* const adapted = dynamic_cast<const AdaptedSource*>(source.get());
+  const HfExported exported =
+      adapted ? export_to_peft(*adapted, options.out, weights_type(options.type))
+              : export_to_hugging_face(*source, options.out,
+                                       {weights_type(options.type), static_cast<std::uint64_t>(options.shard_bytes)});
   if (options.json)
     print({{"model", source->where()}, {"out", options.out}, {"bytes", exported.bytes}, {"files", exported.files}});
   else
@@ -295,6 +317,9 @@ struct ImportOptions {
 
 int import_model(const ImportOptions& options) {
   install_stop_signals();
+  if (PeftDirectory::is_one(options.directory))
+    throw Error(ErrorCode::kUsage, options.directory,
+                " holds adapters, which every command opens as they are; trireme-model merge makes a model of them");
   const HfDirectory source(options.directory);
   const std::string training = nlohmann::json{{"weights", "imported"}}.dump();
   const Committed committed = store_model(source, training, options.out);
@@ -311,12 +336,51 @@ int import_model(const ImportOptions& options) {
   return kExitDone;
 }
 
+struct MergeOptions {
+  std::string model, out;
+  std::string step = "newest", weights = "current", base, format = "checkpoint";
+  bool json = false;
+
+  static constexpr auto fields() {
+    using C = MergeOptions;
+    return std::tuple{
+        Field{"model", &C::model, "adapters: a run, a checkpoint or a directory in PEFT's format", kRequired},
+        Field{"out", &C::out, "the checkpoint or directory to make", kRequired},
+        Field{"step", &C::step, "of a run: newest, best (lowest validation loss) or a step"},
+        Field{"weights", &C::weights, "current ones, or their moving average (optimizer.ema-decay)",
+              OneOf("current", "ema")},
+        Field{"base", &C::base, kBaseHelp},
+        Field{"format", &C::format, "of what is made", OneOf("checkpoint", "hugging-face")},
+        Field{"json", &C::json, "the result as one JSON object on one line"}};
+  }
+};
+
+int merge(const MergeOptions& options) {
+  install_stop_signals();
+  const auto source = open_source(options.model, {options.step, weights_of(options.weights), options.base});
+  const auto* const adapted = dynamic_cast<const AdaptedSource*>(source.get());
+  if (!adapted)
+    throw Error(ErrorCode::kUsage, source->where(), " holds a whole model, and no adapters that could be merged");
+  const MergedSource merged(*adapted);
+  std::uint64_t bytes = 0;
+  if (options.format == "checkpoint")
+    bytes = store_model(merged, nlohmann::json{{"weights", "merged"}}.dump(), options.out).bytes;
+  else
+    bytes = export_to_hugging_face(merged, options.out).bytes;
+  if (options.json)
+    print({{"model", source->where()}, {"out", options.out}, {"format", options.format}, {"bytes", bytes}});
+  else
+    std::cout << options.out << ": " << bytes_text(static_cast<double>(bytes)) << " of weights\n";
+  return kExitDone;
+}
+
 int run(int argc, char** argv) {
   InspectOptions inspect_options;
   VerifyOptions verify_options;
   ExportWeightsOptions weights_options;
   ExportOptions export_options;
   ImportOptions import_options;
+  MergeOptions merge_options;
   const Program program{
       .name = "trireme-model",
       .summary = "looks at models on disk, checks them, and brings them in and out",
@@ -344,17 +408,24 @@ int run(int argc, char** argv) {
             .positional = {"directory", "out"},
             .run = [&](const Assignments&) { return import_model(import_options); }},
            {.name = "export",
-            .summary = "makes a Hugging Face directory of a model",
+            .summary = "makes a Hugging Face directory of a model, of adapters one in PEFT's format",
             .options = fields_of(export_options),
             .positional = {"model", "out"},
-            .run = [&](const Assignments&) { return export_model(export_options); }}},
+            .run = [&](const Assignments&) { return export_model(export_options); }},
+           {.name = "merge",
+            .summary = "adds adapters to the weights that they change: a model without any, in a checkpoint or a "
+                       "Hugging Face directory",
+            .options = fields_of(merge_options),
+            .positional = {"model", "out"},
+            .run = [&](const Assignments&) { return merge(merge_options); }}},
       .epilogue =
           "Examples\n"
           "  trireme-model inspect runs/first\n"
           "  trireme-model verify runs/first/checkpoints/step-00000200 --json\n"
           "  trireme-model export-weights runs/first weights/first --step best\n"
           "  trireme-model import Qwen2.5-0.5B checkpoints/qwen\n"
-          "  trireme-model export runs/first first-hf --type bfloat16"};
+          "  trireme-model export runs/first first-hf --type bfloat16\n"
+          "  trireme-model merge runs/adapted adapted-hf --format hugging-face"};
   return run_program(program, argc, argv);
 }
 

@@ -3,13 +3,19 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "models/adapters/adapted_source.h"
+#include "models/adapters/base_link.h"
+#include "models/adapters/peft_directory.h"
 #include "models/checkpoint/run_checkpoints.h"
 #include "models/hugging_face/hf_directory.h"
+#include "models/model.h"
 
 namespace trireme::models {
 
 CheckpointSource::CheckpointSource(Checkpoint checkpoint, Weights weights)
-    : checkpoint_(std::move(checkpoint)), prefix_(weights == Weights::kAverage ? kAveragePrefix : kWeightsPrefix) {
+    : checkpoint_(std::move(checkpoint)),
+      weights_(weights),
+      prefix_(weights == Weights::kAverage ? kAveragePrefix : kWeightsPrefix) {
   const bool has_average = std::ranges::any_of(
       checkpoint_.tensors(), [](const Checkpoint::Tensor& tensor) { return tensor.name.starts_with(kAveragePrefix); });
   if (weights == Weights::kAverage && !has_average)
@@ -38,14 +44,35 @@ void CheckpointSource::read_rows(const Parameter& parameter, std::int64_t first,
   checkpoint_.read(prefix_ + parameter.name, offset, size, out);
 }
 
-std::unique_ptr<ModelSource> open_source(const std::filesystem::path& model, const std::string& step, Weights weights) {
-  if (!HfDirectory::is_one(model)) return std::make_unique<CheckpointSource>(open_model(model, step), weights);
-  if (step != "newest")
-    throw Error(ErrorCode::kUsage, "--step ", step, " chooses a checkpoint of a run; ", model.string(),
-                " is a Hugging Face directory");
-  if (weights == Weights::kAverage)
-    throw Error(ErrorCode::kUsage, model.string(),
-                " is a Hugging Face directory, which holds no average of its weights");
+bool has_adapters(const ModelSource& source) {
+  return model_from_json(source.model_json(), source.where())->config().lora.rank > 0;
+}
+
+namespace {
+
+std::unique_ptr<ModelSource> open_checkpoint(const std::filesystem::path& model, const OpenOptions& options) {
+  auto source = std::make_unique<CheckpointSource>(open_model(model, options.step), options.weights);
+  if (has_adapters(*source)) {
+    auto base = open_base(source->checkpoint(), options.base);
+    return std::make_unique<AdaptedSource>(std::move(source), std::move(base));
+  }
+  if (!options.base.empty())
+    throw Error(ErrorCode::kUsage, "--base is of adapters; ", model.string(), " holds a whole model");
+  return source;
+}
+
+}  // namespace
+
+std::unique_ptr<ModelSource> open_source(const std::filesystem::path& model, const OpenOptions& options) {
+  const bool is_peft = PeftDirectory::is_one(model);
+  if (!is_peft && !HfDirectory::is_one(model)) return open_checkpoint(model, options);
+  const std::string what = is_peft ? " is a directory of adapters" : " is a Hugging Face directory";
+  if (options.step != "newest")
+    throw Error(ErrorCode::kUsage, "--step ", options.step, " chooses a checkpoint of a run; ", model.string(), what);
+  if (options.weights == Weights::kAverage)
+    throw Error(ErrorCode::kUsage, model.string(), what, ", which holds no average of its weights");
+  if (is_peft) return open_peft(model, options.base);
+  if (!options.base.empty()) throw Error(ErrorCode::kUsage, "--base is of adapters; ", model.string(), what);
   return std::make_unique<HfDirectory>(model);
 }
 

@@ -65,6 +65,7 @@ class CheckpointSource final : public ModelSource {
   /// @throws Error kBadInput when no average was kept
   explicit CheckpointSource(Checkpoint checkpoint, Weights weights = Weights::kCurrent);
   const Checkpoint& checkpoint() const { return checkpoint_; }
+  Weights weights() const { return weights_; }
 
   std::string where() const override { return checkpoint_.directory().string(); }
   const std::string& model_json() const override { return checkpoint_.model_json(); }
@@ -75,14 +76,22 @@ class CheckpointSource final : public ModelSource {
 
  private:
   Checkpoint checkpoint_;
+  Weights weights_;
   std::string prefix_;
 };
 
-/// Opens what a user calls MODEL: a run, a checkpoint (open_model), or a Hugging Face directory.
-/// @param step     of a run
-/// @param weights  of a run or checkpoint
-/// @throws Error kNotFound, kCorrupt, kBadInput; kUsage for a step or average of a Hugging Face directory
-std::unique_ptr<ModelSource> open_source(const std::filesystem::path& model, const std::string& step = "newest",
-                                         Weights weights = Weights::kCurrent);
+/// Whether its model has adapters.
+bool has_adapters(const ModelSource& source);
+
+struct OpenOptions {
+  std::string step = "newest";          ///< of a run
+  Weights weights = Weights::kCurrent;  ///< of a run or checkpoint
+  std::filesystem::path base{};         ///< of adapters: the model that they change; empty: where they say that it is
+};
+
+/// Opens what a user calls MODEL: a run, a checkpoint (open_model), a Hugging Face directory, or one of adapters in
+/// PEFT's format. Adapters are opened together with their base.
+/// @throws Error kNotFound, kCorrupt, kBadInput; kUsage for an option that has no meaning for what it is
+std::unique_ptr<ModelSource> open_source(const std::filesystem::path& model, const OpenOptions& options = {});
 
 }  // namespace trireme::models

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace trireme::models {
@@ -39,6 +40,8 @@ struct Parameter {
   /// Another parameter whose storage this one shares. It still is a leaf of its own with its own gradient, so that the
   /// two gradients are summed once a step, in every layout, and not once a micro-batch.
   const Parameter* tied_to = nullptr;
+  /// Training leaves it as it is: it has no gradient, and no place in what training keeps.
+  bool frozen = false;
   /// What forward reads. Empty until bind() of whoever owns the memory: trainer, loader or test.
   at::Tensor value;
 
@@ -52,6 +55,12 @@ struct Parameter {
 /// The part of the model that a parameter belongs to: "blocks.0" of "blocks.0.attention.query.weight", "norm" of
 /// "norm.weight". Those of one part follow each other in a ParameterList.
 std::string_view group_of(std::string_view name);
+
+/// "blocks.7.attention.query.weight" -> {7, "attention.query.weight"}; -1 and the name itself for what is in no block.
+std::pair<std::int64_t, std::string_view> split_block_name(std::string_view name);
+
+/// Whether a name is that of a part of an adapter (layers/adapter.h).
+bool is_adapter(std::string_view name);
 
 /// All parameters of a model in the order of the forward pass; layers add theirs while they are built and keep the
 /// reference. Addresses are stable.
@@ -69,6 +78,10 @@ class ParameterList {
   const std::deque<Parameter>& all() const { return parameters_; }
   /// Elements in storage of their own: what a model's size means.
   std::int64_t elements() const;
+  /// Of those, what training changes.
+  std::int64_t trained_elements() const;
+  /// Freezes all but adapters.
+  void freeze_but_adapters();
 
  private:
   std::deque<Parameter> parameters_;

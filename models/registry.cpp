@@ -9,6 +9,7 @@
 #include "models/gemma2/gemma2.h"
 #include "models/gpt2/gpt2.h"
 #include "models/gpt_neox/gpt_neox.h"
+#include "models/layers/adapter.h"
 #include "models/llama/llama.h"
 #include "models/mistral/mistral.h"
 #include "models/mixtral/mixtral.h"
@@ -26,8 +27,8 @@ constexpr const Family& (*kFamilies[])() = {
     mixtral_family, phi3_family, qwen2_family,    qwen3_family, qwen3_moe_family,
 };
 
-constexpr std::string_view kKeysOfAll[] = {"family",  "layers",     "width",          "heads",   "ffn",
-                                           "context", "vocabulary", "tie-embeddings", "dropout", "norm-epsilon"};
+constexpr std::string_view kKeysOfAll[] = {"family",     "layers",         "width",   "heads",        "ffn",  "context",
+                                           "vocabulary", "tie-embeddings", "dropout", "norm-epsilon", "lora."};
 
 // A key may stand for a group: "rope-scaling.".
 bool honours(const Family& family, std::string_view key) {
@@ -57,6 +58,7 @@ void expect_used(ModelConfig config) {
   const Group groups[] = {
       {"rope-scaling.", "rope-scaling.type", config.rope_scaling.type != "none", "model.rope-scaling.type"},
       {"experts.", "experts.count", config.experts.count > 0, "model.experts.count"},
+      {"lora.", "lora.rank", config.lora.rank > 0, "model.lora.rank"},
       {"window-layers", "", config.window > 0, "model.window"}};
   ModelConfig defaults;
   const FieldList fields = fields_of(config), plain = fields_of(defaults);
@@ -66,6 +68,23 @@ void expect_used(ModelConfig config) {
           field_text(fields[i]) != field_text(plain[i]))
         throw Error(ErrorCode::kUsage, "model.", fields[i].key, " has no meaning without ", group.needs, ", got ",
                     field_text(fields[i]));
+}
+
+// Of a whole model: a target that none of its layers has would be passed over in silence.
+void expect_adapters(const Model& model) {
+  const LoraConfig& config = model.config().lora;
+  const std::vector<bool> targets = adapter_targets(config);
+  bool any = false;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const std::string ending = "." + std::string(kAdapterTargets[i]) + ".lora-up.weight";
+    const bool found = std::ranges::any_of(
+        model.parameters().all(), [&](const Parameter& parameter) { return parameter.name.ends_with(ending); });
+    any = any || found;
+    if (targets[i] && !found && config.targets != "all")
+      throw Error(ErrorCode::kUsage, "model.lora.targets names ", kAdapterTargets[i], ", and no block of this ",
+                  model.config().family, " that model.lora.layers chooses has such a layer outside of experts");
+  }
+  if (!any) throw Error(ErrorCode::kUsage, "model.lora.layers must choose a block, got '", config.layers, "'");
 }
 
 }  // namespace
@@ -87,7 +106,12 @@ std::unique_ptr<Model> build_model(const ModelConfig& config, std::int64_t vocab
   const Family& family = find_family(config.family);
   expect_honoured(family, config);
   expect_used(config);
-  return family.build(config, vocabulary, part);
+  auto model = family.build(config, vocabulary, part);
+  if (config.lora.rank > 0) {
+    if (model->begins() && model->ends()) expect_adapters(*model);
+    model->parameters().freeze_but_adapters();
+  }
+  return model;
 }
 
 namespace {

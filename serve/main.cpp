@@ -19,6 +19,7 @@ struct ServeOptions {
   std::string model;
   std::string step = "newest";
   std::string weights = "current";
+  std::string base;
   std::vector<std::string> prompt;
   std::string batch, out;
   std::string type = "stored";
@@ -33,11 +34,12 @@ struct ServeOptions {
   static constexpr auto fields() {
     using C = ServeOptions;
     return std::tuple{
-        Field{"model", &C::model, "a run, a checkpoint, or a Hugging Face directory", kRequired},
+        Field{"model", &C::model, "a run, a checkpoint, a Hugging Face directory, or one of adapters", kRequired},
         Field{"step", &C::step, "of a run: newest, best (lowest validation loss) or a step"},
         Field{"weights", &C::weights,
               "current: those that training goes on from; ema: their average, for a run with optimizer.ema-decay",
               OneOf("current", "ema")},
+        Field{"base", &C::base, "of adapters: the model that they change; empty: where they say that it is"},
         Field{"prompt", &C::prompt, "text to go on from; one answer on stdout, no server", kOneEach},
         Field{"batch", &C::batch, "file of requests to answer, OpenAI's batch lines; no server"},
         Field{"out", &C::out, "file for the answers of --batch"},
@@ -91,8 +93,10 @@ int serve(const ServeOptions& options) {
   install_stop_signals();
   at::set_num_threads(static_cast<int>(options.threads));
   TextGenerator generator(
-      models::open_source(options.model, options.step,
-                          options.weights == "ema" ? models::Weights::kAverage : models::Weights::kCurrent),
+      models::open_source(
+          options.model,
+          {options.step, options.weights == "ema" ? models::Weights::kAverage : models::Weights::kCurrent,
+           options.base}),
       options.type == "stored" ? std::nullopt : std::optional(models::scalar_type(*models::stored_type(options.type))));
   if (!options.batch.empty()) return batch(generator, options);
   const models::SamplingOptions sampling{options.temperature, options.top_k, options.top_p,

@@ -9,6 +9,7 @@
 #include "core/base/hash.h"
 #include "core/base/random.h"
 #include "core/base/text.h"
+#include "core/base/write_behind.h"
 
 namespace trireme {
 namespace {
@@ -165,6 +166,47 @@ TEST(OneLine, HasNoControlCharactersAndNoMoreThanItsLimit) {
   EXPECT_EQ(one_line("abcde fg", 6), "abcde…");
   EXPECT_EQ(one_line("éééé", 3), "éé…");
   EXPECT_EQ(one_line("abc", 0), "");
+}
+
+class WriteBehindTest : public testing::Test {
+ protected:
+  // Of sizes around those of its own buffers; without a period, so that pieces that change places show.
+  static std::string bytes(std::size_t size) {
+    std::string text(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>((i * 2654435761u) >> 13);
+    return text;
+  }
+  const fs::path file_ = fs::temp_directory_path() / ("write-behind-" + unique_token());
+  ~WriteBehindTest() override { fs::remove(file_); }
+};
+
+TEST_F(WriteBehindTest, WritesEveryByteInOrder) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, kWriteBehindBytes - 1, kWriteBehindBytes,
+                                 2 * kWriteBehindBytes + 4097, 5 * kWriteBehindBytes}) {
+    fs::remove(file_);
+    const std::string due = bytes(size);
+    OutputFile file(file_, "test");
+    WriteBehind stream(file);
+    for (std::size_t at = 0, piece = 1; at < size; at += piece, piece = piece * 3 + 1) {
+      piece = std::min(piece, size - at);
+      stream.write(due.data() + at, piece);
+    }
+    stream.finish();
+    file.close();
+    EXPECT_TRUE(read_file(file_) == due) << size;
+  }
+}
+
+TEST_F(WriteBehindTest, ToldOfAFailureByALaterCall) {
+  OutputFile file("/dev/full", "test", OutputFile::Open::kExisting);
+  WriteBehind stream(file);
+  const std::string some = bytes(kWriteBehindBytes);
+  EXPECT_THAT(
+      [&] {
+        for (int i = 0; i < 3; ++i) stream.write(some.data(), some.size());
+        stream.finish();
+      },
+      ThrowsMessage<Error>(HasSubstr("No space left")));
 }
 
 }  // namespace

@@ -129,6 +129,28 @@ bool make_new_folder(const fs::path& path, const char* object) {
   return reason == 0;
 }
 
+void make_whole_folder(const fs::path& to, const char* object, const std::function<void(const fs::path&)>& write) {
+  const auto expect_free = [&](bool is_free) {
+    if (!is_free) throw Error(ErrorCode::kUsage, to.string(), " exists; choose a name that is free");
+  };
+  expect_free(!fs::exists(to));
+  const fs::path target = fs::absolute(to).lexically_normal();
+  const fs::path folder = target.has_filename() ? target : target.parent_path();
+  fs::create_directories(folder.parent_path());
+  fs::path fresh = folder;
+  fresh += ".tmp-" + unique_token().substr(0, 8);
+  make_folder(fresh, object);
+  try {
+    write(fresh);
+    sync_folder(fresh, object);
+    expect_free(move_new(fresh, folder, object));
+    sync_folder(folder.parent_path(), object);
+  } catch (...) {
+    remove_or_warn(fresh);
+    throw;
+  }
+}
+
 void sync_folder(const fs::path& path, const char* object) {
   const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.get() < 0) fail("open", path, errno);

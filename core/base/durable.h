@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -50,6 +51,10 @@ inline constexpr std::size_t kDirectAlignment = 4096;
 void make_folder(const fs::path& path, const char* object);
 /// @returns false when the name exists
 bool make_new_folder(const fs::path& path, const char* object);
+
+/// A folder that appears with all that `write` puts into it, or not at all; folders above it are made.
+/// @throws Error kUsage when `to` exists, and as `write`
+void make_whole_folder(const fs::path& to, const char* object, const std::function<void(const fs::path&)>& write);
 
 /// fsync of a folder, which makes names in it durable.
 void sync_folder(const fs::path& path, const char* object);

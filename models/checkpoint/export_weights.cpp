@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "models/adapters/base_link.h"
 #include "models/checkpoint/box.h"
 #include "models/checkpoint/manifest.h"
 
@@ -12,6 +13,17 @@ namespace trireme::models {
 namespace {
 
 using nlohmann::json;
+
+// Adapters that lie elsewhere still know their base.
+std::map<std::string, std::string> companions_from_elsewhere(const Checkpoint& from) {
+  std::map<std::string, std::string> companions = companions_of(from);
+  if (const auto base = companions.find(kBaseFile); base != companions.end()) {
+    BaseLink link = base_link_from_json(base->second, from.directory().string() + "/" + kBaseFile);
+    link.path = std::filesystem::absolute(from.directory() / link.path).lexically_normal();
+    base->second = to_json(link);
+  }
+  return companions;
+}
 
 // What of the trainer's object is about the weights.
 std::string training_of(const Checkpoint& from, bool average) {
@@ -50,7 +62,8 @@ Committed export_weights(const Checkpoint& from, const std::filesystem::path& to
   const auto alone = make_self_communicator();
   return write_checkpoint(
       *alone, to, slices,
-      {from.model_json(), training_of(from, average), from.tokenizer_json(), "", companions_of(from)}, data);
+      {from.model_json(), training_of(from, average), from.tokenizer_json(), "", companions_from_elsewhere(from)},
+      data);
 }
 
 }  // namespace trireme::models

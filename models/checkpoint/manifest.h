@@ -15,9 +15,12 @@ namespace trireme::models {
 inline constexpr const char* kManifestFile = "manifest.json";
 inline constexpr const char* kTokenizerFile = "tokenizer.json";
 /// What a Hugging Face directory holds beside weights and tokenizer.json; kept byte for byte, so that an imported model
-/// can leave as it came. Its config.json is the first.
+/// can leave as it came. Its config.json is the first. And kBaseFile.
 inline constexpr const char* kHfConfigFile = "hugging_face_config.json";
+/// Of adapters: which model they change (adapters/base_link.h).
+inline constexpr const char* kBaseFile = "base.json";
 inline constexpr std::string_view kCompanionFiles[] = {kHfConfigFile,
+                                                       kBaseFile,
                                                        "generation_config.json",
                                                        "tokenizer_config.json",
                                                        "special_tokens_map.json",

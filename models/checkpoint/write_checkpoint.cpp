@@ -1,6 +1,7 @@
 #include "models/checkpoint/write_checkpoint.h"
 
 #include <algorithm>
+#include <future>
 #include <optional>
 #include <set>
 #include <utility>
@@ -110,13 +111,18 @@ FileShare write_file(const fs::path& folder, const std::string& name, const std:
     const TensorSlice& slice = *wanted[n];
     const void* const bytes = data ? data(which[n]) : slice.data;
     const std::uint64_t size = bytes_of(slice);
-    file.write_past_cache(places[n], bytes, size);
-    file.start_sync(places[n], size);  // the disk works while the next one is hashed
+    // The disk works while this is hashed for the second time.
+    std::future<std::string> written = std::async(std::launch::async, [&, place = places[n]] {
+      file.write_past_cache(place, bytes, size);
+      return xxh3_128_hex(bytes, size);
+    });
+    hash.pass(slice, bytes);
+    const std::string checksum = written.get();
+    file.start_sync(places[n], size);
     auto& tensor = share.tensors[slice.name];
     tensor.type = slice.type;
     tensor.shape = slice.shape;
-    tensor.slices.push_back({name, places[n], size, {slice.offset, slice.size}, xxh3_128_hex(bytes, size)});
-    hash.pass(slice, bytes);
+    tensor.slices.push_back({name, places[n], size, {slice.offset, slice.size}, checksum});
   }
   const auto placed = slices_by_file(share.tensors);
   share.file = {fs::file_size(folder / name), hash_of_rest(folder, name, placed.at(name))};

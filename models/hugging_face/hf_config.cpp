@@ -122,6 +122,17 @@ bool HfConfig::has(const char* key) const {
   return found != object_.end() && !found->is_null();
 }
 
+bool HfConfig::is_text(const char* key) const {
+  const auto found = object_.find(key);
+  return found != object_.end() && found->is_string();
+}
+
+std::vector<std::string> HfConfig::keys() const {
+  std::vector<std::string> names;
+  for (const auto& [key, value] : object_.items()) names.push_back(key);
+  return names;
+}
+
 std::string HfConfig::model_type() { return text("model_type"); }
 
 std::int64_t HfConfig::integer(const char* key, std::optional<std::int64_t> otherwise) {

@@ -33,11 +33,13 @@ class HfConfig {
   bool flag(const char* key, bool otherwise);
   std::string text(const char* key, std::optional<std::string> otherwise = std::nullopt);
   std::vector<std::string> texts(const char* key);
+  bool is_text(const char* key) const;
   std::vector<std::int64_t> integers(const char* key);
   std::vector<std::int64_t> one_or_more_integers(const char* key);
   /// An object, read by a reader of its own; nothing where there is none.
   std::optional<HfConfig> object(const char* key);
   std::vector<double> numbers(const char* key);
+  std::vector<std::string> keys() const;
 
   /// Has no meaning for what is computed here.
   void ignore(std::initializer_list<const char*> keys);

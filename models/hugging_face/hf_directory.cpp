@@ -87,6 +87,14 @@ HfModelConfig read_hf_config(const std::string& text, const std::string& where) 
   return model;
 }
 
+std::vector<std::string> tensor_spellings(const Family& family, const std::string& tensor) {
+  std::vector<std::string> names = {tensor};
+  for (const auto& [one, other] : family.renamed)
+    if (tensor.starts_with(one)) names.push_back(std::string(other) + tensor.substr(one.size()));
+  if (tensor.starts_with(family.base_prefix)) names.push_back(tensor.substr(family.base_prefix.size()));
+  return names;
+}
+
 bool HfDirectory::is_one(const fs::path& path) {
   return fs::exists(path / kConfigFile) && !fs::exists(path / kManifestFile) && !fs::exists(path / "config.yaml");
 }
@@ -102,11 +110,7 @@ HfDirectory::HfDirectory(fs::path path)
 
 // The tensor of that name, or of one that it may have in other files.
 const SafetensorsFolder::Tensor* HfDirectory::find(const std::string& tensor, std::set<std::string>& used) const {
-  std::vector<std::string> names = {tensor};
-  for (const auto& [one, other] : family_.renamed)
-    if (tensor.starts_with(one)) names.push_back(std::string(other) + tensor.substr(one.size()));
-  if (tensor.starts_with(family_.base_prefix)) names.push_back(tensor.substr(family_.base_prefix.size()));
-  for (const std::string& name : names)
+  for (const std::string& name : tensor_spellings(family_, tensor))
     if (const auto found = weights_.tensors().find(name); found != weights_.tensors().end()) {
       used.insert(name);
       return &found->second;

@@ -25,6 +25,9 @@ struct HfModelConfig {
 ///         name. Special ids outside of the vocabulary are a warning
 HfModelConfig read_hf_config(const std::string& text, const std::string& where);
 
+/// The names that a tensor may have in the files of a family: its own, and those of other versions.
+std::vector<std::string> tensor_spellings(const Family& family, const std::string& tensor);
+
 /// A directory as Hugging Face's tools make it: config.json, weights as safetensors, texts of the tokenizer. Weights
 /// are read where they are mapped.
 class HfDirectory final : public ModelSource {

@@ -167,14 +167,14 @@ std::optional<std::pair<std::string, std::int64_t>> end_of_text(const std::strin
   return std::nullopt;
 }
 
-void write_texts(const ModelSource& from, const fs::path& folder, StoredType type, std::int64_t context) {
-  write_new_file(folder / "config.json", hf_config_text(from, type, from.companion(kHfConfigFile).value_or("")),
-                 kObject);
+}  // namespace
+
+void write_tokenizer_texts(const ModelSource& from, const fs::path& folder, std::int64_t context) {
   const auto tokenizer = from.companion(kTokenizerFile);
   if (tokenizer) write_new_file(folder / kTokenizerFile, *tokenizer, kObject);
   const std::map<std::string, std::string> companions = companions_of(from);
   for (const auto& [name, text] : companions)
-    if (name != kHfConfigFile) write_new_file(folder / name, text, kObject);
+    if (name != kHfConfigFile && name != kBaseFile) write_new_file(folder / name, text, kObject);
   if (!tokenizer || companions.contains("tokenizer_config.json")) return;
   // Else their libraries would choose a class of tokenizer by the family, and another text would come of it.
   Json config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
@@ -183,8 +183,6 @@ void write_texts(const ModelSource& from, const fs::path& folder, StoredType typ
   if (const auto end = end_of_text(*tokenizer)) config["eos_token"] = end->first;
   write_new_file(folder / "tokenizer_config.json", config.dump(2) + "\n", kObject);
 }
-
-}  // namespace
 
 std::string hf_config_text(const ModelSource& from, StoredType type, const std::string& original) {
   const auto model = model_from_json(from.model_json(), from.where());
@@ -226,24 +224,14 @@ HfExported export_to_hugging_face(const ModelSource& from, const fs::path& to, c
   const auto model = model_from_json(from.model_json(), from.where());
   std::vector<Tensor> tensors = tensors_of(from, *model, options.type);
   const StoredType type = tensors.at(0).entry.type;
-  const fs::path target = fs::absolute(to).lexically_normal();
-  const fs::path directory = target.has_filename() ? target : target.parent_path();
-  fs::create_directories(directory.parent_path());
-  fs::path fresh = directory;
-  fresh += ".tmp-" + unique_token().substr(0, 8);
-  make_folder(fresh, kObject);
-  try {
-    const HfExported exported = write_weights(from, fresh, std::move(tensors), options.shard_bytes);
-    write_texts(from, fresh, type, model->config().context);
-    sync_folder(fresh, kObject);
-    if (!move_new(fresh, directory, kObject))
-      throw Error(ErrorCode::kUsage, to.string(), " exists; choose a name that is free");
-    sync_folder(directory.parent_path(), kObject);
-    return exported;
-  } catch (...) {
-    remove_or_warn(fresh);
-    throw;
-  }
+  HfExported exported;
+  make_whole_folder(to, kObject, [&](const fs::path& folder) {
+    exported = write_weights(from, folder, std::move(tensors), options.shard_bytes);
+    write_new_file(folder / "config.json", hf_config_text(from, type, from.companion(kHfConfigFile).value_or("")),
+                   kObject);
+    write_tokenizer_texts(from, folder, model->config().context);
+  });
+  return exported;
 }
 
 }  // namespace trireme::models

@@ -30,6 +30,9 @@ struct HfExported {
 HfExported export_to_hugging_face(const ModelSource& from, const std::filesystem::path& to,
                                   const HfExport& options = {});
 
+/// tokenizer.json and what else goes with a model into `folder`.
+void write_tokenizer_texts(const ModelSource& from, const std::filesystem::path& folder, std::int64_t context);
+
 /// config.json of a model.
 /// @param original  of the directory it came from, or empty. Where it describes this very model it is given back as it
 ///                  is, but for the type; else ids of special tokens and labels are taken over

@@ -1,7 +1,6 @@
 #include "models/hugging_face/hf_place.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <span>
 
@@ -91,17 +90,6 @@ std::string usual_name(const Parameter& parameter) {
     throw Error(ErrorCode::kBug, "no usual name of ", parameter.name);
   };
   return layer < 0 ? named(kOutside) : "model.layers." + std::to_string(layer) + "." + named(kInBlocks);
-}
-
-std::pair<std::int64_t, std::string_view> split_block_name(std::string_view name) {
-  constexpr std::string_view kBlocks = "blocks.";
-  if (!name.starts_with(kBlocks)) return {-1, name};
-  const std::size_t end = name.find('.', kBlocks.size());
-  std::int64_t layer = -1;
-  std::from_chars(name.data() + kBlocks.size(), name.data() + end, layer);
-  if (end == std::string_view::npos || layer < 0)
-    throw Error(ErrorCode::kBug, "no name of a block's parameter: ", name);
-  return {layer, name.substr(end + 1)};
 }
 
 }  // namespace trireme::models

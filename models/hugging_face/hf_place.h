@@ -39,7 +39,4 @@ HfPlace rows_of_tensor(std::string tensor, const Parameter& parameter, std::int6
 HfPlace usual_place(const Parameter& parameter);
 std::string usual_name(const Parameter& parameter);
 
-/// "blocks.7.attention.query.weight" -> {7, "attention.query.weight"}; -1 and the name itself for what is in no block.
-std::pair<std::int64_t, std::string_view> split_block_name(std::string_view name);
-
 }  // namespace trireme::models

@@ -21,15 +21,16 @@ using torch::autograd::variable_list;
 
 struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& head,
-                            const at::Tensor& targets, double scale, double softcap, bool gradients) {
+                            const at::Tensor& targets, double scale, double softcap, bool gradients, bool head_learns) {
     const std::int64_t rows = hidden.size(0), vocabulary = head.size(0),
                        step = rows_of_logits(vocabulary, static_cast<std::int64_t>(head.element_size()));
     const auto math_type = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     at::Tensor hidden_gradient, head_gradient;
     if (gradients) {
       hidden_gradient = at::empty(hidden.sizes(), hidden.options());
-      head_gradient = rows > 0 ? at::empty(head.sizes(), head.options().dtype(math_type))
-                               : at::zeros(head.sizes(), head.options().dtype(math_type));
+      if (head_learns)
+        head_gradient = rows > 0 ? at::empty(head.sizes(), head.options().dtype(math_type))
+                                 : at::zeros(head.sizes(), head.options().dtype(math_type));
     }
     double sum = 0;
     for (std::int64_t begin = 0; begin < rows; begin += step) {
@@ -68,10 +69,12 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
       if (!gradients) continue;
       if (softcap > 0) scores.mul_(slopes);
       multiply_into(hidden_gradient.narrow(0, begin, size), scores, head);
+      if (!head_learns) continue;
       multiply_into(head_gradient, scores.t(), hidden_rows, {},
                     begin == 0 ? std::optional<at::Tensor>() : std::optional(head_gradient));
     }
-    if (gradients) context->save_for_backward({hidden_gradient, head_gradient.to(head.scalar_type())});
+    if (gradients)
+      context->save_for_backward({hidden_gradient, head_learns ? head_gradient.to(head.scalar_type()) : at::Tensor()});
     return at::zeros({}, at::kDouble).fill_(sum * scale);
   }
 
@@ -79,8 +82,8 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
     const variable_list saved = context->get_saved_variables();
     const double factor = outer[0].const_data_ptr<double>()[0];
     // backward() of the loss itself comes with 1, and then there is nothing to do.
-    const auto scaled = [&](const at::Tensor& x) { return factor == 1 ? x : x * factor; };
-    return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}, {}};
+    const auto scaled = [&](const at::Tensor& x) { return factor == 1 || !x.defined() ? x : x * factor; };
+    return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}, {}, {}};
   }
 };
 
@@ -95,7 +98,7 @@ std::int64_t rows_of_logits(std::int64_t vocabulary, std::int64_t element_size) 
 at::Tensor next_token_loss(const at::Tensor& hidden_nc, const at::Tensor& head_vc, const at::Tensor& targets_n,
                            double scale, double softcap) {
   const bool gradients = at::GradMode::is_enabled() && (hidden_nc.requires_grad() || head_vc.requires_grad());
-  return NextTokenLoss::apply(hidden_nc, head_vc, targets_n, scale, softcap, gradients);
+  return NextTokenLoss::apply(hidden_nc, head_vc, targets_n, scale, softcap, gradients, head_vc.requires_grad());
 }
 
 at::Tensor softly_capped(const at::Tensor& x, double softcap) {

@@ -11,6 +11,8 @@
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+
 #include "core/base/error.h"
 #include "models/kernels/attention.h"
 #include "models/kernels/gemm.h"
@@ -64,10 +66,16 @@ struct Linear : torch::autograd::Function<Linear> {
       return list;
     };
     const variable_list weights = present({&weight0, &weight1, &weight2}), biases = present({&bias0, &bias1, &bias2});
+    // Frozen weights have no gradient, and so need no x.
+    const auto any_learns = [](const variable_list& list) {
+      return std::ranges::any_of(list, [](const at::Tensor& tensor) { return tensor.requires_grad(); });
+    };
     variable_list saved = weights;
-    saved.push_back(x);
+    saved.push_back(any_learns(weights) ? x : at::empty({0}, x.options()));
     context->save_for_backward(saved);
-    context->saved_data["biases"] = !biases.empty();
+    context->saved_data["shape"] = x.sizes();
+    context->saved_data["weights"] = any_learns(weights);
+    context->saved_data["biases"] = any_learns(biases);
     return products(x, weights, biases);
   }
 
@@ -82,9 +90,9 @@ struct Linear : torch::autograd::Function<Linear> {
   // Every matrix has its gradient in every pass: an expert that no token chose has one of zeros.
   static variable_list of_no_rows(AutogradContext* context, const variable_list& saved) {
     variable_list results(1 + 2 * kMost);
-    results[0] = at::zeros(saved.back().sizes(), saved.back().options());
+    results[0] = at::zeros(context->saved_data["shape"].toIntVector(), saved.back().options());
     for (std::size_t i = 0; i + 1 < saved.size(); ++i) {
-      results[1 + i] = at::zeros(saved[i].sizes(), saved[i].options());
+      if (context->saved_data["weights"].toBool()) results[1 + i] = at::zeros(saved[i].sizes(), saved[i].options());
       if (context->saved_data["biases"].toBool())
         results[1 + kMost + i] = at::zeros({saved[i].size(0)}, saved[i].options());
     }
@@ -93,28 +101,28 @@ struct Linear : torch::autograd::Function<Linear> {
 
   static variable_list backward(AutogradContext* context, const variable_list& outer) {
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor& x = saved.back();
-    if (x.numel() == 0) return of_no_rows(context, saved);
-    const at::Tensor rows = rows_of(x);
-    variable_list results = {at::empty(x.sizes(), x.options())}, lefts;
+    if (outer[0].numel() == 0) return of_no_rows(context, saved);
+    variable_list results = {at::empty(context->saved_data["shape"].toIntVector(), saved.back().options())}, lefts;
     const at::Tensor dx = rows_of(results[0]);
     for (std::size_t i = 0; i < outer.size(); ++i) {
       const at::Tensor dy = rows_of(outer[i]);
       multiply_into(dx, dy, saved[i], {}, i == 0 ? std::optional<at::Tensor>() : std::optional(dx));
       lefts.push_back(dy.t());
     }
-    const variable_list weights(saved.begin(), saved.end() - 1);
-    const auto weight_gradients = [weights, lefts, rows] {
-      variable_list gradients;
-      for (const at::Tensor& weight : weights) gradients.push_back(at::empty(weight.sizes(), weight.options()));
-      multiply_each(gradients, lefts, {rows});
-      return gradients;
-    };
-    if (PutOff* const later = PutOff::current()) {
-      later->add({weights, weight_gradients});
-    } else {
-      const variable_list now = weight_gradients();
-      results.insert(results.end(), now.begin(), now.end());
+    if (context->saved_data["weights"].toBool()) {
+      const variable_list weights(saved.begin(), saved.end() - 1);
+      const auto weight_gradients = [weights, lefts, rows = rows_of(saved.back())] {
+        variable_list gradients;
+        for (const at::Tensor& weight : weights) gradients.push_back(at::empty(weight.sizes(), weight.options()));
+        multiply_each(gradients, lefts, {rows});
+        return gradients;
+      };
+      if (PutOff* const later = PutOff::current()) {
+        later->add({weights, weight_gradients});
+      } else {
+        const variable_list now = weight_gradients();
+        results.insert(results.end(), now.begin(), now.end());
+      }
     }
     results.resize(1 + 2 * kMost);
     if (context->saved_data["biases"].toBool())

@@ -25,17 +25,20 @@ Attention::Attention(ParameterList& parameters, const std::string& prefix, const
       rotary_(options.rotary),
       rule_(options.rule),
       probabilities_(config, prefix + "probabilities"),
-      query_(parameters, prefix + "query.", heads_ * head_width_, config.width, initial(config), options.input_bias),
-      key_(parameters, prefix + "key.", kv_heads_ * head_width_, config.width, initial(config), options.input_bias),
-      value_(parameters, prefix + "value.", kv_heads_ * head_width_, config.width, initial(config), options.input_bias),
+      query_(parameters, prefix + "query.", config, heads_ * head_width_, config.width, initial(config),
+             options.input_bias),
+      key_(parameters, prefix + "key.", config, kv_heads_ * head_width_, config.width, initial(config),
+           options.input_bias),
+      value_(parameters, prefix + "value.", config, kv_heads_ * head_width_, config.width, initial(config),
+             options.input_bias),
       query_norm_(head_norm(parameters, prefix + "query-norm.", config, options)),
       key_norm_(head_norm(parameters, prefix + "key-norm.", config, options)),
-      output_(parameters, prefix + "output.", config.width, heads_ * head_width_, initial_output(config),
+      output_(parameters, prefix + "output.", config, config.width, heads_ * head_width_, initial_output(config),
               options.output_bias) {}
 
 at::Tensor Attention::forward(const at::Tensor& x_btc, const ForwardPass& pass) const {
   const std::int64_t batch = x_btc.size(0), tokens = x_btc.size(1);
-  const auto projected = Linear::forward_each({&query_, &key_, &value_}, x_btc);
+  const auto projected = Linear::forward_each({&query_, &key_, &value_}, x_btc, pass);
   const auto heads_of = [&](std::size_t i, std::int64_t heads, const std::optional<Norm>& norm) {
     const at::Tensor x_bthd = projected[i].view({batch, tokens, heads, head_width_});
     return (norm ? norm->forward(x_bthd) : x_bthd).transpose(1, 2);
@@ -50,7 +53,7 @@ at::Tensor Attention::forward(const at::Tensor& x_btc, const ForwardPass& pass) 
   if (pass.cache) std::tie(k, v) = pass.cache->extend(layer_, k, v);
   const auto dropped = probabilities_.mask(pass);
   const at::Tensor mixed = ops::causal_attention(q, k, v, rule_, dropped ? &*dropped : nullptr);
-  return output_.forward(mixed.transpose(1, 2).reshape({batch, tokens, heads_ * head_width_}));
+  return output_.forward(mixed.transpose(1, 2).reshape({batch, tokens, heads_ * head_width_}), pass);
 }
 
 }  // namespace trireme::models

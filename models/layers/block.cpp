@@ -32,7 +32,9 @@ Block::Block(ParameterList& parameters, const ModelConfig& config, std::int64_t 
 
 at::Tensor Block::forward(const at::Tensor& x_btc, const ForwardPass& pass) const {
   const auto normed = [](const std::optional<Norm>& norm, const at::Tensor& y) { return norm ? norm->forward(y) : y; };
-  const auto feed = [&](const at::Tensor& y) { return experts_ ? experts_->forward(y) : feed_forward_->forward(y); };
+  const auto feed = [&](const at::Tensor& y) {
+    return experts_ ? experts_->forward(y, pass) : feed_forward_->forward(y, pass);
+  };
   const at::Tensor attended = normed(attention_output_norm_, attention_.forward(attention_norm_.forward(x_btc), pass));
   const at::Tensor x = x_btc + attention_dropout_.forward(attended, pass);
   const at::Tensor fed = normed(feed_forward_output_norm_, feed(feed_forward_norm_.forward(parallel_ ? x_btc : x)));

@@ -9,12 +9,13 @@
 
 namespace trireme::models {
 
-/// One place in a model where model.dropout of what passes is dropped while it trains. Without a key in the pass, as in
-/// evaluation and serving, all passes.
+/// One place in a model where a share of what passes is dropped while it trains, model.dropout of most. Without a key
+/// in the pass, as in evaluation and serving, all passes.
 class Dropout {
  public:
   /// @param site  its name, which decides its masks
-  Dropout(const ModelConfig& config, std::string site) : site_(std::move(site)), rate_(config.dropout) {}
+  Dropout(double rate, std::string site) : site_(std::move(site)), rate_(rate) {}
+  Dropout(const ModelConfig& config, std::string site) : Dropout(config.dropout, std::move(site)) {}
 
   /// The mask of this pass, or none.
   std::optional<DropoutMask> mask(const ForwardPass& pass) const;

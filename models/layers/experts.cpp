@@ -15,7 +15,7 @@ Experts::Experts(ParameterList& parameters, const std::string& prefix, const Mod
                  const FeedForward::Options& options)
     : per_token_(config.experts.per_token),
       normalise_(config.experts.normalise),
-      router_(parameters, prefix + "router.", config.experts.count, config.width, initial(config),
+      router_(parameters, prefix + "router.", config, config.experts.count, config.width, initial(config),
               Linear::Bias::kNone) {
   if (per_token_ > config.experts.count)
     throw Error(ErrorCode::kUsage, "model.experts.per-token must be at most model.experts.count ", config.experts.count,
@@ -28,10 +28,10 @@ Experts::Experts(ParameterList& parameters, const std::string& prefix, const Mod
     experts_.emplace_back(parameters, prefix + "experts." + std::to_string(expert) + ".", config, one);
 }
 
-at::Tensor Experts::forward(const at::Tensor& x_btc) const {
+at::Tensor Experts::forward(const at::Tensor& x_btc, const ForwardPass& pass) const {
   const at::Tensor x_nc = x_btc.flatten(0, -2);
   // In float32 at least: a probability of bfloat16 has three digits.
-  const at::Tensor scores_ne = router_.forward(x_nc);
+  const at::Tensor scores_ne = router_.forward(x_nc, pass);
   const at::Tensor likely_ne =
       at::softmax(scores_ne, -1, scores_ne.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
   auto [weights_nk, chosen_nk] = at::topk(likely_ne, per_token_);
@@ -41,7 +41,7 @@ at::Tensor Experts::forward(const at::Tensor& x_btc) const {
   std::vector<at::Tensor> results;
   for (std::size_t expert = 0; expert < experts_.size(); ++expert)
     results.push_back(experts_[expert].forward(
-        routed.narrow(0, routing.begin(expert), routing.begin(expert + 1) - routing.begin(expert))));
+        routed.narrow(0, routing.begin(expert), routing.begin(expert + 1) - routing.begin(expert)), pass));
   return ops::mixed(at::cat(results), weights_nk, routing).view(x_btc.sizes());
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "models/config.h"
+#include "models/forward_pass.h"
 #include "models/layers/feed_forward.h"
 #include "models/layers/linear.h"
 
@@ -21,7 +22,7 @@ class Experts {
           const FeedForward::Options& options);
 
   /// x [B, T, C] -> [B, T, C]
-  at::Tensor forward(const at::Tensor& x_btc) const;
+  at::Tensor forward(const at::Tensor& x_btc, const ForwardPass& pass) const;
 
  private:
   std::int64_t per_token_;

@@ -17,7 +17,8 @@ std::int64_t inner_of(const ModelConfig& config, const FeedForward::Options& opt
 
 Linear raised(ParameterList& parameters, const std::string& prefix, const ModelConfig& config,
               const FeedForward::Options& options) {
-  return {parameters, prefix, inner_of(config, options), config.width, initial(config), options.bias, options.share};
+  return {parameters,   prefix,          config,       inner_of(config, options),
+          config.width, initial(config), options.bias, options.share};
 }
 
 }  // namespace
@@ -27,13 +28,13 @@ FeedForward::FeedForward(ParameterList& parameters, const std::string& prefix, c
     : activation_(options.activation),
       gate_(options.gated ? std::optional(raised(parameters, prefix + "gate.", config, options)) : std::nullopt),
       up_(raised(parameters, prefix + "up.", config, options)),
-      down_(parameters, prefix + "down.", config.width, inner_of(config, options), initial_output(config), options.bias,
-            options.share) {}
+      down_(parameters, prefix + "down.", config, config.width, inner_of(config, options), initial_output(config),
+            options.bias, options.share) {}
 
-at::Tensor FeedForward::forward(const at::Tensor& x) const {
-  if (!gate_) return down_.forward(ops::activated(up_.products(x), up_.bias(), activation_));
-  const auto inner = Linear::forward_each({&*gate_, &up_}, x);
-  return down_.forward(ops::gated(inner[0], inner[1], activation_));
+at::Tensor FeedForward::forward(const at::Tensor& x, const ForwardPass& pass) const {
+  if (!gate_) return down_.forward(ops::activated(up_.products(x, pass), up_.bias(), activation_), pass);
+  const auto inner = Linear::forward_each({&*gate_, &up_}, x, pass);
+  return down_.forward(ops::gated(inner[0], inner[1], activation_), pass);
 }
 
 }  // namespace trireme::models

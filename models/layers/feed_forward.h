@@ -5,6 +5,7 @@
 #include <string>
 
 #include "models/config.h"
+#include "models/forward_pass.h"
 #include "models/kernels/ops.h"
 #include "models/layers/linear.h"
 
@@ -26,7 +27,7 @@ class FeedForward {
   FeedForward(ParameterList& parameters, const std::string& prefix, const ModelConfig& config, const Options& options);
 
   /// x [..., C] -> [..., C]
-  at::Tensor forward(const at::Tensor& x) const;
+  at::Tensor forward(const at::Tensor& x, const ForwardPass& pass) const;
 
   /// Channels inside. model.ffn 0 is 4 times the width, or with a gate 8/3 of it, rounded up to a multiple of 64: as
   /// many weights as without one.

@@ -46,21 +46,21 @@ std::string safetensors_header_text(std::vector<SafetensorsEntry>& entries,
 
 SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::vector<SafetensorsEntry> entries,
                                      const std::map<std::string, std::string>& metadata)
-    : entries_(widest_first(std::move(entries))), file_(path, kObject) {
+    : entries_(widest_first(std::move(entries))), file_(path, kObject), stream_(file_) {
   const std::string header = safetensors_header_text(entries_, metadata);
   header_bytes_ = header.size();
-  file_.write_at(0, header.data(), header.size());
+  stream_.write(header.data(), header.size());
 }
 
 void SafetensorsWriter::write(const void* bytes, std::size_t size) {
   if (size > this->bytes() - header_bytes_ - at_) throw Error(ErrorCode::kBug, "more bytes than were declared");
-  file_.write_at(header_bytes_ + at_, bytes, size);
-  file_.start_sync(header_bytes_ + at_, size);
+  stream_.write(bytes, size);
   at_ += size;
 }
 
 void SafetensorsWriter::finish() {
   if (header_bytes_ + at_ != bytes()) throw Error(ErrorCode::kBug, "fewer bytes than were declared");
+  stream_.finish();
   file_.sync();
   file_.close();
 }

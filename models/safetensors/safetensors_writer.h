@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/durable.h"
+#include "core/base/write_behind.h"
 #include "models/safetensors/safetensors_file.h"
 
 namespace trireme::models {
@@ -15,7 +16,8 @@ namespace trireme::models {
 std::string safetensors_header_text(std::vector<SafetensorsEntry>& entries,
                                     const std::map<std::string, std::string>& metadata);
 
-/// Writes a file of which all is declared at first: bytes then follow in that order and go to the disk as they come.
+/// Writes a file of which all is declared at first: bytes then follow in that order and go to the disk while the next
+/// ones are made.
 class SafetensorsWriter {
  public:
   /// @param entries  names, types and shapes. Wider types go first, so that every tensor lies at a multiple of its
@@ -36,6 +38,7 @@ class SafetensorsWriter {
   std::vector<SafetensorsEntry> entries_;
   std::uint64_t header_bytes_ = 0, at_ = 0;
   OutputFile file_;
+  WriteBehind stream_;
 };
 
 }  // namespace trireme::models

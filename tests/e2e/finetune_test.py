@@ -81,6 +81,83 @@ class Finetune(Case):
         other, _ = self.tune(2, folder)
         self.assertEqual(run([MODEL, "inspect", other, "--json"]).json["vocabulary"], 384)
 
+    ADAPTERS = {"model.lora.rank": 4, "model.lora.dropout": 0.1, "optimizer.learning-rate": 0.02}
+
+    def test_adapters_train_alike_in_every_layout_and_leave_the_base_alone(self):
+        plain, result = self.tune(0, self.base, self.ADAPTERS)
+        log = repeated(plain)
+        whole, _ = self.tune(0, self.base)
+        self.assertEqual(log[0]["loss"], repeated(whole)[0]["loss"], "adapters begin as nothing")
+        self.assertNotEqual(log[1]["loss"], repeated(whole)[1]["loss"])
+        for ranks, source, layout in ((2, self.exported, {}), (3, self.base, {"parallel.shard": 3}), (2, self.exported, {"recompute": "full"}),
+                                      (2, self.exported, {"parallel.pipeline": 2, "parallel.pipeline-order": "zero-bubble"}),
+                                      (4, self.base, {"parallel.shard": 3, "parallel.pipeline": 2, "recompute": "selective"})):
+            folder, other = self.tune(ranks, source, self.ADAPTERS | layout)
+            self.assertEqual(repeated(folder), log, (ranks, source, layout))
+            self.assertEqual(other.json["weights_hash"], result.json["weights_hash"])
+        seen = run([MODEL, "inspect", plain, "--json"]).json
+        names = {tensor["name"] for tensor in seen["tensors"] if tensor["name"].startswith("weights/")}
+        self.assertTrue(names and all(".lora-" in name for name in names), names)
+        self.assertEqual(run([MODEL, "inspect", plain / "base", "--json"]).json["weights_hash"], self.first["weights_hash"])
+
+    def test_adapters_resume_serve_and_merge_without_the_source(self):
+        source = self.new_run("source")
+        shutil.copytree(self.base, source)
+        constant = self.ADAPTERS | {"schedule.name": "constant"}
+        folder, _ = self.tune(1, source, constant | {"steps": 4})
+        shutil.rmtree(source)
+        moved = self.new_run("moved")
+        shutil.copytree(folder, moved)
+        _, resumed = self.tune(2, source, constant, run_folder=moved)
+        _, whole = self.tune(1, self.base, constant)
+        self.assertEqual(resumed.json["weights_hash"], whole.json["weights_hash"])
+        merged, alone = self.new_run("merged"), self.new_run("alone")
+        self.assertEqual(run([MODEL, "merge", moved, merged]).status, 0)
+        self.assertEqual(run([MODEL, "export-weights", moved, alone]).status, 0)
+        answers = {run([SERVE, model, "--prompt", "The ", "--temperature", 0, "--max-tokens", 20]).stdout for model in (moved, merged, alone)}
+        self.assertEqual(len(answers), 1)
+        self.assertNotIn(run([SERVE, moved / "base", "--prompt", "The ", "--temperature", 0, "--max-tokens", 20]).stdout, answers)
+        # A base that is gone, or another one, is said.
+        (moved / "base").rename(moved / "elsewhere")
+        result = run([SERVE, moved, "--prompt", "x"])
+        self.assertEqual((result.status, len(result.lines)), (1, 1), result)
+        self.assertIn("--base", result.stderr)
+        self.assertIn(run([SERVE, moved, "--base", moved / "elsewhere", "--prompt", "The ", "--temperature", 0, "--max-tokens", 20]).stdout, answers)
+        result = run([SERVE, moved, "--base", merged, "--prompt", "x"])
+        self.assertEqual((result.status, len(result.lines)), (1, 1), result)
+        self.assertIn("not the model that the adapters", result.stderr)
+
+    def test_adapters_that_cannot_be_are_refused_by_name(self):
+        for config, named in (({"model.lora.targets": "query,gates"}, "model.lora.targets must be all, or some of"),
+                              ({"model.lora.layers": "7"}, "model.lora.layers"), ({"model.lora.rank": 0, "model.lora.alpha": 4}, "model.lora.alpha"),
+                              ({"finetune.from": None}, "model.lora.rank needs finetune.from"),
+                              ({"finetune.penalty": 0.1}, "finetune.penalty has no meaning")):
+            folder, result = self.tune(2, self.base, self.ADAPTERS | config, status=2)
+            self.assertEqual(len(result.lines), 1, result)
+            self.assertIn(named, result.stderr)
+            self.assertFalse(folder.exists())
+
+    def test_a_penalty_keeps_weights_near_their_start_in_every_layout(self):
+        for extra in ({}, {"finetune.importance": self.corpus, "finetune.importance-steps": 3}):
+            guarded = {"finetune.penalty": 0.5, "optimizer.weight-decay": 0, "schedule.name": "constant"} | extra
+            plain, result = self.tune(0, self.base, guarded)
+            log = repeated(plain)
+            self.assertNotIn("penalty", log[0])
+            self.assertGreater(log[-1]["penalty"], 0)
+            for ranks, source, layout in ((3, self.exported, {"parallel.shard": 3}), (2, self.base, {"parallel.shard": 0}),
+                                          (4, self.base, {"parallel.shard": 2, "parallel.pipeline": 2})):
+                folder, other = self.tune(ranks, source, guarded | layout)
+                self.assertEqual(repeated(folder), log, (ranks, layout, extra))
+                self.assertEqual(other.json["weights_hash"], result.json["weights_hash"])
+            # It goes on without the source, and without the corpus that importance was measured on.
+            halfway, _ = self.tune(2, self.exported, guarded | {"steps": 4})
+            _, resumed = self.tune(3, self.folder / "gone", {"schedule.name": "constant", "optimizer.weight-decay": 0, "steps": 8} | {
+                key: value for key, value in guarded.items() if key.startswith("finetune.")} | {"finetune.from": self.exported}, run_folder=halfway)
+            self.assertEqual(resumed.json["weights_hash"], result.json["weights_hash"])
+            _, free = self.tune(0, self.base, guarded | {"finetune.penalty": 1e6})
+            # So strong that they cannot leave: loss on the old text stays as it was.
+            self.assertNotEqual(free.json["weights_hash"], result.json["weights_hash"])
+
     def test_another_tokenizer_is_said(self):
         strange = self.make_corpus("strange", seed=9, vocabulary=310)
         _, result = self.tune(2, self.base, {"data.path": strange})

@@ -24,7 +24,7 @@ LAUNCHER = ROOT / "scripts/launch/mpi"
 DATA, TRAIN, MODEL, TUNE, SERVE = (str(BIN / f"trireme-{name}") for name in ("data", "train", "model", "tune", "serve"))
 
 # What every layout and every resume has to repeat to the bit.
-REPEATED = ("step", "tokens", "loss", "grad_norm", "learning_rate", "samples_hash", "eval_loss")
+REPEATED = ("penalty", "step", "tokens", "loss", "grad_norm", "learning_rate", "samples_hash", "eval_loss")
 
 
 def clean_environment(**more):

@@ -11,6 +11,7 @@
 #include <map>
 
 #include "core/config/command.h"
+#include "models/adapters/peft_directory.h"
 #include "models/family.h"
 #include "models/generate/generate.h"
 #include "models/generate/kv_cache.h"
@@ -55,9 +56,31 @@ at::Tensor logits_of(models::Model& model, const at::Tensor& tokens, models::KvC
   return models::logits(model, hidden.flatten(0, 1));
 }
 
+// Put together as their modules: those that are one there share what they read.
+void add_adapters_gradients(Dump& dump, const models::Model& model) {
+  models::ModelConfig plain = model.config();
+  plain.lora = {};
+  const auto base = models::build_model(plain, model.vocabulary());
+  std::map<std::string, at::Tensor> gradients;
+  for (const models::PeftModule& module : models::peft_modules(*base)) {
+    const std::string layer = module.weight->name.substr(0, module.weight->name.rfind('.') + 1);
+    for (const models::Parameter& parameter : model.parameters().all()) {
+      if (!parameter.name.starts_with(layer + "lora-")) continue;
+      const bool is_up = parameter.name.ends_with("up.weight");
+      at::Tensor& theirs = gradients["base_model.model." + module.module + (is_up ? ".lora_B" : ".lora_A") + ".weight"];
+      const at::Tensor ours = parameter.value.grad().to(at::kDouble);
+      if (!theirs.defined()) theirs = at::zeros({is_up ? module.outputs : ours.size(0), ours.size(1)}, at::kDouble);
+      if (!is_up) theirs += ours;
+      for (std::size_t row = 0; is_up && row < module.rows.size(); ++row)
+        theirs.select(0, module.rows[row]).copy_(ours.select(0, static_cast<std::int64_t>(row)));
+    }
+  }
+  for (const auto& [name, gradient] : gradients) dump.add("gradients/" + name, gradient);
+}
+
 void add_gradients(Dump& dump, models::Model& model, const at::Tensor& tokens) {
   for (models::Parameter& parameter : model.parameters().all())
-    parameter.value = parameter.value.clone().requires_grad_(true);
+    parameter.value = parameter.value.clone().requires_grad_(!parameter.frozen);
   const std::int64_t length = tokens.size(1) - 1;
   const at::Tensor hidden = model.forward(tokens.narrow(1, 0, length));
   const at::Tensor loss = models::ops::next_token_loss(hidden.flatten(0, 1), model.head().value,
@@ -65,6 +88,7 @@ void add_gradients(Dump& dump, models::Model& model, const at::Tensor& tokens) {
                                                        1.0 / static_cast<double>(length), model.config().logit_softcap);
   loss.backward();
   dump.add("loss", loss);
+  if (model.config().lora.rank > 0) return add_adapters_gradients(dump, model);
   // Put together as their tensors.
   std::map<std::string, at::Tensor> gradients;
   for (const models::Parameter& parameter : model.parameters().all()) {

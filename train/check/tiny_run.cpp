@@ -68,7 +68,7 @@ std::optional<Overlap> overlap(const FlatParameters::Entry& entry, std::int64_t 
 // The rows of an engine's state, by name of the tensor: where one rank has all of it, each tensor lies in one piece.
 std::map<std::string, const float*> tensors_of(Engine& engine) {
   std::map<std::string, const float*> tensors;
-  for (const StateRow& row : state_rows(engine.parameters(), engine.optimizer()))
+  for (const StateRow& row : engine.state())
     for (const FlatParameters::Entry& entry : engine.parameters().entries())
       for (const Stretch& stretch : engine.parameters().own())
         if (const auto part = overlap(entry, stretch.begin, stretch.count); part && entry.tied_begin < 0)
@@ -164,9 +164,8 @@ Difference TinyRun::from(TinyRun& alone) {
       widen(mine.gradient, static_cast<const float*>(engine_.gradients().sum(at)), sums.const_data_ptr<float>() + at,
             kBlockElements);
   // As a checkpoint brings it together: every rank reads what it would write.
-  StateSnapshot snapshot(
-      StatePlan(engine_.mesh(), engine_.parameters(), state_rows(engine_.parameters(), engine_.optimizer())),
-      /*writers=*/world_.size());
+  StateSnapshot snapshot(StatePlan(engine_.mesh(), engine_.parameters(), engine_.state()),
+                         /*writers=*/world_.size());
   snapshot.take();
   const std::map<std::string, const float*> expected = tensors_of(alone.engine_);
   for (const models::TensorSlice& slice : snapshot.slices()) {

@@ -93,10 +93,22 @@ void validate(const TrainConfig& c) {
           c.data.sequence_length, " and ", c.model.context);
   require(c.schedule.warmup_steps <= c.steps, "schedule.warmup-steps must not exceed steps, got ",
           c.schedule.warmup_steps, " and ", c.steps);
+  require(c.model.lora.rank == 0 || !c.finetune.from.empty(),
+          "model.lora.rank needs finetune.from: adapters change a model that was trained before; got rank ",
+          c.model.lora.rank, " without one");
   require(!c.finetune.from.empty() ||
               (c.finetune.step == FinetuneConfig{}.step && c.finetune.weights == FinetuneConfig{}.weights),
           "finetune.step and finetune.weights are of finetune.from, got ", c.finetune.step, " and ", c.finetune.weights,
           " without it");
+  require(c.finetune.penalty == 0 || !c.finetune.from.empty(),
+          "finetune.penalty needs finetune.from, whose weights it keeps near; got ", c.finetune.penalty, " without it");
+  require(c.finetune.penalty == 0 || c.model.lora.rank == 0,
+          "finetune.penalty has no meaning with model.lora.rank above 0: the weights themselves stay as they are; got ",
+          c.finetune.penalty, " and ", c.model.lora.rank);
+  require(c.finetune.penalty > 0 ||
+              (c.finetune.importance.empty() && c.finetune.importance_steps == FinetuneConfig{}.importance_steps),
+          "finetune.importance and finetune.importance-steps are of finetune.penalty, got '", c.finetune.importance,
+          "' and ", c.finetune.importance_steps, " without it");
   if (c.schedule.name == "wsd") {
     const std::int64_t decay = c.schedule.decay_steps_or_default(c.steps);
     require(c.schedule.warmup_steps + decay <= c.steps,

@@ -253,6 +253,9 @@ struct FinetuneConfig {
   std::string from;
   std::string step = "newest";
   std::string weights = "current";
+  double penalty = 0;
+  std::string importance;
+  std::int64_t importance_steps = 64;
 
   static constexpr auto fields() {
     using C = FinetuneConfig;
@@ -262,7 +265,16 @@ struct FinetuneConfig {
               "empty: random weights"},
         Field{"step", &C::step, "of a run: newest, best (lowest validation loss) or a step"},
         Field{"weights", &C::weights, "of a run or checkpoint: current ones, or their moving average",
-              OneOf("current", "ema")}};
+              OneOf("current", "ema")},
+        Field{"penalty", &C::penalty,
+              "against forgetting: weights are kept near those that the run begins with, by penalty / 2 * the sum of "
+              "squares of the distance in the loss (L2-SP); 0: they are not",
+              Range(0, 1e12)},
+        Field{"importance", &C::importance,
+              "of the penalty: a corpus of what is not to be forgotten; squares then count by how much the loss on it "
+              "depends on each weight (EWC); empty: all alike"},
+        Field{"importance-steps", &C::importance_steps, "of training's size that it is measured with, before the first",
+              Range(1, 1e9)}};
   }
 };
 

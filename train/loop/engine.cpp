@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/trace.h"
+#include "models/load.h"
 #include "train/optim/gradient_norm.h"
 #include "train/parallel/pipeline_schedule.h"
 
@@ -21,6 +22,8 @@ Engine::Engine(Communicator& world, const TrainConfig& config, std::int64_t voca
       schedule_(schedule()),
       optimizer_(config.optimizer, parameters_) {
   if (parameters_.shares_weights()) stages_.tell(parameters_);
+  if (config.finetune.penalty > 0)
+    anchor_.emplace(world, parameters_, units_, config.finetune.penalty, !config.finetune.importance.empty());
 }
 
 std::vector<Action> Engine::schedule() const {
@@ -34,12 +37,24 @@ std::vector<Action> Engine::schedule() const {
       .actions[static_cast<std::size_t>(pipeline.rank())];
 }
 
-void Engine::initialise(const models::ModelSource* source) {
-  if (source)
+void Engine::initialise(const std::shared_ptr<const models::ModelSource>& source) {
+  const auto seed = static_cast<std::uint64_t>(config_.seed);
+  const bool has_all = source && (config_.model.lora.rank == 0 || models::has_adapters(*source));
+  if (has_all)
     parameters_.initialise(*source);
   else
-    parameters_.initialise(static_cast<std::uint64_t>(config_.seed));
+    parameters_.initialise(seed);
+  if (source)
+    take_frozen(source);
+  else
+    for (models::ParameterList* list : stages_.parameters())
+      models::initialise_frozen(*list, seed, parameters_.compute_type());
   parameters_.publish();
+}
+
+void Engine::take_frozen(const std::shared_ptr<const models::ModelSource>& source) {
+  for (models::ParameterList* list : stages_.parameters())
+    models::load_frozen(*list, source, parameters_.compute_type());
 }
 
 std::vector<LeafReport> Engine::accumulate(std::int64_t step, const Stages::Source& source,
@@ -65,6 +80,16 @@ std::vector<LeafReport> Engine::accumulate(std::int64_t step, const Stages::Sour
 
 std::vector<LeafReport> Engine::exchange(StepReport& report, std::vector<LeafReport> leaves) const {
   return train::exchange(mesh_.world(), mesh_.shape(), config_.micro_batches(), deal_, report, std::move(leaves));
+}
+
+void Engine::measure_importance() {
+  anchor_->measure([this](std::int64_t begin) { return reducer_.sum(begin); });
+}
+
+double Engine::add_penalty() {
+  if (!anchor_) return 0;
+  const TraceSpan span(kTraceCompute, "penalty");
+  return anchor_->add_gradients([this](std::int64_t begin) { return reducer_.sum(begin); });
 }
 
 double Engine::gradient_norm() const {

@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/comm/communicator.h"
@@ -8,9 +10,11 @@
 #include "train/loop/stages.h"
 #include "train/loop/step_exchange.h"
 #include "train/optim/adamw.h"
+#include "train/optim/anchor.h"
 #include "train/parallel/flat_parameters.h"
 #include "train/parallel/gradient_reducer.h"
 #include "train/parallel/mesh.h"
+#include "train/recovery/state_plan.h"
 
 namespace trireme::train {
 
@@ -28,11 +32,17 @@ class Engine {
   FlatParameters& parameters() { return parameters_; }
   const GradientReducer& gradients() const { return reducer_; }
   AdamW& optimizer() { return optimizer_; }
+  /// What keeps weights near their start; null without finetune.penalty.
+  Anchor* anchor() { return anchor_ ? &*anchor_ : nullptr; }
+  /// What a checkpoint holds.
+  std::vector<StateRow> state() { return state_rows(parameters_, optimizer_, anchor()); }
   /// This rank's micro-batches.
   const Share& share() const { return reducer_.share(); }
 
-  /// Initial weights: random ones of the run's seed, or those of a model on disk.
-  void initialise(const models::ModelSource* source = nullptr);
+  /// Initial weights: random ones of the run's seed, or those of a model on disk. Adapters that it has not are new.
+  void initialise(const std::shared_ptr<const models::ModelSource>& source = nullptr);
+  /// Weights that are not trained, which a checkpoint does not hold.
+  void take_frozen(const std::shared_ptr<const models::ModelSource>& source);
 
   /// Forward and backward of a step, and the sum of its gradients.
   /// @param step     counts from 0
@@ -43,6 +53,10 @@ class Engine {
                                      const std::function<bool()>& give_up);
   /// The leaves of all ranks, with what else they have to say.
   std::vector<LeafReport> exchange(StepReport& report, std::vector<LeafReport> leaves) const;
+  /// Takes the sum as one of the corpus of finetune.importance.
+  void measure_importance();
+  /// Adds the gradient of finetune.penalty, if there is one, to the sum. @returns the penalty
+  double add_penalty();
   /// Of the sum.
   double gradient_norm() const;
   /// New weights from the sum, which is scaled down where `norm` exceeds optimizer.clip-norm.
@@ -61,6 +75,7 @@ class Engine {
   GradientReducer reducer_;
   const std::vector<Action> schedule_;
   AdamW optimizer_;
+  std::optional<Anchor> anchor_;
 };
 
 }  // namespace trireme::train

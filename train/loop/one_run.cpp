@@ -30,6 +30,7 @@ void expect_one_run(Communicator& world, TrainConfig config, const std::filesyst
                     const std::string& told) {
   config.data.path.clear();  // the same tokens may be mounted elsewhere
   config.eval.sets.clear();
+  config.finetune.importance.clear();
   std::ostringstream mine;
   mine << to_yaml(fields_of(config)) << told << "\nprogram: " << version_text() << "\n";
   expect_same(world.all_gather_text(mine.str()));

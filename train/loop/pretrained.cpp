@@ -16,10 +16,10 @@ namespace trireme::train {
 std::shared_ptr<const models::ModelSource> open_pretrained(Communicator& world, const FinetuneConfig& config) {
   const auto weights = config.weights == "ema" ? models::Weights::kAverage : models::Weights::kCurrent;
   std::unique_ptr<models::ModelSource> source;
-  if (world.rank() == 0) source = models::open_source(config.from, config.step, weights);
+  if (world.rank() == 0) source = models::open_source(config.from, {.step = config.step, .weights = weights});
   // A checkpoint of its own from here on: a run that still trains may have newer ones meanwhile.
   const std::string where = world.all_gather_text(source ? source->where() : std::string())[0];
-  if (!source) source = models::open_source(where, "newest", weights);
+  if (!source) source = models::open_source(where, {.weights = weights});
   const std::vector<std::string> seen = world.all_gather_text(models::fingerprint(*source));
   for (std::size_t rank = 1; rank < seen.size(); ++rank)
     if (seen[rank] != seen[0])
@@ -41,7 +41,8 @@ void expect_shape_of(models::ModelConfig theirs, const std::string& where, model
   const FieldList of_theirs = fields_of(theirs), of_ours = fields_of(ours);
   for (std::size_t i = 0; i < of_ours.size(); ++i) {
     const std::string& key = of_ours[i].key;
-    if (key == "dropout" || (key == "context" && any_context)) continue;
+    if (key == "dropout" || (key == "context" && any_context) || key == "lora.dropout") continue;
+    if (key.starts_with("lora.") && theirs.lora.rank == 0) continue;  // new adapters
     if (field_text(of_ours[i]) != field_text(of_theirs[i]))
       throw Error(ErrorCode::kUsage, "model.", key, " is ", field_text(of_theirs[i]), " of the model in ", where,
                   ", which finetune.from names, and cannot become ", field_text(of_ours[i]));

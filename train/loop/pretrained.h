@@ -17,7 +17,8 @@ std::shared_ptr<const models::ModelSource> open_pretrained(Communicator& world, 
 models::ModelConfig shape_of(const models::ModelSource& source);
 
 /// That a config has the shape of the model in `where`, with which it begins. What of it may be another is dropout,
-/// and, with rotary positions that are not scaled, the context. @throws Error kUsage naming the key and both values
+/// adapters (model.lora) where it has none, and, with rotary positions that are not scaled, the context. @throws Error
+/// kUsage naming the key and both values
 void expect_shape_of(models::ModelConfig theirs, const std::string& where, models::ModelConfig ours);
 
 }  // namespace trireme::train

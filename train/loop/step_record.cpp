@@ -45,7 +45,11 @@ std::vector<SetLoss> sets_of_event(const json& event) {
 json to_json(const StepRecord& r) {
   json record = {{names::kStep, r.step}, {names::kSamplesHash, r.samples_hash}};
   for (const Metric& metric : kMetrics)
-    std::visit([&](const auto member) { record[metric.name] = r.*member; }, metric.member);
+    std::visit(
+        [&](const auto member) {
+          if (!metric.when_not_zero || r.*member != 0) record[metric.name] = r.*member;
+        },
+        metric.member);
   if (!r.eval.empty()) {
     record[names::kEvalLoss] = r.eval.front().loss;
     record[names::kEval] = to_json(r.eval);

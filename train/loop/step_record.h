@@ -27,6 +27,7 @@ std::vector<SetLoss> sets_of_event(const nlohmann::json& event);
 struct StepRecord {
   std::int64_t step = 0, tokens = 0;
   double loss = 0, grad_norm = 0, learning_rate = 0;
+  double penalty = 0;  ///< that finetune.penalty adds to the loss, which `loss` leaves out
   double tokens_per_second = 0, mfu = 0;
   double step_ms = 0, data_wait_ms = 0, checkpoint_stall_ms = 0, checkpoint_write_ms = 0;
   std::vector<SetLoss> eval;      ///< of this step, if it was evaluated; the first one is the main one
@@ -39,7 +40,8 @@ struct Metric {
   const char* name;
   const char* tag;
   std::variant<double StepRecord::*, std::int64_t StepRecord::*> member;
-  bool is_in_all = true;  ///< false: records of older versions lack it
+  bool is_in_all = true;       ///< false: records of older versions lack it
+  bool when_not_zero = false;  ///< else left out: of something that most runs have not
 };
 
 /// Every number of a record but its step. The log, TensorBoard's files and the reader of both walk this list.
@@ -47,6 +49,7 @@ inline constexpr std::array kMetrics = {
     Metric{"tokens", "train/tokens", &StepRecord::tokens},
     Metric{"loss", "train/loss", &StepRecord::loss},
     Metric{"grad_norm", "train/grad_norm", &StepRecord::grad_norm},
+    Metric{"penalty", "train/penalty", &StepRecord::penalty, false, true},
     Metric{"learning_rate", "train/learning_rate", &StepRecord::learning_rate},
     Metric{"tokens_per_second", "speed/tokens_per_second", &StepRecord::tokens_per_second},
     Metric{"mfu", "speed/mfu", &StepRecord::mfu},

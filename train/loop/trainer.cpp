@@ -16,6 +16,8 @@
 #include "core/base/text.h"
 #include "core/config/sources.h"
 #include "data/loader/loader.h"
+#include "models/adapters/adapted_source.h"
+#include "models/adapters/base_link.h"
 #include "models/checkpoint/manifest.h"
 #include "models/checkpoint/run_checkpoints.h"
 #include "models/checkpoint/run_owner.h"
@@ -43,6 +45,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using nlohmann::json;
 
+constexpr const char *kBaseFolder = "base", *kBaseFromCheckpoint = "../../base";
+
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 class Trainer {
@@ -58,9 +62,15 @@ class Trainer {
         vocabulary_(vocabulary_of(config, data_)),
         pretrained_(start.pretrained),
         engine_(world, config, vocabulary_),
-        deadline_(start.time_limit, checkpoint_bytes(engine_.parameters(), engine_.optimizer())) {
+        deadline_(start.time_limit, checkpoint_bytes(engine_.parameters(), engine_.state().size())) {
     state_.corpus_hash = data_.content();
     state_.fingerprint = machine_fingerprint(at::get_num_threads());
+    if (pretrained_ && !config_.finetune.importance.empty()) {
+      importance_data_.emplace(open_training_data(importance_config()));
+      if (importance_data_->tokenizer_hash() != data_.tokenizer_hash())
+        throw Error(ErrorCode::kBadInput, "finetune.importance ", config_.finetune.importance,
+                    " was encoded with another tokenizer than data.path ", config_.data.path);
+    }
     if (!evaluations_.empty())
       samples_.emplace(config_.eval, static_cast<std::uint64_t>(config_.seed), config_.model.context,
                        data::Tokenizer::parse(data_.tokenizer_json(), config_.data.path));
@@ -68,7 +78,8 @@ class Trainer {
 
   TrainingResult train(const std::string& resume) {
     expect_one_run(world_, config_, run_,
-                   "--resume: " + resume + "\ncorpus: " + data_.content() + "\n" + evaluations_.contents());
+                   "--resume: " + resume + "\ncorpus: " + data_.content() + "\n" + evaluations_.contents() +
+                       (importance_data_ ? "\nimportance: " + importance_data_->content() : ""));
     ResumePoint point = resume_from(resume);
     // Nothing has been changed so far: a start that cannot be ends no other one.
     std::optional<models::RunOwner> owner;
@@ -84,6 +95,7 @@ class Trainer {
     try {
       if (owner) {
         settle(*owner, point, retention_of(config_.checkpoint));
+        if (!point.step && needs_base()) keep_base(*owner);
         TrainConfig copy = config_;
         owner->put(run_ / "config.yaml", to_yaml(fields_of(copy)));
       }
@@ -110,7 +122,7 @@ class Trainer {
           files(run_files),
           console(trainer.is_first(), trainer.state_.step, trainer.config_.steps, trainer.peak_flops_),
           trace(trainer.engine_.mesh().world(), trainer.config_.log, trainer.run_, folder),
-          saver(trainer.engine_.mesh(), trainer.engine_.parameters(), trainer.engine_.optimizer(),
+          saver(trainer.engine_.mesh(), trainer.engine_.parameters(), trainer.engine_.state(),
                 trainer.config_.checkpoint, trainer.run_, run_owner, folder,
                 models::model_json(trainer.config_.model, trainer.vocabulary_), trainer.data_.tokenizer_json(),
                 trainer.companions_),
@@ -141,7 +153,8 @@ class Trainer {
       session.console.line("the start before, " + *owner->before() +
                            ", did not say that it ended: it can no longer change the run");
     if (state_.step > 0) session.console.line("resumed at step " + std::to_string(state_.step));
-    const std::int64_t stopped = loop(session);
+    std::int64_t stopped = state_.step == 0 ? measure_importance(session) : kNone;
+    if (!stopped) stopped = loop(session);
     newest_ = session.saves.newest();
     if (session.trace.finish()) tell_of_trace(session);
     if (!stopped) return end(files);
@@ -169,20 +182,49 @@ class Trainer {
       loading_.reset();
       restore_ms_ = 1000 * seconds_since(begin);
       engine_.parameters().publish();
+      if (needs_base())
+        take_base(models::open_base(models::Checkpoint::open(models::checkpoint_path(run_, *point.step))));
     } else {
       state_ = fresh_state();
       newest_ = {};
-      engine_.initialise(pretrained_.get());
+      engine_.initialise(pretrained_);
       if (pretrained_ && is_first() && pretrained_->companion(models::kTokenizerFile) != data_.tokenizer_json())
         log_warning(pretrained_->where() +
                     " came with another tokenizer than the corpus was encoded with: its tokens "
                     "may mean something else");
       companions_ = pretrained_ ? models::companions_of(*pretrained_) : std::map<std::string, std::string>();
+      companions_.erase(models::kBaseFile);
+      if (needs_base()) {
+        companions_[models::kBaseFile] = to_json(models::link_to(base(), kBaseFromCheckpoint));
+        if (Anchor* const anchor = engine_.anchor()) anchor->start_from(*pretrained_);
+      }
     }
     if (state_.step > config_.steps)
       throw Error(ErrorCode::kUsage, "steps is ", config_.steps, ", but ", run_.string(), " has reached step ",
                   state_.step, "; to go back, add --resume=STEP of an earlier checkpoint");
     return point;
+  }
+
+  // Whether the model that the run began with is needed as long as it trains: adapters change it, or weights are kept
+  // near it.
+  bool needs_base() const { return config_.model.lora.rank > 0 || config_.finetune.penalty > 0; }
+
+  void take_base(std::shared_ptr<const models::ModelSource> source) {
+    engine_.take_frozen(source);
+    if (Anchor* const anchor = engine_.anchor()) anchor->start_from(*source);
+  }
+
+  // That of a run that has yet to begin.
+  const models::ModelSource& base() const {
+    const auto* const adapted = dynamic_cast<const models::AdaptedSource*>(pretrained_.get());
+    return adapted ? adapted->base() : *pretrained_;
+  }
+
+  void keep_base(const models::RunOwner& owner) const {
+    const std::filesystem::path fresh = owner.fresh(kBaseFolder);
+    models::keep_model(base(), fresh);
+    if (std::filesystem::exists(run_ / kBaseFolder)) owner.remove(run_ / kBaseFolder);  // of a start without a save
+    owner.give(fresh, run_ / kBaseFolder);
   }
 
   TrainingState fresh_state() const {
@@ -199,8 +241,7 @@ class Trainer {
       throw Error(ErrorCode::kUsage, where,
                   " holds another model than the config describes: ", checkpoint.model_json());
     data_.expect_content(state.corpus_hash, where);
-    loading_.emplace(
-        StatePlan(engine_.mesh(), engine_.parameters(), state_rows(engine_.parameters(), engine_.optimizer())));
+    loading_.emplace(StatePlan(engine_.mesh(), engine_.parameters(), engine_.state()));
     loading_->read(checkpoint);
     if (state.fingerprint != state_.fingerprint && is_first())
       log_warning("losses and weights may differ in their last bits from here on: the run was saved with " +
@@ -216,8 +257,8 @@ class Trainer {
     companions_ = models::companions_of(checkpoint);
   }
 
-  // Returns the StopReason for which it ended before the last step.
-  std::int64_t loop(Session& session) {
+  // This rank's micro-batches of steps.
+  data::LoaderPlan loader_plan(std::int64_t first_step, std::int64_t last_step) const {
     const Share& share = engine_.share();
     data::LoaderPlan plan;
     plan.micro_batch = config_.data.micro_batch;
@@ -225,10 +266,42 @@ class Trainer {
     plan.first = share.first;
     plan.last = share.last;
     plan.stride = share.stride;
-    plan.first_step = state_.step;
-    plan.last_step = config_.steps;
+    plan.first_step = first_step;
+    plan.last_step = last_step;
+    return plan;
+  }
+
+  // Before the first step: which weights matter for the corpus of finetune.importance, where there is one. Returns the
+  // StopReason for which it was given up; the next start begins anew.
+  std::int64_t measure_importance(Session& session) {
+    if (!importance_data_) return kNone;
+    const auto begin = Clock::now();
+    const std::int64_t steps = config_.finetune.importance_steps;
+    session.console.line("measuring which weights matter for " + config_.finetune.importance);
     std::optional<data::Loader> loader;
-    if (engine_.stages().reads()) loader.emplace(data_, plan, augmentation_);
+    const data::Augmentation plain = augmentation_of(importance_config(), *importance_data_);
+    if (engine_.stages().reads()) loader.emplace(*importance_data_, loader_plan(0, steps), plain);
+    for (std::int64_t step = 0; step < steps; ++step) {
+      StepReport report;
+      const auto source = [&](std::int64_t) { return std::make_shared<data::MicroBatch>(loader->next()); };
+      const auto give_up = [&] {
+        return (report.abandoned = report.abandoned ? report.abandoned : stop_reason()) != kNone;
+      };
+      std::vector<LeafReport> leaves = engine_.accumulate(step, source, give_up);
+      report.stop = stop_reason();
+      engine_.exchange(report, std::move(leaves));
+      if (const std::int64_t reason = report.abandoned | report.stop) return reason;
+      engine_.measure_importance();
+    }
+    engine_.anchor()->end_measuring();
+    session.files.event("importance", 0, {{"steps", steps}, {"seconds", seconds_since(begin)}});
+    return kNone;
+  }
+
+  // Returns the StopReason for which it ended before the last step.
+  std::int64_t loop(Session& session) {
+    std::optional<data::Loader> loader;
+    if (engine_.stages().reads()) loader.emplace(data_, loader_plan(state_.step, config_.steps), augmentation_);
 
     if (state_.unfinished) {
       // The evaluation of this step was stopped, and its checkpoint says so: it is saved again.
@@ -353,6 +426,7 @@ class Trainer {
       loss += leaf.loss;
       samples.append(reinterpret_cast<const char*>(&leaf.samples), sizeof leaf.samples);
     }
+    const double penalty = engine_.add_penalty();
     const double norm = engine_.gradient_norm();
     if (!std::isfinite(loss) || !std::isfinite(norm))
       throw Error(ErrorCode::kNumeric, "step ", state_.step + 1, ": loss ", loss, ", gradient norm ", norm,
@@ -367,6 +441,7 @@ class Trainer {
     outcome.record.step = state_.step;
     outcome.record.tokens = state_.tokens;
     outcome.record.loss = loss;
+    outcome.record.penalty = penalty;
     outcome.record.grad_norm = norm;
     outcome.record.learning_rate = rate;
     outcome.record.samples_hash = state_.samples_hash;
@@ -430,12 +505,21 @@ class Trainer {
     return {complete, object.dump(-1, ' ', false, json::error_handler_t::replace)};
   }
 
+  // Of the stream of finetune.importance: its texts as they are.
+  TrainConfig importance_config() const {
+    TrainConfig config = config_;
+    config.data.path = config.finetune.importance;
+    config.data.token_dropout = config.data.fim_rate = 0;
+    return config;
+  }
+
   Communicator& world_;
   const TrainConfig config_;
   const std::filesystem::path run_;
   const std::int64_t starts_before_;  // when this one began
   data::TrainingStream data_;
   data::Augmentation augmentation_;
+  std::optional<data::TrainingStream> importance_data_;  // of a run that has yet to begin
   const EvaluationSets evaluations_;
   std::optional<Samples> samples_;  // of runs that are evaluated
   const std::int64_t vocabulary_;

@@ -43,6 +43,16 @@ template <class T>
   }
 }
 
+template <class T>
+[[gnu::always_inline]] inline void pull(T* __restrict gradient, const T* __restrict weight, const T* __restrict start,
+                                        const T* __restrict importance, double strength, std::int64_t count) {
+  const T factor = static_cast<T>(strength);
+  if (importance)
+    for (std::int64_t i = 0; i < count; ++i) gradient[i] += factor * importance[i] * (weight[i] - start[i]);
+  else
+    for (std::int64_t i = 0; i < count; ++i) gradient[i] += factor * (weight[i] - start[i]);
+}
+
 }  // namespace
 
 TRIREME_CLONES void copy_into(float* __restrict out, const float* __restrict x, std::int64_t count) {
@@ -76,6 +86,22 @@ TRIREME_CLONES void average_into(float* __restrict average, const float* __restr
 TRIREME_CLONES void average_into(double* __restrict average, const double* __restrict x, double share,
                                  std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) average[i] += share * (x[i] - average[i]);
+}
+
+TRIREME_CLONES void add_squares_into(float* __restrict sum, const float* __restrict x, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) sum[i] += x[i] * x[i];
+}
+TRIREME_CLONES void add_squares_into(double* __restrict sum, const double* __restrict x, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) sum[i] += x[i] * x[i];
+}
+
+TRIREME_CLONES void add_pull_into(float* gradient, const float* weight, const float* start, const float* importance,
+                                  double strength, std::int64_t count) {
+  pull(gradient, weight, start, importance, strength, count);
+}
+TRIREME_CLONES void add_pull_into(double* gradient, const double* weight, const double* start, const double* importance,
+                                  double strength, std::int64_t count) {
+  pull(gradient, weight, start, importance, strength, count);
 }
 
 TRIREME_CLONES double sum_of_squares(const float* x, std::int64_t count) { return squares(x, count); }

@@ -21,6 +21,16 @@ void round_into(c10::BFloat16* out, const float* x, std::int64_t count);
 void average_into(float* average, const float* x, double share, std::int64_t count);
 void average_into(double* average, const double* x, double share, std::int64_t count);
 
+/// sum += x * x
+void add_squares_into(float* sum, const float* x, std::int64_t count);
+void add_squares_into(double* sum, const double* x, std::int64_t count);
+
+/// gradient += strength * importance * (weight - start); importance null: 1
+void add_pull_into(float* gradient, const float* weight, const float* start, const float* importance, double strength,
+                   std::int64_t count);
+void add_pull_into(double* gradient, const double* weight, const double* start, const double* importance,
+                   double strength, std::int64_t count);
+
 /// Sum of squares in float64, in 16 fixed lanes that are added pairwise at the end. For blocks of a gradient norm.
 double sum_of_squares(const float* x, std::int64_t count);
 double sum_of_squares(const double* x, std::int64_t count);

@@ -60,6 +60,9 @@ FlatParameters::FlatParameters(RowLayout layout, const std::vector<models::Param
     row_ = at::zeros({size}, compute_type_);
   }
   masters_ = compute_type_ == master_type_ && !shares_weights_ ? row_ : at::zeros({own_size_}, master_type_);
+  for (const models::ParameterList* list : local)
+    for (const models::Parameter& parameter : list->all())
+      if (parameter.frozen) frozen_.emplace(models::group_of(parameter.name));
   for (Entry& entry : layout_.entries)
     for (models::ParameterList* list : local)
       for (models::Parameter& parameter : list->all()) {
@@ -71,6 +74,7 @@ FlatParameters::FlatParameters(RowLayout layout, const std::vector<models::Param
         parameter.value = row.narrow(0, at, entry.count).view(parameter.shape).detach().requires_grad_(true);
         entry.parameter = &parameter;
         segment_of_.emplace(models::group_of(parameter.name), segment);
+        frozen_.erase(std::string(models::group_of(parameter.name)));
       }
 }
 
@@ -108,9 +112,9 @@ at::Tensor FlatParameters::master(const Entry& entry) const {
       .view(entry.parameter->shape);
 }
 
-// write(parameter, begin, count, out): elements of a parameter, into the masters that are here.
+// write(parameter, begin, count, out): elements of a parameter, into what is owned here.
 template <class Write>
-void FlatParameters::fill(const Write& write) {
+void FlatParameters::fill(const std::function<void*(const Stretch&)>& place, const Write& write) const {
   for (const Stretch& stretch : own_)
     for (const Entry& entry : layout_.entries) {
       if (entry.tied_begin >= 0) continue;
@@ -121,20 +125,25 @@ void FlatParameters::fill(const Write& write) {
         write(*entry.parameter, begin - entry.begin, end - begin, out + (begin - stretch.begin));
       };
       if (master_type_ == at::kDouble)
-        into(static_cast<double*>(masters(stretch)));
+        into(static_cast<double*>(place(stretch)));
       else
-        into(static_cast<float*>(masters(stretch)));
+        into(static_cast<float*>(place(stretch)));
     }
 }
 
 void FlatParameters::initialise(std::uint64_t seed) {
-  fill([&](const models::Parameter& parameter, std::int64_t begin, std::int64_t count, auto* out) {
-    models::initial_values(parameter, seed, begin, count, out);
-  });
+  fill([this](const Stretch& stretch) { return masters(stretch); },
+       [&](const models::Parameter& parameter, std::int64_t begin, std::int64_t count, auto* out) {
+         models::initial_values(parameter, seed, begin, count, out);
+       });
 }
 
 void FlatParameters::initialise(const models::ModelSource& source) {
-  fill([&](const models::Parameter& parameter, std::int64_t begin, std::int64_t count, auto* out) {
+  read(source, [this](const Stretch& stretch) { return masters(stretch); });
+}
+
+void FlatParameters::read(const models::ModelSource& source, const std::function<void*(const Stretch&)>& place) const {
+  fill(place, [&](const models::Parameter& parameter, std::int64_t begin, std::int64_t count, auto* out) {
     models::read_elements(source, parameter, begin, count, out);
   });
 }
@@ -228,7 +237,7 @@ std::size_t FlatParameters::segment_of(std::string_view group) const {
 }
 
 void FlatParameters::enter(std::string_view group, Pass pass) {
-  if (!shares_weights_) return;
+  if (!shares_weights_ || is_frozen(group)) return;
   const std::size_t segment = segment_of(group);
   Gathered& gathered = gathered_[segment];
   ++gathered.users;
@@ -245,7 +254,7 @@ void FlatParameters::enter(std::string_view group, Pass pass) {
 
 // What was read stays until something else is: the last part of a forward pass is the first of the backward pass.
 void FlatParameters::leave(std::string_view group) {
-  if (shares_weights_) --gathered_[segment_of(group)].users;
+  if (shares_weights_ && !is_frozen(group)) --gathered_[segment_of(group)].users;
 }
 
 void FlatParameters::end_passes() {

@@ -2,8 +2,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,8 +29,8 @@ struct Sharing {
   bool weights = false;          ///< what forward reads as well, not masters alone
 };
 
-/// Those of a model's weights that a rank has. Places are those of the whole model's row, RowLayout, wherever the
-/// numbers lie.
+/// Those of a model's weights that are trained and that a rank has. Places are those of the whole model's row,
+/// RowLayout, wherever the numbers lie.
 ///
 /// Masters are float32 (float64 for fp64). With bf16 compute a second row holds the rounded weights that forward reads.
 /// Ranks may share the masters out (ZeRO stage 1: Rajbhandari et al. 2020, arXiv:1910.02054): then each changes those
@@ -89,6 +91,9 @@ class FlatParameters final : public models::WeightAccess {
 
   /// Fills masters with initial values.
   void initialise(std::uint64_t seed);
+  /// Reads what this rank owns of a model on disk, whose shape is this one's, into rows of its own.
+  /// @param place  of a stretch: room for numbers in the masters' type
+  void read(const models::ModelSource& source, const std::function<void*(const Stretch&)>& place) const;
   /// Fills masters with the weights of a model on disk, whose shape is this one's; each rank reads what it keeps.
   void initialise(const models::ModelSource& source);
 
@@ -114,7 +119,7 @@ class FlatParameters final : public models::WeightAccess {
   };
 
   template <class Write>
-  void fill(const Write& write);
+  void fill(const std::function<void*(const Stretch&)>& place, const Write& write) const;
   int stage() const { return pipeline_ ? pipeline_->rank() : 0; }
   // Whether this rank reads weights of a segment that another stage keeps.
   bool is_borrowed(std::size_t segment) const { return placement_.reader[segment] == stage(); }
@@ -124,6 +129,7 @@ class FlatParameters final : public models::WeightAccess {
   const Site& published_at(std::size_t segment) const;
   void send_to_peers(std::int64_t begin, std::int64_t count);
   std::size_t segment_of(std::string_view group) const;
+  bool is_frozen(std::string_view group) const { return frozen_.contains(group); }
   void start_gathering(std::size_t segment);
   void give_back(std::size_t segment);
   void give_back_others(std::size_t segment);
@@ -144,6 +150,7 @@ class FlatParameters final : public models::WeightAccess {
   at::Tensor row_;                  // what forward reads, unless that is shared out:
   std::vector<Gathered> gathered_;  // by segment
   std::map<std::string, std::size_t, std::less<>> segment_of_;  // by name of a part that is here
+  std::set<std::string, std::less<>> frozen_;                   // parts without any weight that is trained
   at::Tensor borrowed_row_;                                     // own stretches of what another stage keeps
   std::vector<std::unique_ptr<Transfer>> under_way_, borrowing_;
   std::vector<at::Tensor> lent_;  // what is on its way to another stage

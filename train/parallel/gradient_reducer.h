@@ -66,6 +66,8 @@ class GradientReducer {
   /// Behind finish() and until the next begin_step(): the sum over all micro-batches of the element at `begin` of the
   /// row of weights and of those behind it, up to the end of its block, in the masters' type. Of what this rank keeps.
   const void* sum(std::int64_t begin) const;
+  /// The same, to be changed: by every rank that keeps it, alike.
+  void* sum(std::int64_t begin) { return const_cast<void*>(std::as_const(*this).sum(begin)); }
   /// All sums of the row of weights, a copy.
   at::Tensor sums() const;
 

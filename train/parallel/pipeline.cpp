@@ -52,6 +52,7 @@ Pipeline::Pipeline(Communicator& axis, std::vector<const models::ParameterList*>
     : axis_(axis), stages_(std::move(stages)), entered_(stages_.size()) {
   for (std::size_t chunk = 0; chunk < stages_.size(); ++chunk)
     for (const models::Parameter& parameter : stages_[chunk]->all()) {
+      if (parameter.frozen) continue;  // always there
       const std::string group(models::group_of(parameter.name));
       const bool table = parameter.role == models::Role::kTable;
       // The last stage has the embedding for the head that is tied to it.

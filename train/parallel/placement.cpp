@@ -63,6 +63,7 @@ Placement placement_of(const RowLayout& layout, const models::ModelConfig& confi
     const int rank = static_cast<int>(stage) % ranks;
     const auto part = models::build_model(config, vocabulary, stages[stage]);
     for (const models::Parameter& parameter : part->parameters().all()) {
+      if (parameter.frozen) continue;
       const auto found =
           std::ranges::find(layout.segments, models::group_of(parameter.name), &RowLayout::Segment::name);
       if (found == layout.segments.end())

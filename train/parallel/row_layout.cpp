@@ -22,7 +22,7 @@ RowLayout::RowLayout(models::ParameterList& parameters) {
   for (const bool tied : {false, true}) {
     std::string_view segment;
     for (auto parameter = parameters.all().rbegin(); parameter != parameters.all().rend(); ++parameter) {
-      if ((parameter->tied_to != nullptr) != tied) continue;
+      if (parameter->frozen || (parameter->tied_to != nullptr) != tied) continue;
       if (models::group_of(parameter->name) != segment) {
         segment = models::group_of(parameter->name);
         gradient_size = rounded_up(gradient_size, kBlockElements);

@@ -12,7 +12,8 @@ inline constexpr std::int64_t kBlockElements = 4096;
 
 /// Where every parameter of a model lies in one row: in the order in which the backward pass finishes their gradients
 /// (the last layer first), so that a stretch of the row is ready to be summed while earlier layers still compute.
-/// Parameters whose weights are another one's have gradients of their own, which follow behind all weights.
+/// Parameters whose weights are another one's have gradients of their own, which follow behind all weights. Frozen ones
+/// have no place.
 struct RowLayout {
   struct Entry {
     models::Parameter* parameter = nullptr;

@@ -27,7 +27,7 @@ models::Retention retention_of(const CheckpointConfig& config) {
   return {config.keep, config.keep_best, config.keep_every};
 }
 
-CheckpointSaver::CheckpointSaver(const Mesh& mesh, FlatParameters& parameters, AdamW& optimizer,
+CheckpointSaver::CheckpointSaver(const Mesh& mesh, FlatParameters& parameters, std::vector<StateRow> rows,
                                  const CheckpointConfig& config, fs::path run, const models::RunOwner* owner,
                                  fs::path folder, std::string model_json, std::string tokenizer_json,
                                  std::map<std::string, std::string> companions)
@@ -39,8 +39,8 @@ CheckpointSaver::CheckpointSaver(const Mesh& mesh, FlatParameters& parameters, A
       model_json_(std::move(model_json)),
       tokenizer_json_(std::move(tokenizer_json)),
       companions_(std::move(companions)),
-      snapshot_(StatePlan(mesh, parameters, state_rows(parameters, optimizer)), config.writers),
-      checkpoint_bytes_(train::checkpoint_bytes(parameters, optimizer)) {}
+      checkpoint_bytes_(train::checkpoint_bytes(parameters, rows.size())),
+      snapshot_(StatePlan(mesh, parameters, std::move(rows)), config.writers) {}
 
 CheckpointSaver::~CheckpointSaver() {
   give_up_ = true;

@@ -52,9 +52,9 @@ class CheckpointSaver {
   /// @param owner   rank 0's, else null
   /// @param folder  RunOwner::folder() of rank 0
   /// @param companions  other texts that go with the model (models::kCompanionFiles)
-  CheckpointSaver(const Mesh& mesh, FlatParameters& parameters, AdamW& optimizer, const CheckpointConfig& config,
-                  std::filesystem::path run, const models::RunOwner* owner, std::filesystem::path folder,
-                  std::string model_json, std::string tokenizer_json,
+  CheckpointSaver(const Mesh& mesh, FlatParameters& parameters, std::vector<StateRow> rows,
+                  const CheckpointConfig& config, std::filesystem::path run, const models::RunOwner* owner,
+                  std::filesystem::path folder, std::string model_json, std::string tokenizer_json,
                   std::map<std::string, std::string> companions = {});
   /// Ends what is being written; a commit is waited for.
   ~CheckpointSaver();
@@ -117,8 +117,8 @@ class CheckpointSaver {
   const std::filesystem::path folder_;
   const std::string model_json_, tokenizer_json_;
   const std::map<std::string, std::string> companions_;
-  StateSnapshot snapshot_;
   const std::int64_t checkpoint_bytes_;
+  StateSnapshot snapshot_;
   int saves_ = 0;
 
   Stage stage_ = Stage::kNone;

@@ -49,8 +49,9 @@ class SaverTest : public testing::Test {
           model(models::build_model(config(), 40)),
           parameters(model->parameters(), at::kFloat, Sharing{&world, world.size()}),
           optimizer({}, parameters),
-          saver(mesh, parameters, optimizer, writers(), test.run_, world.rank() == 0 ? &test.owner_ : nullptr,
-                test.owner_.folder(), models::model_json(config(), 40), "{}") {
+          saver(mesh, parameters, state_rows(parameters, optimizer), writers(), test.run_,
+                world.rank() == 0 ? &test.owner_ : nullptr, test.owner_.folder(), models::model_json(config(), 40),
+                "{}") {
       parameters.initialise(1);
     }
     static models::ModelConfig config() {

@@ -11,7 +11,7 @@
 
 namespace trireme::train {
 
-std::vector<StateRow> state_rows(FlatParameters& parameters, AdamW& optimizer) {
+std::vector<StateRow> state_rows(FlatParameters& parameters, AdamW& optimizer, Anchor* anchor) {
   const auto state = [](at::Tensor& row) {
     return [&row](const Stretch& stretch) {
       return static_cast<std::byte*>(row.mutable_data_ptr()) +
@@ -24,6 +24,7 @@ std::vector<StateRow> state_rows(FlatParameters& parameters, AdamW& optimizer) {
       {"optimizer/first-moment/", state(optimizer.first_moment())},
       {"optimizer/second-moment/", state(optimizer.second_moment())}};
   if (optimizer.average().defined()) rows.push_back({models::kAveragePrefix, state(optimizer.average())});
+  if (anchor && anchor->importance().defined()) rows.push_back({"importance/", state(anchor->importance())});
   return rows;
 }
 
@@ -31,11 +32,11 @@ models::StoredType stored_type(const FlatParameters& parameters) {
   return parameters.master_type() == at::kDouble ? models::StoredType::kFloat64 : models::StoredType::kFloat32;
 }
 
-std::int64_t checkpoint_bytes(FlatParameters& parameters, AdamW& optimizer) {
+std::int64_t checkpoint_bytes(const FlatParameters& parameters, std::size_t rows) {
   std::int64_t elements = 0;
   for (const FlatParameters::Entry& entry : parameters.entries())
     if (entry.tied_begin < 0) elements += entry.count;
-  return static_cast<std::int64_t>(state_rows(parameters, optimizer).size()) * elements *
+  return static_cast<std::int64_t>(rows) * elements *
          static_cast<std::int64_t>(at::elementSize(parameters.master_type()));
 }
 

@@ -9,6 +9,7 @@
 
 #include "models/checkpoint/checkpoint.h"
 #include "train/optim/adamw.h"
+#include "train/optim/anchor.h"
 #include "train/parallel/flat_parameters.h"
 #include "train/parallel/mesh.h"
 #include "train/parallel/shards.h"
@@ -21,14 +22,14 @@ struct StateRow {
   std::function<std::byte*(const Stretch&)> place;
 };
 
-/// Weights, moments and, where one is kept, the average.
-std::vector<StateRow> state_rows(FlatParameters& parameters, AdamW& optimizer);
+/// Weights, moments and, where they are kept, the average and the weights' importance. What they are of outlives them.
+std::vector<StateRow> state_rows(FlatParameters& parameters, AdamW& optimizer, Anchor* anchor = nullptr);
 
 /// The type of their elements.
 models::StoredType stored_type(const FlatParameters& parameters);
 
-/// About how many bytes a checkpoint of them has.
-std::int64_t checkpoint_bytes(FlatParameters& parameters, AdamW& optimizer);
+/// About how many bytes a checkpoint of so many rows has.
+std::int64_t checkpoint_bytes(const FlatParameters& parameters, std::size_t rows);
 
 /// Files smaller than this are a burden for parallel file systems: where all ranks would write such ones, fewer write.
 inline constexpr std::int64_t kFewestFileBytes = std::int64_t{64} << 20;

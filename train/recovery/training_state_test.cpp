@@ -157,8 +157,8 @@ class SavedTraining : public ::testing::Test {
       const Mesh mesh(world, mesh_shape(ParallelConfig{}, world.size()));
       CheckpointConfig checkpoint;
       checkpoint.writers = world.size();
-      CheckpointSaver saver(mesh, rows.parameters, rows.optimizer, checkpoint, run_, is_first ? &owner : nullptr,
-                            owner.folder(), models::model_json(config, 40), "{}");
+      CheckpointSaver saver(mesh, rows.parameters, state_rows(rows.parameters, rows.optimizer), checkpoint, run_,
+                            is_first ? &owner : nullptr, owner.folder(), models::model_json(config, 40), "{}");
       EXPECT_FALSE(saver.start(200, to_json(sample(), TrainConfig{}), [] {}));
       // Training goes on.
       rows.parameters.initialise(2);

@@ -1,0 +1,33 @@
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "models/model_source.h"
+
+namespace trireme::models {
+
+/// What a checkpoint of adapters says of the model that they change (kBaseFile): adapters alone are no model.
+struct BaseLink {
+  std::filesystem::path path;  ///< of that model; relative to the checkpoint's directory, or absolute
+  Weights weights = Weights::kCurrent;
+  std::string fingerprint;  ///< fingerprint() of it
+};
+
+/// To a model that lies at `path`. @throws Error kCorrupt, kIo
+BaseLink link_to(const ModelSource& base, std::filesystem::path path);
+
+std::string to_json(const BaseLink& link);
+/// @throws Error kCorrupt
+BaseLink base_link_from_json(const std::string& json, const std::string& where);
+
+/// Opens the model that a checkpoint's adapters change.
+/// @param instead  where it lies now; empty: where the checkpoint says
+/// @throws Error kNotFound, kBadInput when it is not there or another one; and as open_source
+std::unique_ptr<ModelSource> open_base(const Checkpoint& adapters, const std::filesystem::path& instead = {});
+
+/// Makes `folder` a copy of what a model on disk is made of: hard links on one file system, which cost nothing and stay
+/// when their other names go, and copies elsewhere. @throws Error kIo
+void keep_model(const ModelSource& source, const std::filesystem::path& folder);
+
+}  // namespace trireme::models
