@@ -16,7 +16,7 @@ using Activations = CachedMemory;
 
 TEST_F(Activations, AreWhatAPassHolds) {
   constexpr std::int64_t kSequences = 1, kLength = 256;
-  for (const std::string& family : family_names())
+  for (const std::string& family : decoder_names())
     for (const at::ScalarType type : {at::kFloat, at::kBFloat16})
       for (const double dropout : {0.0, 0.1})
         for (const Recompute recompute : {Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {

@@ -96,6 +96,7 @@ struct LoraConfig {
 /// The shape of a model. One key list serves all families; a value that a family cannot honour is an error.
 struct ModelConfig {
   std::string family = "llama";
+  std::string head = "language";
   std::int64_t layers = 4;
   std::int64_t width = 192;
   std::int64_t heads = 6;
@@ -110,6 +111,7 @@ struct ModelConfig {
   double rope_share = 1;
   RopeScaling rope_scaling;
   double norm_epsilon = 1e-5;
+  std::int64_t token_types = 0;
   std::string activation = "auto";
   std::string attention_bias = "auto";
   std::string ffn_bias = "auto";
@@ -127,6 +129,8 @@ struct ModelConfig {
     using C = ModelConfig;
     return std::tuple{
         Field{"family", &C::family, "architecture; see docs/guides/models.md", kRequired},
+        Field{"head", &C::head, "what the model ends in: language: scores of tokens; none: hidden states",
+              OneOf("language", "none")},
         Field{"layers", &C::layers, "transformer blocks", Range(1, 4096)},
         Field{"width", &C::width, "channels of the residual stream", Range(1, 1 << 20)},
         Field{"heads", &C::heads, "attention heads", Range(1, 1 << 16)},
@@ -149,6 +153,8 @@ struct ModelConfig {
         Field{"rope-share", &C::rope_share, "share of a head's channels that turn with the position", Range(0, 1)},
         Field{"rope-scaling", &C::rope_scaling, "rotary angles of long sequences"},
         Field{"norm-epsilon", &C::norm_epsilon, "added to the mean square inside a norm", Range(0, 1)},
+        Field{"token-types", &C::token_types, "kinds of tokens that an encoder tells apart; 0: the family's",
+              Range(0, 1 << 16)},
         Field{"activation", &C::activation, "inside the feed-forward; auto: the family's",
               OneOf("auto", "silu", "gelu", "gelu-tanh", "relu")},
         Field{"attention-bias", &C::attention_bias,

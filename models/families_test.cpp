@@ -20,7 +20,7 @@ class Family : public ::testing::TestWithParam<std::string> {
  protected:
   const ModelConfig small = small_config(GetParam());
 };
-INSTANTIATE_TEST_SUITE_P(Registry, Family, ::testing::ValuesIn(family_names()),
+INSTANTIATE_TEST_SUITE_P(Registry, Family, ::testing::ValuesIn(decoder_names()),
                          [](const auto& info) { return info.param; });
 
 TEST_P(Family, CachedDecodingEqualsTheWholeForward) {
@@ -182,7 +182,7 @@ TEST(Registry, NamesTheNearestFamilyOfOneThatIsUnknown) {
 }
 
 TEST(Parameters, InitialValuesDependOnNameAndSeedAlone) {
-  const auto model = made(small_config(family_names().front()));
+  const auto model = made(small_config(decoder_names().front()));
   const Parameter& parameter = model->parameters().all()[2];
   std::vector<float> whole(1000), part(10);
   initial_values(parameter, 3, 0, 1000, whole.data());

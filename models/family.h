@@ -33,13 +33,22 @@ struct Family {
   void (*write_config)(const ModelConfig& from, HfConfigWriter& to);
   /// Where the weights of a parameter lie in the tensors of a Hugging Face directory.
   HfPlace (*place)(const ModelConfig& config, const Parameter& parameter);
-  std::string_view architecture;  ///< "LlamaForCausalLM"
-  std::string_view base_prefix;   ///< "model.": may be missing from the names in files of models without a head
-  /// Beginnings of names that files of other versions spell differently: one is as good as the other.
+  /// model.head and what a model with it is called there, the usual one first: {"language", "LlamaForCausalLM"}.
+  std::vector<std::pair<std::string_view, std::string_view>> architectures;
+  std::string_view base_prefix;  ///< "model.": may be missing from the names in files of models without a head
+  /// Parts of names that files of other versions spell differently: one is as good as the other.
   std::vector<std::pair<std::string_view, std::string_view>> renamed{};
   /// Endings of tensors' names that are in some files and are no weights: tables of angles and masks.
   std::vector<std::string_view> not_weights{};
+  /// Beginnings of names of weights that other heads have: they are passed over, with a warning.
+  std::vector<std::string_view> of_other_heads{};
+  /// Reads texts as a whole and goes on with none: it has embeddings.
+  bool is_encoder = false;
 };
+
+/// Those of families that go on with texts.
+std::vector<std::string> decoder_names();
+bool is_encoder(const ModelConfig& config);
 
 /// The value of a key, or where it is "auto" the family's, which is the first one allowed.
 /// @throws Error kUsage when the family cannot honour it

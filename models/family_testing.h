@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/ops/from_blob.h>
 
+#include "models/family.h"
 #include "models/registry.h"
 
 /// What tests of model families share.

@@ -125,15 +125,24 @@ void read_elements(const ModelSource& source, const Parameter& parameter, std::i
 std::string fingerprint(const ModelSource& source) {
   const auto model = model_from_json(source.model_json(), source.where());
   Xxh3Stream hash;
-  const std::string json = model_json(model->config(), model->vocabulary());
+  ModelConfig config = model->config();
+  config.dropout = 0;  // of training alone
+  const std::string json = model_json(config, model->vocabulary());
   hash.update(json.data(), json.size());
-  std::vector<char> row;
+  std::vector<char> buffer;
   for (const Parameter& parameter : model->parameters().all()) {
     if (parameter.tied_to || parameter.elements() == 0) continue;
-    row.resize(static_cast<std::size_t>(parameter.elements() / parameter.shape[0]) *
-               bytes_per_element(source.type(parameter)));
-    source.read_rows(parameter, 0, 1, row.data());
-    hash.update(row.data(), row.size());
+    const std::int64_t rows = parameter.shape[0], row = parameter.elements() / rows;
+    const auto read = [&](std::int64_t first, std::int64_t count) {
+      buffer.resize(static_cast<std::size_t>(count * row) * bytes_per_element(source.type(parameter)));
+      source.read_rows(parameter, first, count, buffer.data());
+      hash.update(buffer.data(), buffer.size());
+    };
+    constexpr std::int64_t kSamples = 8, kSmall = 1 << 12;
+    if (parameter.elements() <= kSmall)
+      read(0, rows);
+    else
+      for (std::int64_t i = 0; i < kSamples; ++i) read(i * (rows - 1) / (kSamples - 1), 1);
   }
   return hash.hex128();
 }
@@ -144,7 +153,7 @@ std::string weights_hash(const ModelSource& source) {
   WeightsHash hash;
   std::vector<char> buffer;
   for (const Parameter& parameter : model->parameters().all()) {
-    if (parameter.tied_to) continue;
+    if (parameter.tied_to || parameter.frozen) continue;
     const std::string name = kWeightsPrefix + parameter.name;
     const StoredType type = source.type(parameter);
     const std::size_t item = bytes_per_element(type);

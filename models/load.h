@@ -35,11 +35,11 @@ at::ScalarType scalar_type(StoredType type);
 /// And back.
 StoredType stored_type_of(at::ScalarType type);
 
-/// Tells models apart that are not the same, without reading all of them: of the shape, and the first row of every
-/// weight. @throws Error kCorrupt, kIo
+/// Tells models apart that are not the same, without reading all of them: of the shape, and some rows of every weight.
+/// @throws Error kCorrupt, kIo
 std::string fingerprint(const ModelSource& source);
 
-/// WeightsHash of what a source holds. @throws Error kCorrupt, kIo
+/// WeightsHash of what a source holds; with adapters, of these alone. @throws Error kCorrupt, kIo
 std::string weights_hash(const ModelSource& source);
 
 }  // namespace trireme::models

@@ -2,6 +2,7 @@
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/base/error.h"
 #include "core/base/stop.h"
@@ -9,6 +10,7 @@
 #include "core/base/text.h"
 #include "core/config/command.h"
 #include "models/adapters/adapted_source.h"
+#include "models/adapters/base_link.h"
 #include "models/adapters/peft_directory.h"
 #include "models/adapters/peft_export.h"
 #include "models/checkpoint/box.h"
@@ -26,19 +28,20 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
+// Of commands that open adapters.
+constexpr const char* kBaseHelp = "of adapters: the model that they change; empty: where they say that it is";
+
 struct VerifyOptions {
-  std::string model;
+  std::string model, base;
   bool json = false;
 
   static constexpr auto fields() {
     using C = VerifyOptions;
     return std::tuple{Field{"model", &C::model, "a run, a checkpoint or a Hugging Face directory", kRequired},
+                      Field{"base", &C::base, kBaseHelp},
                       Field{"json", &C::json, "the result as one JSON object on one line"}};
   }
 };
-
-// Of commands that open adapters.
-constexpr const char* kBaseHelp = "of adapters: the model that they change; empty: where they say that it is";
 
 struct InspectOptions {
   std::string model;
@@ -196,13 +199,32 @@ int inspect(const InspectOptions& options) {
 
 // Directories from elsewhere have no checksums: what can be seen is that their files are whole and fit each other.
 int verify_without_checksums(const VerifyOptions& options) {
-  open_source(options.model);
+  open_source(options.model, {.base = options.base});
   if (options.json)
     print({{"model", options.model}, {"sound", true}, {"checksums", false}, {"problems", Json::array()}});
   else
     std::cout << options.model << ": every weight that its config describes is there in its shape; there are no "
               << "checksums to hold bytes against\n";
   return kExitDone;
+}
+
+// Of checkpoints that belong to another model: all of a run to the same one.
+std::vector<std::string> faults_of_bases(const VerifyOptions& options) {
+  std::set<std::string> seen;
+  std::vector<std::string> faults;
+  for (const fs::path& directory : checkpoint_directories(options.model)) {
+    try {
+      const Checkpoint checkpoint = Checkpoint::open(directory);
+      const auto link = checkpoint.companion(kBaseFile);
+      if (!link || !seen.insert(*link).second) continue;
+      for (const std::string& fault : base_faults(checkpoint, options.base))
+        faults.push_back("the base of " + directory.filename().string() + ": " + fault);
+    } catch (const Error& error) {
+      if (!verify_checkpoint(directory).empty()) continue;  // said already
+      faults.push_back("the base of " + directory.filename().string() + ": " + error.what());
+    }
+  }
+  return faults;
 }
 
 int verify(const VerifyOptions& options) {
@@ -217,6 +239,10 @@ int verify(const VerifyOptions& options) {
     if (found.empty()) std::cout << directory.string() << " is sound\n";
     for (const std::string& problem : found) std::cout << directory.string() << ": " << problem << "\n";
     std::cout.flush();  // the next one may take minutes
+  }
+  for (const std::string& problem : faults_of_bases(options)) {
+    problems.push_back(problem);
+    if (!options.json) std::cout << problem << "\n";
   }
   if (options.json)
     print(
@@ -291,6 +317,8 @@ int export_model(const ExportOptions& options) {
   install_stop_signals();
   const auto source = open_source(options.model, {options.step, weights_of(options.weights), options.base});
   const auto* const adapted = dynamic_cast<const AdaptedSource*>(source.get());
+  if (adapted && options.shard_bytes != ExportOptions{}.shard_bytes)
+    throw Error(ErrorCode::kUsage, "--shard-bytes is of whole models; adapters lie in one file");
   const HfExported exported =
       adapted ? export_to_peft(*adapted, options.out, weights_type(options.type))
               : export_to_hugging_face(*source, options.out,
@@ -338,7 +366,7 @@ int import_model(const ImportOptions& options) {
 
 struct MergeOptions {
   std::string model, out;
-  std::string step = "newest", weights = "current", base, format = "checkpoint";
+  std::string step = "newest", weights = "current", base, format = "checkpoint", type = "stored";
   bool json = false;
 
   static constexpr auto fields() {
@@ -351,6 +379,8 @@ struct MergeOptions {
               OneOf("current", "ema")},
         Field{"base", &C::base, kBaseHelp},
         Field{"format", &C::format, "of what is made", OneOf("checkpoint", "hugging-face")},
+        Field{"type", &C::type, "of its weights; stored: as the base has them",
+              OneOf("stored", "float32", "bfloat16", "float16", "float64")},
         Field{"json", &C::json, "the result as one JSON object on one line"}};
   }
 };
@@ -361,7 +391,7 @@ int merge(const MergeOptions& options) {
   const auto* const adapted = dynamic_cast<const AdaptedSource*>(source.get());
   if (!adapted)
     throw Error(ErrorCode::kUsage, source->where(), " holds a whole model, and no adapters that could be merged");
-  const MergedSource merged(*adapted);
+  const MergedSource merged(*adapted, weights_type(options.type));
   std::uint64_t bytes = 0;
   if (options.format == "checkpoint")
     bytes = store_model(merged, nlohmann::json{{"weights", "merged"}}.dump(), options.out).bytes;

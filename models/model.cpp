@@ -41,16 +41,24 @@ void Model::add_head(Init init) {
 }
 
 double Model::training_flops_per_token(std::int64_t sequence_length) const {
-  double multiplied = 0;
+  double operations = 0;
   for (const Parameter& parameter : parameters_.all())
     // A tied head multiplies, and counts through its own entry.
-    if (parameter.role == Role::kMatrix) multiplied += static_cast<double>(parameter.elements()) * parameter.share;
-  return 6 * multiplied + 6 * static_cast<double>(config_.layers) * static_cast<double>(config_.query_width()) *
-                              static_cast<double>(sequence_length);
+    operations += parameter.training_flops();
+  return operations + 6 * static_cast<double>(config_.layers) * static_cast<double>(config_.query_width()) *
+                          static_cast<double>(sequence_length);
+}
+
+const Parameter& Model::head() const {
+  if (!head_) throw Error(ErrorCode::kBug, "a model of family ", config_.family, " without a head is asked for scores");
+  return *head_;
 }
 
 at::Tensor logits(const Model& model, const at::Tensor& hidden_nc) {
-  return ops::softly_capped(ops::linear(hidden_nc, model.head().value), model.config().logit_softcap);
+  const Parameter* const bias = model.head_bias();
+  return ops::softly_capped(
+      ops::linear(model.before_head(hidden_nc), model.head().value, bias ? std::optional(bias->value) : std::nullopt),
+      model.config().logit_softcap);
 }
 
 std::string model_json(const ModelConfig& config, std::int64_t vocabulary) {

@@ -12,7 +12,7 @@
 
 namespace trireme::models {
 
-/// What training and serving see of a language model, or of a part of it. A family has one forward: batches and cached
+/// What training and serving see of a model, or of a part of it. A family has one forward: batches and cached
 /// decoding, training and serving run the same code.
 class Model {
  public:
@@ -32,8 +32,15 @@ class Model {
   /// holds a shorter one is to be cleared, and filled anew.
   virtual std::optional<std::int64_t> cache_border() const { return std::nullopt; }
 
-  /// The matrix [V, C] that turns hidden states into scores of the next token. Of a part that ends the model.
-  const Parameter& head() const { return *head_; }
+  /// The matrix [V, C] that turns hidden states into scores of tokens. Of a part that ends the model.
+  /// @throws Error kBug for a model without one (model.head none)
+  const Parameter& head() const;
+  /// What goes into that matrix, made of hidden states [..., C]; they themselves where a family says nothing else.
+  virtual at::Tensor before_head(const at::Tensor& hidden) const { return hidden; }
+  /// Added behind it, [V]; null: nothing.
+  virtual const Parameter* head_bias() const { return nullptr; }
+  /// What the model itself makes of hidden states [B, T, C] of whole texts: [B, C]; nothing where it makes nothing.
+  virtual std::optional<at::Tensor> pooled(const at::Tensor&) const { return std::nullopt; }
 
   bool begins() const { return part_.first == 0; }
   bool ends() const { return part_.last == config_.layers; }
@@ -43,9 +50,9 @@ class Model {
   const ParameterList& parameters() const { return parameters_; }
   const ModelConfig& config() const { return config_; }
   std::int64_t vocabulary() const { return vocabulary_; }
-  /// Floating-point operations of one training step's forward and backward a token: 6 for each element of a matrix, and
-  /// 12 * layers * width * length for attention's scores and sums, half of it as attention is causal. Source: Kaplan et
-  /// al. 2020, arXiv:2001.08361, section 2.1; PaLM, arXiv:2204.02311, appendix B.
+  /// Floating-point operations of one training step's forward and backward a token: 6 for each element of a matrix, 4
+  /// where it is frozen, and 12 * layers * width * length for attention's scores and sums, half of it as attention is
+  /// causal. Source: Kaplan et al. 2020, arXiv:2001.08361, section 2.1; PaLM, arXiv:2204.02311, appendix B.
   double training_flops_per_token(std::int64_t sequence_length) const;
 
  protected:
@@ -68,7 +75,8 @@ class Model {
   const Parameter *embedding_ = nullptr, *head_ = nullptr;
 };
 
-/// [N, C] -> [N, V], in the weights' type, bounded as model.logit-softcap says.
+/// Scores of tokens, of the next one or of an encoder's own: [N, C] -> [N, V], in the weights' type, bounded as
+/// model.logit-softcap says.
 at::Tensor logits(const Model& model, const at::Tensor& hidden_nc);
 
 /// {"family": ..., "vocabulary": V, ...}: what a checkpoint says of its model, and a model made from it.

@@ -50,9 +50,15 @@ bool has_adapters(const ModelSource& source) {
 
 namespace {
 
+[[noreturn]] void refuse_adapters(const std::filesystem::path& model) {
+  throw Error(ErrorCode::kBadInput, model.string(),
+              " is to be the base of adapters and holds adapters itself; trireme-model merge makes one model of them");
+}
+
 std::unique_ptr<ModelSource> open_checkpoint(const std::filesystem::path& model, const OpenOptions& options) {
   auto source = std::make_unique<CheckpointSource>(open_model(model, options.step), options.weights);
   if (has_adapters(*source)) {
+    if (options.whole) refuse_adapters(model);
     auto base = open_base(source->checkpoint(), options.base);
     return std::make_unique<AdaptedSource>(std::move(source), std::move(base));
   }
@@ -71,6 +77,7 @@ std::unique_ptr<ModelSource> open_source(const std::filesystem::path& model, con
     throw Error(ErrorCode::kUsage, "--step ", options.step, " chooses a checkpoint of a run; ", model.string(), what);
   if (options.weights == Weights::kAverage)
     throw Error(ErrorCode::kUsage, model.string(), what, ", which holds no average of its weights");
+  if (is_peft && options.whole) refuse_adapters(model);
   if (is_peft) return open_peft(model, options.base);
   if (!options.base.empty()) throw Error(ErrorCode::kUsage, "--base is of adapters; ", model.string(), what);
   return std::make_unique<HfDirectory>(model);

@@ -87,6 +87,7 @@ struct OpenOptions {
   std::string step = "newest";          ///< of a run
   Weights weights = Weights::kCurrent;  ///< of a run or checkpoint
   std::filesystem::path base{};         ///< of adapters: the model that they change; empty: where they say that it is
+  bool whole = false;                   ///< refuses adapters: for who opens a base
 };
 
 /// Opens what a user calls MODEL: a run, a checkpoint (open_model), a Hugging Face directory, or one of adapters in

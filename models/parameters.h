@@ -50,6 +50,11 @@ struct Parameter {
     for (const std::int64_t size : shape) product *= size;
     return product;
   }
+  /// Operations of forward and backward for each token: two for each element of a matrix, and for the gradients of what
+  /// it multiplies and, unless it is frozen, of itself.
+  double training_flops() const {
+    return role == Role::kMatrix ? (frozen ? 4 : 6) * share * static_cast<double>(elements()) : 0;
+  }
 };
 
 /// The part of the model that a parameter belongs to: "blocks.0" of "blocks.0.attention.query.weight", "norm" of

@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "models/bert/bert.h"
 #include "models/family.h"
 #include "models/gemma2/gemma2.h"
 #include "models/gpt2/gpt2.h"
@@ -23,8 +24,8 @@ namespace {
 
 // One line a family.
 constexpr const Family& (*kFamilies[])() = {
-    gemma2_family,  gpt2_family, gpt_neox_family, llama_family, mistral_family,
-    mixtral_family, phi3_family, qwen2_family,    qwen3_family, qwen3_moe_family,
+    bert_family,    gemma2_family, gpt2_family,  gpt_neox_family, llama_family,     mistral_family,
+    mixtral_family, phi3_family,   qwen2_family, qwen3_family,    qwen3_moe_family,
 };
 
 constexpr std::string_view kKeysOfAll[] = {"family",     "layers",         "width",   "heads",        "ffn",  "context",
@@ -94,6 +95,15 @@ std::vector<std::string> family_names() {
   for (const auto family : kFamilies) names.emplace_back(family().name);
   return names;
 }
+
+std::vector<std::string> decoder_names() {
+  std::vector<std::string> names;
+  for (const auto family : kFamilies)
+    if (!family().is_encoder) names.emplace_back(family().name);
+  return names;
+}
+
+bool is_encoder(const ModelConfig& config) { return find_family(config.family).is_encoder; }
 
 const Family& find_family(const std::string& name) {
   for (const auto family : kFamilies)

@@ -26,7 +26,7 @@ Committed store_model(const ModelSource& from, const std::string& training_json,
     most = std::max(most, static_cast<std::size_t>(*volume(slice.size)) * bytes_per_element(slice.type));
   const HostMemory buffer(most);
   const auto data = [&](std::size_t i) -> const void* {
-    if (stop_requested()) throw Error(ErrorCode::kInterrupted, "interrupted: nothing was imported");
+    if (stop_requested()) throw Error(ErrorCode::kInterrupted, "interrupted: nothing was written");
     from.read_rows(*parameters[i], slices[i].offset[0], slices[i].size[0], buffer.data());
     return buffer.data();
   };

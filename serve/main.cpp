@@ -8,6 +8,7 @@
 #include "core/base/stop.h"
 #include "core/base/text.h"
 #include "core/config/command.h"
+#include "models/family.h"
 #include "models/model_source.h"
 #include "serve/batch/batch.h"
 #include "serve/engine/text_generator.h"
@@ -22,7 +23,7 @@ struct ServeOptions {
   std::string base;
   std::vector<std::string> prompt;
   std::string batch, out;
-  std::string type = "stored";
+  std::string type = "stored", pooling = "auto";
   std::int64_t max_tokens = 64;
   double temperature = 1;
   std::int64_t top_k = 0;
@@ -45,6 +46,10 @@ struct ServeOptions {
         Field{"out", &C::out, "file for the answers of --batch"},
         Field{"type", &C::type, "of the weights in memory; stored: as they are",
               OneOf("stored", "float32", "bfloat16", "float64")},
+        Field{"pooling", &C::pooling,
+              "of --batch: how embeddings are made of a text's tokens: their mean, the first or last one, or own: what "
+              "the model makes of them; auto: mean for encoders, else last",
+              OneOf("auto", "mean", "first", "last", "own")},
         Field{"max-tokens", &C::max_tokens, "tokens of an answer", Range(1, 1 << 24)},
         Field{"temperature", &C::temperature, "divides the scores: lower is surer; 0: always the likeliest token",
               Range(0, 100)},
@@ -56,9 +61,18 @@ struct ServeOptions {
   }
 };
 
+Pooling pooling_of(const std::string& name, const models::ModelConfig& model) {
+  if (name == "auto") return models::is_encoder(model) ? Pooling::kMean : Pooling::kLast;
+  return name == "mean"    ? Pooling::kMean
+         : name == "first" ? Pooling::kFirst
+         : name == "last"  ? Pooling::kLast
+                           : Pooling::kOwn;
+}
+
 int batch(TextGenerator& generator, const ServeOptions& options) {
   const BatchResult result =
-      answer_batch(generator, {options.batch, options.out, static_cast<std::uint64_t>(options.seed)});
+      answer_batch(generator, {options.batch, options.out, pooling_of(options.pooling, generator.model().config()),
+                               static_cast<std::uint64_t>(options.seed)});
   if (options.json)
     std::cout << nlohmann::json{{"complete", result.complete},
                                 {"answered", result.answered},
@@ -90,6 +104,8 @@ int serve(const ServeOptions& options) {
                                  options.top_k != plain.top_k || options.top_p != plain.top_p))
     throw Error(ErrorCode::kUsage,
                 "--max-tokens, --temperature, --top-k and --top-p are of --prompt; requests of --batch say their own");
+  if (options.batch.empty() && options.pooling != plain.pooling)
+    throw Error(ErrorCode::kUsage, "--pooling is of --batch, got ", options.pooling, " without it");
   install_stop_signals();
   at::set_num_threads(static_cast<int>(options.threads));
   TextGenerator generator(

@@ -13,6 +13,7 @@
 #include "core/config/command.h"
 #include "models/checkpoint/run_checkpoints.h"
 #include "models/checkpoint/run_owner.h"
+#include "models/family.h"
 #include "models/kernels/block_cache.h"
 #include "train/check/self_check.h"
 #include "train/config/train_config.h"
@@ -164,6 +165,10 @@ int run(Communicator& world, const TrainOptions& options, const Assignments& fla
     return kExitDone;
   }
   validate(config);
+  if (models::is_encoder(config.model))
+    throw Error(ErrorCode::kUsage, "model.family ", config.model.family,
+                " is an encoder, which is not trained here yet; it can be opened, imported, exported and asked for "
+                "embeddings");
   at::set_num_threads(static_cast<int>(config.threads));
   if (options.dry_run != "no") {
     const PlanOptions plan{options.ranks > 0 ? static_cast<int>(options.ranks) : world.size(),

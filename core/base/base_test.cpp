@@ -3,6 +3,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "core/base/base64.h"
 #include "core/base/durable.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
@@ -166,6 +167,18 @@ TEST(OneLine, HasNoControlCharactersAndNoMoreThanItsLimit) {
   EXPECT_EQ(one_line("abcde fg", 6), "abcde…");
   EXPECT_EQ(one_line("éééé", 3), "éé…");
   EXPECT_EQ(one_line("abc", 0), "");
+}
+
+// The examples of RFC 4648, section 10.
+TEST(Base64, GivesTheKnownAnswersOfItsPaper) {
+  const std::pair<const char*, const char*> known[] = {{"", ""},
+                                                       {"f", "Zg=="},
+                                                       {"fo", "Zm8="},
+                                                       {"foo", "Zm9v"},
+                                                       {"foob", "Zm9vYg=="},
+                                                       {"fooba", "Zm9vYmE="},
+                                                       {"foobar", "Zm9vYmFy"}};
+  for (const auto& [bytes, text] : known) EXPECT_EQ(base64(bytes), text);
 }
 
 class WriteBehindTest : public testing::Test {

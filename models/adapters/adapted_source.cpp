@@ -5,6 +5,7 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/matmul.h>
 
+#include "core/base/error.h"
 #include "models/checkpoint/manifest.h"
 #include "models/layers/adapter.h"
 #include "models/load.h"
@@ -25,8 +26,9 @@ std::optional<std::string> AdaptedSource::companion(const std::string& name) con
   return text ? std::move(text) : base_->companion(name);
 }
 
-MergedSource::MergedSource(const AdaptedSource& from)
+MergedSource::MergedSource(const AdaptedSource& from, std::optional<StoredType> type)
     : from_(from),
+      type_(type),
       adapted_(model_from_json(from.model_json(), from.where())),
       model_json_(json_without_adapters(*adapted_)) {
   for (const Parameter& parameter : adapted_->parameters().all())
@@ -38,20 +40,26 @@ std::optional<std::string> MergedSource::companion(const std::string& name) cons
 }
 
 void MergedSource::read_rows(const Parameter& parameter, std::int64_t first, std::int64_t count, void* out) const {
-  from_.base().read_rows(parameter, first, count, out);
+  const StoredType stored = from_.base().type(parameter);
   const std::string layer = parameter.name.substr(0, parameter.name.rfind('.') + 1);
   const auto up = adapters_.find(layer + "lora-up.weight"), down = adapters_.find(layer + "lora-down.weight");
-  if (!parameter.name.ends_with(".weight") || up == adapters_.end()) return;
-  const at::ScalarType stored = scalar_type(type(parameter)),
-                       computed = stored == at::kDouble ? at::kDouble : at::kFloat;
-  const auto read = [&](const Parameter& adapter, std::int64_t begin, std::int64_t rows) {
-    at::Tensor values = at::empty({rows, adapter.shape[1]}, scalar_type(from_.adapters().type(adapter)));
-    from_.adapters().read_rows(adapter, begin, rows, values.mutable_data_ptr());
-    return values.to(computed);
+  const bool is_changed = parameter.name.ends_with(".weight") && up != adapters_.end();
+  if (!is_changed && stored == type(parameter)) return from_.base().read_rows(parameter, first, count, out);
+  const auto read = [&](const ModelSource& source, const Parameter& of, std::int64_t begin, std::int64_t rows) {
+    at::Tensor values = at::empty({rows, of.elements() / of.shape[0]}, scalar_type(source.type(of)));
+    source.read_rows(of, begin, rows, values.mutable_data_ptr());
+    return values.to(scalar_type(stored) == at::kDouble ? at::kDouble : at::kFloat);
   };
-  const at::Tensor change = at::matmul(read(*up->second, first, count), read(*down->second, 0, down->second->shape[0]));
-  const at::Tensor rows = at::from_blob(out, {count, parameter.shape[1]}, stored);
-  rows.copy_(rows.to(computed) + change * adapter_scale(adapted_->config().lora));
+  at::Tensor rows = read(from_.base(), parameter, first, count);
+  if (is_changed)
+    rows = rows + adapter_scale(adapted_->config().lora) *
+                      at::matmul(read(from_.adapters(), *up->second, first, count),
+                                 read(from_.adapters(), *down->second, 0, down->second->shape[0]));
+  const at::Tensor result = at::from_blob(out, rows.sizes(), scalar_type(type(parameter)));
+  result.copy_(rows);
+  if ((result.isinf() & ~rows.isinf()).any().item<bool>())
+    throw Error(ErrorCode::kBadInput, where(), ": ", parameter.name, " has numbers that are too large for ",
+                type_name(type(parameter)), "; choose a wider type (--type)");
 }
 
 }  // namespace trireme::models

@@ -38,20 +38,22 @@ class AdaptedSource final : public ModelSource {
   const std::unique_ptr<ModelSource> adapters_, base_;
 };
 
-/// What adapters make of their base, in its types: a model without any, of weights + scale * up . down.
+/// What adapters make of their base: a model without any, of weights + scale * up . down.
 class MergedSource final : public ModelSource {
  public:
   /// @param from  outlives this
-  explicit MergedSource(const AdaptedSource& from);
+  /// @param type  of the weights; nothing: the base's
+  explicit MergedSource(const AdaptedSource& from, std::optional<StoredType> type = std::nullopt);
 
   std::string where() const override { return from_.where(); }
   const std::string& model_json() const override { return model_json_; }
-  StoredType type(const Parameter& parameter) const override { return from_.base().type(parameter); }
+  StoredType type(const Parameter& parameter) const override { return type_.value_or(from_.base().type(parameter)); }
   void read_rows(const Parameter& parameter, std::int64_t first, std::int64_t count, void* out) const override;
   std::optional<std::string> companion(const std::string& name) const override;
 
  private:
   const AdaptedSource& from_;
+  const std::optional<StoredType> type_;
   const std::unique_ptr<Model> adapted_;
   const std::string model_json_;
   std::map<std::string, const Parameter*> adapters_;  // by name

@@ -28,6 +28,8 @@ bool belongs_to_model(const std::string& name) {
 void copy_durably(const fs::path& from, const fs::path& to) {
   std::error_code failed;
   fs::copy_file(from, to, failed);
+  // One that may only be read is a copy that may not be synced.
+  if (!failed) fs::permissions(to, fs::perms::owner_write, fs::perm_options::add, failed);
   if (failed) throw Error(ErrorCode::kIo, "cannot copy ", from.string(), " to ", to.string(), ": ", failed.message());
   OutputFile(to, kObject, OutputFile::Open::kExisting).sync();
 }
@@ -36,13 +38,15 @@ void copy_durably(const fs::path& from, const fs::path& to) {
 
 BaseLink link_to(const ModelSource& base, fs::path path) {
   const auto* const checkpoint = dynamic_cast<const CheckpointSource*>(&base);
-  return {std::move(path), checkpoint ? checkpoint->weights() : Weights::kCurrent, fingerprint(base)};
+  return {std::move(path), checkpoint ? checkpoint->weights() : Weights::kCurrent, fingerprint(base),
+          weights_hash(base)};
 }
 
 std::string to_json(const BaseLink& link) {
   return json_text(nlohmann::json{{"path", link.path.string()},
                                   {"weights", link.weights == Weights::kAverage ? "ema" : "current"},
-                                  {"fingerprint", link.fingerprint}});
+                                  {"fingerprint", link.fingerprint},
+                                  {"weights_hash", link.weights_hash}});
 }
 
 BaseLink base_link_from_json(const std::string& json, const std::string& where) {
@@ -52,7 +56,7 @@ BaseLink base_link_from_json(const std::string& json, const std::string& where) 
       throw Error(ErrorCode::kCorrupt, where, ": ", key, " must be a text");
     return object[key].get<std::string>();
   };
-  BaseLink link{text("path"), Weights::kCurrent, text("fingerprint")};
+  BaseLink link{text("path"), Weights::kCurrent, text("fingerprint"), text("weights_hash")};
   const std::string weights = text("weights");
   if (weights != "current" && weights != "ema")
     throw Error(ErrorCode::kCorrupt, where, ": weights must be current or ema, got ", json_excerpt(object["weights"]));
@@ -60,21 +64,45 @@ BaseLink base_link_from_json(const std::string& json, const std::string& where) 
   return link;
 }
 
-std::unique_ptr<ModelSource> open_base(const Checkpoint& adapters, const fs::path& instead) {
+namespace {
+
+struct Opened {
+  BaseLink link;
+  std::unique_ptr<ModelSource> base;
+};
+
+Opened opened_base(const Checkpoint& adapters, const fs::path& instead) {
   const std::string where = adapters.directory().string();
   const auto text = adapters.companion(kBaseFile);
   if (!text)
     throw Error(ErrorCode::kCorrupt, where, " holds adapters, and no ", kBaseFile, ", which says of which model");
   const BaseLink link = base_link_from_json(*text, where + "/" + kBaseFile);
-  const fs::path path = instead.empty() ? (adapters.directory() / link.path).lexically_normal() : instead;
+  // The checkpoint itself may go by another name.
+  const fs::path path =
+      instead.empty() ? (fs::canonical(adapters.directory()) / link.path).lexically_normal() : instead;
   if (!fs::exists(path))
-    throw Error(ErrorCode::kNotFound, where, " holds adapters of the model ", path.string(),
-                ", which is not there; --base names where it is now");
-  auto base = open_source(path, {.weights = link.weights});
+    throw Error(ErrorCode::kNotFound, where, " belongs to the model ", path.string(),
+                ", which is not there: put it back, or say where it is (--base, finetune.base)");
+  auto base = open_source(path, {.weights = link.weights, .whole = true});
   if (fingerprint(*base) != link.fingerprint)
     throw Error(ErrorCode::kBadInput, path.string(), " is not the model that the adapters in ", where,
                 " were trained on: its weights or its shape are others");
-  return base;
+  return {std::move(link), std::move(base)};
+}
+
+}  // namespace
+
+std::unique_ptr<ModelSource> open_base(const Checkpoint& adapters, const fs::path& instead) {
+  return opened_base(adapters, instead).base;
+}
+
+std::vector<std::string> base_faults(const Checkpoint& adapters, const fs::path& instead) {
+  const auto [link, base] = opened_base(adapters, instead);
+  if (const auto* const checkpoint = dynamic_cast<const CheckpointSource*>(base.get()))
+    return verify_checkpoint(checkpoint->checkpoint().directory());
+  if (const std::string found = weights_hash(*base); found != link.weights_hash)
+    return {"its weights have the hash " + found + ", and not " + link.weights_hash + ", that of the base"};
+  return {};
 }
 
 void keep_model(const ModelSource& source, const fs::path& folder) {
@@ -88,6 +116,11 @@ void keep_model(const ModelSource& source, const fs::path& folder) {
     if (failed) copy_durably(file, to);
   }
   sync_folder(folder, kObject);
+  // A run that still trains may have removed the checkpoint meanwhile.
+  const auto* const checkpoint = dynamic_cast<const CheckpointSource*>(&source);
+  const auto kept = open_source(folder, {.weights = checkpoint ? checkpoint->weights() : Weights::kCurrent});
+  if (fingerprint(*kept) != fingerprint(source))
+    throw Error(ErrorCode::kBadInput, source.where(), " changed while it was copied to ", folder.string());
 }
 
 }  // namespace trireme::models

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -32,6 +33,7 @@ constexpr const char* kWeightsFile = "adapter_model.safetensors";
 constexpr std::uint64_t kMostConfigBytes = std::uint64_t{4} << 20;
 constexpr std::uint64_t kMostCompanionBytes = std::uint64_t{1} << 30;
 constexpr std::int64_t kMostRank = 1 << 16;
+constexpr double kMostAlpha = 1e6, kMostDropout = 0.99;  // of model.lora
 
 // Which of their outputs ours are, in our order.
 std::vector<std::int64_t> rows_in(const HfPlace& place, const Parameter& weight) {
@@ -107,9 +109,17 @@ PeftConfig read_peft_config(HfConfig config) {
   peft.rank = config.integer("r");
   if (peft.rank < 1 || peft.rank > kMostRank)
     config.fail("r", "must lie between 1 and " + std::to_string(kMostRank) + ", got " + std::to_string(peft.rank));
+  // Of mixtures of experts, which have all experts' matrices in one.
+  if (config.has("target_parameters") && !config.texts("target_parameters").empty())
+    config.fail("target_parameters", "must be empty: experts have no adapters here");
   peft.alpha = config.number("lora_alpha", 8);
+  if (!(peft.alpha > 0 && peft.alpha <= kMostAlpha))
+    config.fail("lora_alpha",
+                "must lie above 0 and be at most " + to_text(kMostAlpha) + ", got " + to_text(peft.alpha));
   peft.rank_stabilised = config.flag("use_rslora", false);
   peft.dropout = config.number("lora_dropout", 0);
+  if (!(peft.dropout >= 0 && peft.dropout <= kMostDropout))
+    config.fail("lora_dropout", "must lie between 0 and " + to_text(kMostDropout) + ", got " + to_text(peft.dropout));
   read_targets(config, peft);
   if (config.has("layers_to_transform")) peft.layers = config.one_or_more_integers("layers_to_transform");
   peft.ranks = read_pattern(config, "rank_pattern");
@@ -245,6 +255,17 @@ PeftDirectory::PeftDirectory(fs::path path, const ModelSource& base) : path_(std
   }
   model_json_ = models::model_json(config, model->vocabulary());
 
+  // One rank serves all here: a file must not ask for far more than it holds.
+  std::int64_t held = 0, filled = 0;
+  for (const Found& one : all) {
+    held += one.down.numel() + one.up.numel();
+    filled += rank * (one.down.size(1) + one.up.size(0));
+  }
+  constexpr std::int64_t kMostTimes = 16, kSmall = std::int64_t{1} << 28;
+  if (filled > kMostTimes * held && filled > kSmall)
+    throw Error(ErrorCode::kBadInput, where(), ": ranks up to ", rank, " would fill ", filled, " numbers for the ",
+                held, " that are there; merge adapters of such different ranks with PEFT");
+
   const double scale = adapter_scale(lora);
   const auto adapted = model_from_json(model_json_, where());
   for (const Parameter& parameter : adapted->parameters().all()) {
@@ -262,9 +283,7 @@ PeftDirectory::PeftDirectory(fs::path path, const ModelSource& base) : path_(std
       values.narrow(0, 0, own).copy_(found->down);
       continue;
     }
-    for (std::int64_t row = 0; row < parameter.shape[0]; ++row)
-      values.select(0, row).narrow(0, 0, own).copy_(
-          found->up.select(0, found->module.rows[static_cast<std::size_t>(row)]));
+    values.narrow(1, 0, own).copy_(found->up.index_select(0, at::tensor(found->module.rows, at::kLong)));
     // One scale serves all here; in float64 nothing of the numbers is lost.
     if (std::abs(found->scale / scale - 1) > 1e-12) values = values.to(at::kDouble).mul_(found->scale / scale);
   }
@@ -289,7 +308,7 @@ void PeftDirectory::read_rows(const Parameter& parameter, std::int64_t first, st
 
 std::optional<std::string> PeftDirectory::companion(const std::string& name) const {
   const fs::path file = path_ / name;
-  if (name == kHfConfigFile || !fs::exists(file)) return std::nullopt;
+  if (name == kHfConfigFile || name == kBaseFile || !fs::exists(file)) return std::nullopt;
   return read_file(file, kMostCompanionBytes);
 }
 
@@ -299,17 +318,15 @@ std::unique_ptr<ModelSource> open_peft(const fs::path& path, const fs::path& bas
     const std::string file = (path / kConfigFile).string();
     const std::string name = HfConfig(read_file(file, kMostConfigBytes), file).text("base_model_name_or_path", "");
     if (name.empty())
-      throw Error(ErrorCode::kNotFound, file, " does not say which model the adapters change; --base names it");
+      throw Error(ErrorCode::kNotFound, file,
+                  " does not say which model the adapters change: say where it is (--base, finetune.base)");
     for (const fs::path& candidate : {fs::path(name), path / name})
       if (where.empty() && fs::is_directory(candidate)) where = candidate;
     if (where.empty())
       throw Error(ErrorCode::kNotFound, file, " names the base model '", one_line(name, 200),
-                  "', which is no directory here; --base names where it is");
+                  "', which is no directory here: say where it is (--base, finetune.base)");
   }
-  auto opened = open_source(where);
-  if (dynamic_cast<const AdaptedSource*>(opened.get()))
-    throw Error(ErrorCode::kBadInput, where.string(), ", the base of ", path.string(),
-                ", has adapters itself; trireme-model merge makes one model of them");
+  auto opened = open_source(where, {.whole = true});
   auto adapters = std::make_unique<PeftDirectory>(path, *opened);
   return std::make_unique<AdaptedSource>(std::move(adapters), std::move(opened));
 }

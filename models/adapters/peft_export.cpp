@@ -4,6 +4,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -17,7 +18,6 @@
 #include "core/base/durable.h"
 #include "core/base/error.h"
 #include "models/adapters/peft_directory.h"
-#include "models/hugging_face/hf_directory.h"
 #include "models/layer_list.h"
 #include "models/layers/adapter.h"
 #include "models/load.h"
@@ -47,13 +47,18 @@ class Adapters {
 
   bool has(const PeftModule& module) const { return by_name_.contains(name(module, "up")); }
 
-  // Of the layers of ours that one module of theirs is made of, those that have adapters.
-  Adapted of(const std::vector<const PeftModule*>& parts) const {
+  using Parts = std::vector<const PeftModule*>;  // layers of ours with adapters that one module of theirs is made of
+
+  // Whether they read the same, as those do that came from there.
+  bool are_shared(const Parts& parts) const {
+    const at::Tensor first = read(name(*parts.front(), "down"));
+    return std::ranges::all_of(parts,
+                               [&](const PeftModule* part) { return at::equal(read(name(*part, "down")), first); });
+  }
+
+  Adapted of(const Parts& parts, bool shared) const {
     std::vector<at::Tensor> downs;
     for (const PeftModule* part : parts) downs.push_back(read(name(*part, "down")));
-    // Those that came from there share what they read.
-    const bool shared =
-        std::ranges::all_of(downs, [&](const at::Tensor& down) { return at::equal(down, downs.front()); });
     Adapted adapted{parts.front()->module, shared ? downs.front() : at::cat(downs), {}};
     adapted.parts = shared ? 1 : static_cast<std::int64_t>(parts.size());
     adapted.up = at::zeros({parts.front()->outputs, adapted.down.size(0)}, downs.front().options());
@@ -61,10 +66,8 @@ class Adapters {
     for (std::size_t i = 0; i < parts.size(); ++i) {
       const at::Tensor up = read(name(*parts[i], "up"));
       const std::int64_t first = shared ? 0 : static_cast<std::int64_t>(i) * rank;
-      for (std::int64_t row = 0; row < up.size(0); ++row)
-        adapted.up.select(0, parts[i]->rows[static_cast<std::size_t>(row)])
-            .narrow(0, first, rank)
-            .copy_(up.select(0, row));
+      adapted.up.narrow(1, first, rank)
+          .index_copy_(0, at::tensor(parts[i]->rows, at::kLong), up.to(adapted.up.scalar_type()));
     }
     return adapted;
   }
@@ -114,10 +117,8 @@ std::set<std::string> target_names(const std::vector<PeftModule>& modules, const
 
 Json number(double value) { return value == std::floor(value) ? Json(static_cast<std::int64_t>(value)) : Json(value); }
 
-// Where PEFT finds the base: only a directory of theirs is one for it.
-std::string base_path(const ModelSource& base) {
-  return dynamic_cast<const HfDirectory*>(&base) ? fs::absolute(base.where()).lexically_normal().string() : "";
-}
+// Where the base is; PEFT itself opens it where it is a directory of theirs.
+std::string base_path(const ModelSource& base) { return fs::absolute(base.where()).lexically_normal().string(); }
 
 std::string config_text(const AdaptedSource& from, const Model& model, const std::vector<PeftModule>& modules,
                         const std::vector<Adapted>& adapted) {
@@ -167,8 +168,21 @@ HfExported export_to_peft(const AdaptedSource& from, const fs::path& to, std::op
   std::map<std::string, std::vector<const PeftModule*>> parts;
   for (const PeftModule& module : modules)
     if (adapters.has(module)) parts[module.module].push_back(&module);
+  if (model->config().experts.count > 0)
+    for (const auto& [module, of_module] : parts)
+      if (of_module.front()->weight->name.find(".feed-forward.") != std::string::npos)
+        throw Error(ErrorCode::kBadInput, from.where(), ": adapters of ", of_module.front()->target, " in family ",
+                    model->config().family,
+                    " cannot leave for PEFT, which takes them for those of experts; trireme-model merge makes a whole "
+                    "model of them");
+  // What holds for a module holds for those of its name in all layers: rank_pattern knows no layers.
+  std::map<std::string, bool> shared;
+  for (const auto& [module, of_module] : parts) {
+    const auto known = shared.try_emplace(ending(module, 2), true).first;
+    known->second = known->second && adapters.are_shared(of_module);
+  }
   std::vector<Adapted> adapted;
-  for (const auto& [module, of_module] : parts) adapted.push_back(adapters.of(of_module));
+  for (const auto& [module, of_module] : parts) adapted.push_back(adapters.of(of_module, shared.at(ending(module, 2))));
 
   std::map<std::string, at::Tensor> tensors;
   std::vector<SafetensorsEntry> entries;

@@ -86,7 +86,7 @@ const Family& gemma2_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architecture = "Gemma2ForCausalLM",
+      .architectures = {{"language", "Gemma2ForCausalLM"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

@@ -110,7 +110,7 @@ const Family& gpt2_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architecture = "GPT2LMHeadModel",
+      .architectures = {{"language", "GPT2LMHeadModel"}},
       .base_prefix = "transformer.",
       .not_weights = {".attn.bias", ".attn.masked_bias"},
   };

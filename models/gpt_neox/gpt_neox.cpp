@@ -74,7 +74,7 @@ const Family& gpt_neox_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architecture = "GPTNeoXForCausalLM",
+      .architectures = {{"language", "GPTNeoXForCausalLM"}},
       .base_prefix = "gpt_neox.",
       .renamed = {{"embed_out.", "lm_head."}},
       .not_weights = {".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"},

@@ -60,6 +60,22 @@ SafetensorsFolder opened_weights(const fs::path& path) {
 
 }  // namespace
 
+namespace {
+
+// model.head, which the class that a directory names has.
+std::string head_of(HfConfig& config, const Family& family) {
+  const std::vector<std::string> named = config.texts("architectures");
+  std::vector<std::string> known;
+  for (const auto& [head, architecture] : family.architectures) {
+    if (named.empty() || named[0] == architecture) return std::string(head);
+    known.emplace_back(architecture);
+  }
+  config.fail("architectures", "must be " + join(known, " or ") + " for model_type " + std::string(family.name) +
+                                   ", got '" + one_line(named[0], 80) + "'");
+}
+
+}  // namespace
+
 HfModelConfig read_hf_config(const std::string& text, const std::string& where) {
   HfConfig config(text, where);
   const std::string type = config.model_type();
@@ -68,15 +84,13 @@ HfModelConfig read_hf_config(const std::string& text, const std::string& where) 
     throw Error(ErrorCode::kBadInput, where, ": model_type must be one of ", join(known, ", "), ", got '", type, "'",
                 did_you_mean(type, known));
   const Family& family = find_family(type);
-  if (const auto architectures = config.texts("architectures");
-      !architectures.empty() && architectures[0] != family.architecture)
-    config.fail("architectures", "must be " + std::string(family.architecture) + " for model_type " + type + ", got '" +
-                                     architectures[0] + "'");
+  const std::string head = head_of(config, family);
   if (config.has("quantization_config"))
     config.fail("quantization_config", "is not supported: weights must be floating-point numbers");
   config.expect("is_causal", true);
   HfModelConfig model;
   model.config.family = type;
+  model.config.head = head;
   model.vocabulary = config.integer("vocab_size");
   if (model.vocabulary < 1 || model.vocabulary > kMostVocabulary)
     config.fail("vocab_size", "must lie between 1 and 2^31, got " + std::to_string(model.vocabulary));
@@ -90,8 +104,11 @@ HfModelConfig read_hf_config(const std::string& text, const std::string& where) 
 std::vector<std::string> tensor_spellings(const Family& family, const std::string& tensor) {
   std::vector<std::string> names = {tensor};
   for (const auto& [one, other] : family.renamed)
-    if (tensor.starts_with(one)) names.push_back(std::string(other) + tensor.substr(one.size()));
-  if (tensor.starts_with(family.base_prefix)) names.push_back(tensor.substr(family.base_prefix.size()));
+    if (const std::size_t at = tensor.find(one); at != std::string::npos)
+      names.push_back(tensor.substr(0, at) + std::string(other) + tensor.substr(at + one.size()));
+  for (const std::string& name : std::vector<std::string>(names))
+    names.push_back(name.starts_with(family.base_prefix) ? name.substr(family.base_prefix.size())
+                                                         : std::string(family.base_prefix) + name);
   return names;
 }
 
@@ -153,11 +170,17 @@ void HfDirectory::find_weights() {
   if (!missing.empty())
     throw Error(ErrorCode::kBadInput, where(), " has no tensor ", some(missing), ", which its config.json describes");
   expect_tied_head(*model, used);
-  std::vector<std::string> strange;
-  for (const auto& [name, tensor] : weights_.tensors())
-    if (!used.contains(name) &&
-        std::ranges::none_of(family_.not_weights, [&](std::string_view ending) { return name.ends_with(ending); }))
-      strange.push_back(name);
+  std::vector<std::string> strange, of_other_heads;
+  for (const auto& [name, tensor] : weights_.tensors()) {
+    if (used.contains(name) ||
+        std::ranges::any_of(family_.not_weights, [&](std::string_view ending) { return name.ends_with(ending); }))
+      continue;
+    const bool other =
+        std::ranges::any_of(family_.of_other_heads, [&](std::string_view start) { return name.starts_with(start); });
+    (other ? of_other_heads : strange).push_back(name);
+  }
+  if (!of_other_heads.empty())
+    log_warning(where() + ": " + some(of_other_heads) + ", of another head than config.json names, are passed over");
   if (!strange.empty())
     throw Error(ErrorCode::kBadInput, where(), " holds the tensor ", some(strange),
                 ", which is no part of the model that its config.json describes");
@@ -213,7 +236,7 @@ void HfDirectory::read_rows(const Parameter& parameter, std::int64_t first, std:
 
 std::optional<std::string> HfDirectory::companion(const std::string& name) const {
   const fs::path file = path_ / (name == kHfConfigFile ? kConfigFile : name.c_str());
-  if (!fs::exists(file)) return std::nullopt;
+  if (name == kBaseFile || !fs::exists(file)) return std::nullopt;
   return read_file(file, kMostCompanionBytes);
 }
 

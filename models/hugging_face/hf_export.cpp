@@ -66,7 +66,7 @@ class RowReader {
   void for_rows(const Parameter& parameter, StoredType type, Visit visit) {
     const StoredType stored = from_.type(parameter);
     for_row_pieces(parameter, stored, 0, parameter.shape[0], [&](std::int64_t first, std::int64_t count) {
-      if (stop_requested()) throw Error(ErrorCode::kInterrupted, "interrupted: nothing was exported");
+      if (stop_requested()) throw Error(ErrorCode::kInterrupted, "interrupted: nothing was written");
       at::Tensor values = room(count * (parameter.elements() / parameter.shape[0]), stored);
       from_.read_rows(parameter, first, count, values.mutable_data_ptr());
       visit(first, count, type == stored ? values : converted(parameter, values, type));
@@ -184,11 +184,21 @@ void write_tokenizer_texts(const ModelSource& from, const fs::path& folder, std:
   write_new_file(folder / "tokenizer_config.json", config.dump(2) + "\n", kObject);
 }
 
+namespace {
+
+std::string_view architecture_of(const Family& family, const std::string& head) {
+  for (const auto& [known, architecture] : family.architectures)
+    if (known == head) return architecture;
+  throw Error(ErrorCode::kBug, "no class of family ", family.name, " has the head ", head);
+}
+
+}  // namespace
+
 std::string hf_config_text(const ModelSource& from, StoredType type, const std::string& original) {
   const auto model = model_from_json(from.model_json(), from.where());
   const Family& family = find_family(model->config().family);
   HfConfigWriter writer;
-  writer.set("architectures", Json::array({family.architecture}));
+  writer.set("architectures", Json::array({architecture_of(family, model->config().head)}));
   writer.set("model_type", family.name);
   writer.set("vocab_size", model->vocabulary());
   family.write_config(model->config(), writer);

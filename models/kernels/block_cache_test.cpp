@@ -85,7 +85,7 @@ TEST_F(BlockCache, ATrainingStepAsksTheSystemForNothingOnceItHasRun) {
   // How much several threads hold at a time is not always the same.
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
-  for (const std::string& family : family_names()) {
+  for (const std::string& family : decoder_names()) {
     const auto model = made(small_config(family), at::kFloat);
     for (Parameter& parameter : model->parameters().all()) parameter.value.set_requires_grad(true);
     const at::Tensor tokens = at::randint(kVocabulary, {3, 16}, at::kLong);

@@ -85,7 +85,7 @@ TEST(AttentionDropout, EqualsItsDefinitionAndItsGradients) {
     };
     std::vector<at::Tensor> ours = {leaf(heads), leaf(shared), leaf(shared)}, theirs;
     for (const at::Tensor& x : ours) theirs.push_back(x.detach().to(at::kDouble).requires_grad_(true));
-    const at::Tensor got = ops::causal_attention(ours[0], ours[1], ours[2], {}, &mask);
+    const at::Tensor got = ops::attention(ours[0], ours[1], ours[2], {}, &mask);
     got.backward(outer.to(type));
     const auto k = theirs[1].repeat_interleave(heads / shared, 1), v = theirs[2].repeat_interleave(heads / shared, 1);
     const auto scores = (at::matmul(theirs[0], k.transpose(2, 3)) / std::sqrt(static_cast<double>(width)))
@@ -108,7 +108,7 @@ TEST(AttentionDropout, BitsDoNotDependOnTheNumberOfThreads) {
     at::set_num_threads(threads);
     at::Tensor q = x.clone().requires_grad_(true), k = x.narrow(1, 0, 2).clone().requires_grad_(true);
     const DropoutMask mask(kKey, "site", 0.3);
-    const at::Tensor y = ops::causal_attention(q, k, k, {}, &mask);
+    const at::Tensor y = ops::attention(q, k, k, {}, &mask);
     y.backward(outer);
     at::set_num_threads(1);
     return std::vector<at::Tensor>{y.detach(), q.grad(), k.grad()};
@@ -120,7 +120,7 @@ TEST(AttentionDropout, BitsDoNotDependOnTheNumberOfThreads) {
 TEST(AttentionDropout, OfNothingEqualsAttention) {
   const auto q = at::randn({2, 4, 9, 8}), k = at::randn({2, 2, 9, 8}), v = at::randn({2, 2, 9, 8});
   const DropoutMask nothing(kKey, "site", 0);
-  EXPECT_TRUE(at::allclose(ops::causal_attention(q, k, v, {}, &nothing), ops::causal_attention(q, k, v), 1e-5, 1e-6));
+  EXPECT_TRUE(at::allclose(ops::attention(q, k, v, {}, &nothing), ops::attention(q, k, v), 1e-5, 1e-6));
 }
 
 }  // namespace

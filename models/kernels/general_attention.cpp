@@ -90,7 +90,7 @@ class Group {
   std::int64_t first_key(std::int64_t query) const {
     return rule_.rule.window > 0 ? std::max<std::int64_t>(0, query + hidden_ + 1 - rule_.rule.window) : 0;
   }
-  std::int64_t last_key(std::int64_t query) const { return query + hidden_ + 1; }
+  std::int64_t last_key(std::int64_t query) const { return rule_.rule.causal ? query + hidden_ + 1 : k_.size(0); }
   DropoutMask::Row place(const Panel& panel, std::int64_t query) const { return {sample_, panel.head, query}; }
 
   void weigh(Panel& panel) const {

@@ -6,7 +6,7 @@
 
 namespace trireme::models {
 
-/// ops::causal_attention for any rule and mask, in plain steps: a thread works on one head of one sample at a time and
+/// ops::attention for any rule and mask, in plain steps: a thread works on one head of one sample at a time and
 /// on some queries of it, whose probabilities are all that exists; backward makes them again. In float32 (float64 for
 /// float64), rounded once.
 at::Tensor general_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,

@@ -204,8 +204,8 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::opti
 
 at::Tensor embedding(const at::Tensor& ids, const at::Tensor& table) { return at::embedding(table, ids); }
 
-at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
-                            const AttentionRule& rule, const DropoutMask* mask) {
+at::Tensor attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
+                     const AttentionRule& rule, const DropoutMask* mask) {
   if (mask || !rule.is_plain(k_bhld.size(2))) return general_attention(q_bhtd, k_bhld, v_bhld, rule, mask);
   const std::int64_t queries = q_bhtd.size(2), keys = k_bhld.size(2), heads = q_bhtd.size(1);
   if (queries == keys) {

@@ -48,17 +48,20 @@ struct AttentionRule {
   double scale = 0;         ///< of scores; 0: 1 / sqrt(D)
   double softcap = 0;       ///< scores become softcap * tanh(score / softcap); 0: they stay. Gemma 2, arXiv:2408.00118
   std::int64_t window = 0;  ///< keys that a query sees, its own the last of them; 0: all up to its own
+  bool causal = true;       ///< else a query sees all keys, those behind its own too; then no window
 
   /// Whether it is plain causal attention for so many keys.
-  bool is_plain(std::int64_t keys) const { return scale == 0 && softcap == 0 && (window == 0 || window >= keys); }
+  bool is_plain(std::int64_t keys) const {
+    return causal && scale == 0 && softcap == 0 && (window == 0 || window >= keys);
+  }
 };
 
-/// Causal attention. The last query sees the last key; H is a multiple of Hkv and heads share keys in groups. With
-/// another rule than the plain one, or with some of the probabilities dropped, it is slower.
+/// Attention, causal unless its rule says otherwise. The last query sees the last key; H is a multiple of Hkv and heads
+/// share keys in groups. With another rule than the plain one, or with some of the probabilities dropped, it is slower.
 /// @param q_bhtd  [B, H, T, D]   @param k_bhld, v_bhld  [B, Hkv, L, D], L >= T, and L == T for gradients
 /// @param mask    of the probabilities; null: none is dropped
-at::Tensor causal_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
-                            const AttentionRule& rule = {}, const DropoutMask* mask = nullptr);
+at::Tensor attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
+                     const AttentionRule& rule = {}, const DropoutMask* mask = nullptr);
 
 /// Which experts tokens pass: their rows in the order of experts, and within one in the order of tokens.
 class Routing {

@@ -64,13 +64,13 @@ TEST(NextTokenLoss, WithoutGradientsGivesTheSameBits) {
 
 TEST(CausalAttention, SharedHeadsEqualRepeatedOnesAndShortQueriesTheEndOfLongOnes) {
   const auto q = at::randn({2, 6, 9, 8}), k = at::randn({2, 2, 9, 8}), v = at::randn({2, 2, 9, 8});
-  const auto whole = ops::causal_attention(q, k, v);
+  const auto whole = ops::attention(q, k, v);
   const auto repeated =
       at::scaled_dot_product_attention(q, k.repeat_interleave(3, 1), v.repeat_interleave(3, 1), {}, 0.0, true);
   EXPECT_TRUE(at::allclose(whole, repeated, 1e-5, 1e-6));
   for (const std::int64_t tail : {1, 4})
-    EXPECT_TRUE(at::allclose(ops::causal_attention(q.narrow(2, 9 - tail, tail), k, v), whole.narrow(2, 9 - tail, tail),
-                             1e-5, 1e-6));
+    EXPECT_TRUE(
+        at::allclose(ops::attention(q.narrow(2, 9 - tail, tail), k, v), whole.narrow(2, 9 - tail, tail), 1e-5, 1e-6));
 }
 
 // at::parallel_for is nothing but a call where a build lacks OpenMP.

@@ -16,6 +16,7 @@ std::optional<Norm> norm_behind(ParameterList& parameters, const std::string& pr
 Block::Block(ParameterList& parameters, const ModelConfig& config, std::int64_t layer, const Options& options)
     : name_("blocks." + std::to_string(layer) + "."),
       parallel_(options.parallel),
+      post_norm_(options.post_norm),
       attention_norm_(parameters, name_ + "attention-norm.", config.width, options.norm, config.norm_epsilon),
       attention_(parameters, name_ + "attention.", config, layer, options.attention),
       attention_output_norm_(norm_behind(parameters, name_ + "attention-output-norm.", config, options)),
@@ -35,6 +36,11 @@ at::Tensor Block::forward(const at::Tensor& x_btc, const ForwardPass& pass) cons
   const auto feed = [&](const at::Tensor& y) {
     return experts_ ? experts_->forward(y, pass) : feed_forward_->forward(y, pass);
   };
+  if (post_norm_) {
+    const at::Tensor y =
+        attention_norm_.forward(x_btc + attention_dropout_.forward(attention_.forward(x_btc, pass), pass));
+    return feed_forward_norm_.forward(y + feed_forward_dropout_.forward(feed(y), pass));
+  }
   const at::Tensor attended = normed(attention_output_norm_, attention_.forward(attention_norm_.forward(x_btc), pass));
   const at::Tensor x = x_btc + attention_dropout_.forward(attended, pass);
   const at::Tensor fed = normed(feed_forward_output_norm_, feed(feed_forward_norm_.forward(parallel_ ? x_btc : x)));

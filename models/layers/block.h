@@ -11,8 +11,9 @@
 
 namespace trireme::models {
 
-/// One layer of a decoder that norms what goes into its parts: x + attention(norm(x)), then x + feed_forward(norm(x)),
-/// with dropout on what is added. Source: Xiong et al. 2020, arXiv:2002.04745 (pre-norm).
+/// One layer that norms what goes into its parts: x + attention(norm(x)), then x + feed_forward(norm(x)),
+/// with dropout on what is added. Source: Xiong et al. 2020, arXiv:2002.04745 (pre-norm). Or one of those that came
+/// first, which norm what comes out: norm(x + attention(x)), then norm(x + feed_forward(x)). arXiv:1706.03762.
 class Block {
  public:
   struct Options {
@@ -22,6 +23,7 @@ class Block {
     bool experts = false;  ///< several feed-forwards, as model.experts says
     bool parallel =
         false;  ///< both parts read x: x + attention(norm(x)) + feed_forward(norm(x)). GPT-J; arXiv:2204.06745
+    bool post_norm = false;     ///< of those that came first; not together with the two other options
     bool norms_behind = false;  ///< what a part gives is normed as well, before it is added. Gemma 2, arXiv:2408.00118
   };
 
@@ -33,11 +35,11 @@ class Block {
   /// [B, T, C] -> [B, T, C]
   at::Tensor forward(const at::Tensor& x_btc, const ForwardPass& pass) const;
   /// Whether a gradient reads the last matrix product of forward.
-  bool last_is_read() const { return feed_forward_output_norm_ || experts_; }
+  bool last_is_read() const { return feed_forward_output_norm_ || experts_ || post_norm_; }
 
  private:
   std::string name_;
-  bool parallel_;
+  bool parallel_, post_norm_;
   Norm attention_norm_;
   Attention attention_;
   std::optional<Norm> attention_output_norm_;

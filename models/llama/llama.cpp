@@ -45,7 +45,7 @@ const Family& llama_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architecture = "LlamaForCausalLM",
+      .architectures = {{"language", "LlamaForCausalLM"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

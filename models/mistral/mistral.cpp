@@ -42,7 +42,7 @@ const Family& mistral_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architecture = "MistralForCausalLM",
+      .architectures = {{"language", "MistralForCausalLM"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

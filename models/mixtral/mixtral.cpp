@@ -51,7 +51,7 @@ const Family& mixtral_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architecture = "MixtralForCausalLM",
+      .architectures = {{"language", "MixtralForCausalLM"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

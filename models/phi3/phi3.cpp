@@ -68,7 +68,7 @@ const Family& phi3_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architecture = "Phi3ForCausalLM",
+      .architectures = {{"language", "Phi3ForCausalLM"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

@@ -42,7 +42,7 @@ const Family& qwen2_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architecture = "Qwen2ForCausalLM",
+      .architectures = {{"language", "Qwen2ForCausalLM"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

@@ -51,7 +51,7 @@ const Family& qwen3_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architecture = "Qwen3ForCausalLM",
+      .architectures = {{"language", "Qwen3ForCausalLM"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

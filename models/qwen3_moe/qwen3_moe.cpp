@@ -75,7 +75,7 @@ const Family& qwen3_moe_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architecture = "Qwen3MoeForCausalLM",
+      .architectures = {{"language", "Qwen3MoeForCausalLM"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

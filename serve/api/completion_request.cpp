@@ -7,6 +7,7 @@
 
 #include "core/base/strict_json.h"
 #include "core/base/text.h"
+#include "serve/api/request_body.h"
 
 namespace trireme::serve {
 namespace {
@@ -15,107 +16,9 @@ using nlohmann::json;
 
 constexpr std::int64_t kMostTokens = std::int64_t{1} << 24;
 constexpr std::int64_t kMostChoices = 128;
-constexpr std::int64_t kMostPrompts = 4096;
 constexpr std::size_t kMostStops = 64;
 
-class Body {
- public:
-  explicit Body(const json& body) : body_(body) {
-    if (!body.is_object()) throw RequestError("", "the body must be an object, got ", json_excerpt(body));
-  }
-
-  // Null and absent are the same.
-  const json* find(const char* key) const {
-    const auto found = body_.find(key);
-    return found == body_.end() || found->is_null() ? nullptr : &*found;
-  }
-
-  std::int64_t integer(const char* key, std::int64_t otherwise, std::int64_t least, std::int64_t most) const {
-    const json* const value = find(key);
-    if (!value) return otherwise;
-    // A number of 64 bits without a sign is larger than any that is allowed.
-    if (!value->is_number_integer() || (value->is_number_unsigned() && value->get<std::uint64_t>() > INT64_MAX) ||
-        value->get<std::int64_t>() < least || value->get<std::int64_t>() > most)
-      throw RequestError(key, key, " must be a whole number from ", least, " to ", most, ", got ",
-                         json_excerpt(*value));
-    return value->get<std::int64_t>();
-  }
-
-  double number(const char* key, double otherwise, double least, double most) const {
-    const json* const value = find(key);
-    if (!value) return otherwise;
-    if (!value->is_number() || !(value->get<double>() >= least && value->get<double>() <= most))
-      throw RequestError(key, key, " must be a number from ", to_text(least), " to ", to_text(most), ", got ",
-                         json_excerpt(*value));
-    return value->get<double>();
-  }
-
-  bool flag(const char* key) const {
-    const json* const value = find(key);
-    if (!value) return false;
-    if (!value->is_boolean()) throw RequestError(key, key, " must be true or false, got ", json_excerpt(*value));
-    return value->get<bool>();
-  }
-
-  std::string text(const char* key) const {
-    const json* const value = find(key);
-    if (!value) return "";
-    if (!value->is_string()) throw RequestError(key, key, " must be a text, got ", json_excerpt(*value));
-    return value->get<std::string>();
-  }
-
-  // Fields that say what is done anyway; any other value is refused.
-  void expect(const char* key, const json& honoured) const {
-    const json* const value = find(key);
-    if (value && *value != honoured)
-      throw RequestError(key, key, " ", json_excerpt(*value),
-                         " is not supported yet; allowed: ", json_excerpt(honoured));
-  }
-
-  void expect_known(std::initializer_list<std::string_view> known) const {
-    for (const auto& [key, value] : body_.items())
-      if (std::ranges::find(known, key) == known.end() && !value.is_null())
-        throw RequestError(key, "the field ", json_excerpt(json(key)), " is not known");
-  }
-
- private:
-  const json& body_;
-};
-
-std::vector<std::int64_t> ids_of(const json& list, const char* key) {
-  std::vector<std::int64_t> ids;
-  for (const json& id : list) {
-    if (!id.is_number_integer() || (id.is_number_unsigned() && id.get<std::uint64_t>() > INT64_MAX))
-      throw RequestError(key, key, " must hold whole numbers, got ", json_excerpt(id));
-    ids.push_back(id.get<std::int64_t>());
-  }
-  return ids;
-}
-
-// A text, a list of texts, a list of ids, or a list of such lists.
-std::vector<Prompt> prompts_of(const Body& body) {
-  constexpr const char* kKey = "prompt";
-  const json* const prompt = body.find(kKey);
-  if (!prompt) throw RequestError(kKey, "prompt is missing: a text, token ids, or a list of either");
-  if (prompt->is_string()) return {prompt->get<std::string>()};
-  if (!prompt->is_array() || prompt->empty())
-    throw RequestError(kKey, "prompt must be a text, token ids, or a list of either, got ", json_excerpt(*prompt));
-  if (prompt->front().is_number()) return {ids_of(*prompt, kKey)};
-  if (prompt->size() > kMostPrompts)
-    throw RequestError(kKey, "prompt has ", prompt->size(), " prompts; at most ", kMostPrompts, " are allowed");
-  std::vector<Prompt> prompts;
-  for (const json& one : *prompt) {
-    if (one.is_string() && prompt->front().is_string())
-      prompts.emplace_back(one.get<std::string>());
-    else if (one.is_array() && prompt->front().is_array())
-      prompts.emplace_back(ids_of(one, kKey));
-    else
-      throw RequestError(kKey, "prompt must be a list of texts or of lists of token ids, got ", json_excerpt(*prompt));
-  }
-  return prompts;
-}
-
-std::vector<std::string> stop_texts(const Body& body) {
+std::vector<std::string> stop_texts(const RequestBody& body) {
   const json* const stop = body.find("stop");
   if (!stop) return {};
   if (stop->is_string()) return {stop->get<std::string>()};
@@ -133,7 +36,7 @@ std::vector<std::string> stop_texts(const Body& body) {
 }  // namespace
 
 CompletionRequest CompletionRequest::parse(const json& object, std::uint64_t default_seed) {
-  const Body body(object);
+  const RequestBody body(object);
   body.expect_known({"model",
                      "prompt",
                      "max_tokens",
@@ -167,7 +70,7 @@ CompletionRequest CompletionRequest::parse(const json& object, std::uint64_t def
   body.expect("repetition_penalty", 1);
   CompletionRequest request;
   request.model = body.text("model");
-  request.prompts = prompts_of(body);
+  request.prompts = body.prompts("prompt");
   request.n = body.integer("n", 1, 1, kMostChoices);
   body.expect("best_of", request.n);
   GenerationRequest& generation = request.generation;
@@ -183,7 +86,7 @@ CompletionRequest CompletionRequest::parse(const json& object, std::uint64_t def
     if (!ids->is_array() || ids->size() > kMostStops)
       throw RequestError("stop_token_ids", "stop_token_ids must be a list of at most ", kMostStops, " ids, got ",
                          json_excerpt(*ids));
-    generation.stop_ids = ids_of(*ids, "stop_token_ids");
+    generation.stop_ids = token_ids(*ids, "stop_token_ids");
   }
   generation.ignore_end = body.flag("ignore_eos");
   request.echo = body.flag("echo");

@@ -4,22 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "core/base/error.h"
+#include "serve/api/request_error.h"
 #include "serve/engine/text_generator.h"
 
 namespace trireme::serve {
-
-/// What is wrong with a request, as OpenAI's API tells it: the field, and a line for people.
-class RequestError : public Error {
- public:
-  template <class... Parts>
-  explicit RequestError(std::string param, const Parts&... parts)
-      : Error(ErrorCode::kBadInput, parts...), param_(std::move(param)) {}
-  const std::string& param() const { return param_; }
-
- private:
-  std::string param_;
-};
 
 /// The body of a request to /v1/completions: OpenAI's fields, and of vLLM's top_k, stop_token_ids, ignore_eos,
 /// return_token_ids. A field that is not honoured is refused by name, unless it says what is done anyway.

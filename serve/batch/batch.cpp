@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/base64.h"
 #include "core/base/descriptor.h"
 #include "core/base/durable.h"
 #include "core/base/error.h"
@@ -22,6 +23,8 @@
 #include "core/base/strict_json.h"
 #include "core/base/text.h"
 #include "serve/api/completion_request.h"
+#include "serve/api/embedding_request.h"
+#include "serve/api/request_error.h"
 
 namespace trireme::serve {
 namespace {
@@ -50,6 +53,7 @@ std::vector<std::string> request_lines(const fs::path& path) {
 // What decides an answer beside its own line; also tells whether answers of an earlier start belong to these requests.
 struct Context {
   TextGenerator& generator;
+  Pooling pooling;
   std::uint64_t seed;
   std::set<std::string> seen{};  // custom_id
 };
@@ -57,9 +61,10 @@ struct Context {
 // Of an answer: the same for the same line, answered by the same weights in the same way. So answers of an earlier
 // start are known to belong here, or not to.
 std::string id_of(const Context& context, const std::string& line) {
-  const models::Model& model = context.generator.model();
+  const auto number = [](auto value) { return std::to_string(static_cast<int>(value)); };
+  const at::Tensor& weight = context.generator.model().parameters().all().front().value;
   const std::string all = line + "\n" + std::to_string(context.seed) + "\n" + context.generator.weights_hash() + "\n" +
-                          std::to_string(static_cast<int>(model.head().value.scalar_type()));
+                          number(weight.scalar_type()) + number(context.pooling);
   return "batch_req_" + xxh3_128_hex(all);
 }
 
@@ -123,6 +128,29 @@ std::optional<Json> completion(Context& context, const nlohmann::json& body, con
               {"system_fingerprint", context.generator.weights_hash()}};
 }
 
+std::optional<Json> embeddings(Context& context, const nlohmann::json& body) {
+  const EmbeddingRequest request = EmbeddingRequest::parse(body, context.generator.model().config().width);
+  Json data = Json::array();
+  std::int64_t tokens = 0;
+  for (std::size_t i = 0; i < request.inputs.size(); ++i) {
+    if (stop_requested()) return std::nullopt;
+    const Embedding embedding = context.generator.embed(request.inputs[i], context.pooling);
+    tokens += embedding.prompt_tokens;
+    Json one = {{"object", "embedding"}, {"index", i}, {"embedding", nullptr}};
+    if (request.base64)
+      one["embedding"] =
+          base64({reinterpret_cast<const char*>(embedding.vector.data()), embedding.vector.size() * sizeof(float)});
+    else
+      one["embedding"] = embedding.vector;
+    data.push_back(std::move(one));
+  }
+  return Json{{"object", "list"},
+              {"data", std::move(data)},
+              {"model", request.model},
+              {"usage", {{"prompt_tokens", tokens}, {"total_tokens", tokens}}},
+              {"system_fingerprint", context.generator.weights_hash()}};
+}
+
 nlohmann::json request_of(const std::string& line) {
   if (line.size() > kMostLineBytes)
     throw RequestError("", "the line has ", line.size(), " bytes; at most ", kMostLineBytes, " are allowed");
@@ -145,9 +173,11 @@ std::optional<Json> answer_to(Context& context, const std::string& line) {
     if (request.contains("method") && request["method"] != "POST")
       throw RequestError("method", "method must be POST, got ", json_excerpt(request["method"], 40));
     const nlohmann::json url = request.contains("url") ? request["url"] : nlohmann::json();
-    if (url != "/v1/completions") throw RequestError("url", "url must be /v1/completions, got ", json_excerpt(url));
+    if (url != "/v1/completions" && url != "/v1/embeddings")
+      throw RequestError("url", "url must be /v1/completions or /v1/embeddings, got ", json_excerpt(url));
     if (!request.contains("body")) throw RequestError("body", "body is missing");
-    auto body = completion(context, request["body"], custom_id.get<std::string>());
+    auto body = url == "/v1/embeddings" ? embeddings(context, request["body"])
+                                        : completion(context, request["body"], custom_id.get<std::string>());
     if (!body) return std::nullopt;
     return Json{{"id", id_of(context, line)},
                 {"custom_id", custom_id},
@@ -205,7 +235,7 @@ BatchResult answer_batch(TextGenerator& generator, const BatchOptions& options) 
   const std::vector<std::string> lines = request_lines(options.in);
   fs::path part = options.out;
   part += ".part";
-  Context context{generator, options.seed};
+  Context context{generator, options.pooling, options.seed};
   const Descriptor lock = locked(part);
   const Earlier earlier = earlier_answers(part);
   if (earlier.answers.size() > lines.size())
@@ -239,7 +269,7 @@ BatchResult answer_batch(TextGenerator& generator, const BatchOptions& options) 
     ++(has_failed(*answer) ? result.failed : result.answered);
     if (const Json& body = (*answer)["response"]["body"]; body.contains("usage")) {
       result.prompt_tokens += body["usage"]["prompt_tokens"].get<std::int64_t>();
-      result.tokens += body["usage"]["completion_tokens"].get<std::int64_t>();
+      result.tokens += body["usage"].value("completion_tokens", std::int64_t{0});
     }
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     const auto done = static_cast<double>(i + 1 - earlier.answers.size());

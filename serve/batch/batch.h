@@ -8,7 +8,8 @@ namespace trireme::serve {
 
 struct BatchOptions {
   std::filesystem::path in, out;
-  std::uint64_t seed = 0;  ///< of requests without one, together with their custom_id
+  Pooling pooling = Pooling::kMean;  ///< of embeddings
+  std::uint64_t seed = 0;            ///< of requests without one, together with their custom_id
 };
 
 struct BatchResult {

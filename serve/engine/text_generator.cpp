@@ -1,9 +1,15 @@
 #include "serve/engine/text_generator.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/from_blob.h>
+
 #include <algorithm>
+#include <cmath>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "models/family.h"
 #include "models/generate/generate.h"
 #include "models/hugging_face/special_ids.h"
 #include "serve/engine/stop_text.h"
@@ -59,8 +65,41 @@ std::string TextGenerator::text_of(const Prompt& prompt) const {
   return well_formed_utf8(bytes);
 }
 
+Embedding TextGenerator::embed(const Prompt& prompt, Pooling pooling) {
+  const at::NoGradGuard no_grad;
+  std::vector<std::int64_t> ids = ids_of(prompt);
+  if (ids.empty()) throw Error(ErrorCode::kBadInput, "the text has no tokens; at least one is due");
+  const auto tokens = static_cast<std::int64_t>(ids.size());
+  const at::Tensor hidden = model_->forward(at::from_blob(ids.data(), {1, tokens}, at::kLong));
+  const at::Tensor pooled =
+      [&] {
+        switch (pooling) {
+          case Pooling::kFirst:
+            return hidden[0][0];
+          case Pooling::kLast:
+            return hidden[0][tokens - 1];
+          case Pooling::kOwn:
+            if (const auto own = model_->pooled(hidden)) return (*own)[0];
+            throw Error(ErrorCode::kBadInput, "a model of family ", model_->config().family, " with the head ",
+                        model_->config().head, " makes no vector of a text itself; pool mean, first or last");
+          case Pooling::kMean:
+            break;
+        }
+        return hidden[0].to(at::kDouble).mean(0);
+      }()
+          .to(at::kDouble);
+  const double length = pooled.norm().item<double>();
+  if (!std::isfinite(length)) throw Error(ErrorCode::kNumeric, "the model's weights give numbers that are not finite");
+  const at::Tensor unit = (length > 0 ? pooled / length : pooled).to(at::kFloat).contiguous();
+  const float* const numbers = unit.const_data_ptr<float>();
+  return {{numbers, numbers + unit.numel()}, tokens};
+}
+
 Generation TextGenerator::generate(const GenerationRequest& request,
                                    const std::function<bool(std::string_view)>& emit) {
+  if (models::is_encoder(model_->config()))
+    throw Error(ErrorCode::kBadInput, "a model of family ", model_->config().family,
+                " is an encoder: it has embeddings, and goes on with no text");
   std::vector<std::int64_t> prompt = ids_of(request.prompt);
   if (!tokenizer_ && !request.stop_texts.empty())
     throw Error(ErrorCode::kBadInput, "texts to stop at need a tokenizer: ", no_tokenizer_);

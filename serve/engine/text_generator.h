@@ -35,7 +35,20 @@ struct Generation {
   std::variant<std::monostate, std::int64_t, std::string> stop;
 };
 
-/// A model with its tokenizer, continuing one text at a time.
+/// How the hidden states of a text's tokens become one vector.
+enum class Pooling {
+  kMean,
+  kFirst,
+  kLast,
+  kOwn,  ///< what the model itself makes of them: BERT's pooler
+};
+
+struct Embedding {
+  std::vector<float> vector;  ///< of length 1
+  std::int64_t prompt_tokens = 0;
+};
+
+/// A model with its tokenizer, continuing one text at a time, or making a vector of it.
 class TextGenerator {
  public:
   /// A model without a tokenizer, or with one that is not supported, takes and gives ids alone.
@@ -52,11 +65,15 @@ class TextGenerator {
   /// A prompt as text; of ids, empty where there is no tokenizer.
   std::string text_of(const Prompt& prompt) const;
 
+  /// What a text means to the model: hidden states behind its last layer, pooled, computed in the weights' type.
+  /// @throws Error kBadInput as generate(), and for kOwn where the model makes nothing of a text itself
+  Embedding embed(const Prompt& prompt, Pooling pooling);
+
   /// Continues a prompt; an empty text starts a new one. `emit` gets the text as it comes, in whole UTF-8 characters
   /// (U+FFFD for bytes that are none: any byte is a token), at each token, also where that adds none, and says whether
   /// to go on; nothing of a stop text is given.
   /// @throws Error kBadInput when the prompt leaves no room in the context, has ids outside of the vocabulary or none,
-  ///         or is a text and there is no tokenizer
+  ///         or is a text and there is no tokenizer, or the model goes on with none
   Generation generate(const GenerationRequest& request, const std::function<bool(std::string_view)>& emit);
 
  private:

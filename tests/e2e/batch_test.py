@@ -1,6 +1,8 @@
 """Batches of requests, and models that leave and come back: what is answered, refused by name, resumed."""
+import base64
 import json
 import signal
+import struct
 import time
 
 import trireme
@@ -46,6 +48,29 @@ class Batch(Case):
         self.assertEqual(len(first["choices"][0]["token_ids"]), first["usage"]["completion_tokens"])
         self.assertEqual(first["system_fingerprint"], self.result.json["weights_hash"])
         self.assertEqual(first["model"], "any")
+
+    def test_embeddings_are_vectors_of_length_one_in_both_formats(self):
+        def line(custom_id, **body):
+            return request(custom_id, **body) | {"url": "/v1/embeddings", "body": {"model": "any", **body}}
+        text, ids, both, coded, refused, wrong = self.batch([
+            line("a", input="The king "), line("b", input=[5, 6, 7]), line("c", input=["The king ", "A ship "]),
+            line("d", input="The king ", encoding_format="base64"), line("e", input=[999999]), line("f", input="x", dimensions=3)])
+        first = self.body(text)["data"][0]["embedding"]
+        self.assertEqual(len(first), 32)
+        self.assertAlmostEqual(sum(number * number for number in first), 1, places=5)
+        self.assertEqual(self.body(both)["data"][0]["embedding"], first)
+        self.assertEqual([one["index"] for one in self.body(both)["data"]], [0, 1])
+        self.assertNotEqual(self.body(both)["data"][1]["embedding"], first)
+        self.assertEqual(self.body(ids)["usage"], {"prompt_tokens": 3, "total_tokens": 3})
+        raw = base64.b64decode(self.body(coded)["data"][0]["embedding"])
+        self.assertEqual(list(struct.unpack(f"<{len(raw) // 4}f", raw)), [struct.unpack("<f", struct.pack("<f", number))[0] for number in first])
+        for answer, named in ((refused, "999999"), (wrong, "dimensions")):
+            self.assertEqual(answer["response"]["status_code"], 400)
+            self.assertIn(named, answer["response"]["body"]["error"]["message"])
+        mean = self.batch([line("a", input="The king ")], flags=["--pooling", "mean"])[0]
+        self.assertNotEqual(self.body(mean)["data"][0]["embedding"], first)
+        own = self.batch([line("a", input="The king ")], flags=["--pooling", "own"])[0]
+        self.assertIn("makes no vector", own["response"]["body"]["error"]["message"])
 
     def test_ids_are_answered_like_their_text_and_stops_end_an_answer(self):
         plain = self.body(self.batch([request("x", prompt="The king ", max_tokens=30, return_token_ids=True)])[0])

@@ -127,6 +127,47 @@ class Finetune(Case):
         self.assertEqual((result.status, len(result.lines)), (1, 1), result)
         self.assertIn("not the model that the adapters", result.stderr)
 
+    def test_a_base_is_checked_and_nothing_is_lost_in_its_place(self):
+        folder = self.new_run()
+        (folder / "base").mkdir(parents=True)
+        (folder / "base" / "thesis.tex").write_text("mine")
+        _, result = self.tune(2, self.exported, self.ADAPTERS | {"steps": 2}, run_folder=folder)
+        self.assertIn("it is kept as", result.stderr)
+        kept, = folder.glob("base.left-*")
+        self.assertEqual((kept / "thesis.tex").read_text(), "mine")
+        # A run that begins with what is its base already leaves it where it is.
+        for checkpoint_folder in (folder / "checkpoints").iterdir():
+            shutil.rmtree(checkpoint_folder)
+        before = sorted((path.name, path.stat().st_ino) for path in (folder / "base").iterdir())
+        _, result = self.tune(1, folder / "base", self.ADAPTERS | {"steps": 2}, run_folder=folder)
+        self.assertEqual(sorted((path.name, path.stat().st_ino) for path in (folder / "base").iterdir()), before)
+        self.assertEqual(run([MODEL, "verify", folder]).status, 0)
+        # One number of a base that a sample of rows does not see.
+        weights = folder / "base" / "model.safetensors"
+        data = bytearray(weights.read_bytes())
+        header = 8 + int.from_bytes(data[:8], "little")
+        begin = json.loads(data[8:header])["model.embed_tokens.weight"]["data_offsets"][0]
+        data[header + begin + 4 * 32 * 100] ^= 1  # row 100 of 320
+        weights.unlink()
+        weights.write_bytes(data)
+        result = run([MODEL, "verify", folder])
+        self.assertEqual(result.status, 1, result)
+        self.assertIn("the base of step-00000002: its weights have the hash", result.stdout)
+        # Adapters in a circle.
+        peft = self.new_run("peft")
+        self.assertEqual(run([MODEL, "export", folder, peft]).status, 0)
+        config = json.loads((peft / "adapter_config.json").read_text())
+        (peft / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": str(peft)}))
+        result = run([MODEL, "inspect", peft])
+        self.assertEqual((result.status, len(result.lines)), (1, 1), result)
+        self.assertIn("holds adapters itself", result.stderr)
+        # They go on where --base says.
+        shutil.rmtree(folder / "base")
+        (peft / "adapter_config.json").write_text(json.dumps(config))
+        _, result = self.tune(1, peft, {"steps": 2}, status=1)
+        self.assertIn("finetune.base", result.stderr)
+        self.tune(1, peft, {"steps": 2, "finetune.base": self.base})
+
     def test_adapters_that_cannot_be_are_refused_by_name(self):
         for config, named in (({"model.lora.targets": "query,gates"}, "model.lora.targets must be all, or some of"),
                               ({"model.lora.layers": "7"}, "model.lora.layers"), ({"model.lora.rank": 0, "model.lora.alpha": 4}, "model.lora.alpha"),

@@ -5,6 +5,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/nll_loss.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
@@ -51,9 +53,23 @@ at::ScalarType type_of(const std::string& precision) {
   return precision == "fp64" ? at::kDouble : precision == "bf16" ? at::kBFloat16 : at::kFloat;
 }
 
-at::Tensor logits_of(models::Model& model, const at::Tensor& tokens, models::KvCache* cache) {
-  const at::Tensor hidden = model.forward(tokens, {.cache = cache});
-  return models::logits(model, hidden.flatten(0, 1));
+// Scores of tokens, or hidden states where there is no head.
+at::Tensor scores_of(models::Model& model, const at::Tensor& hidden_btc) {
+  const at::Tensor hidden = hidden_btc.flatten(0, 1);
+  return model.config().head == "none" ? hidden : models::logits(model, hidden);
+}
+
+// An encoder's loss is that of who trains it; these stand for any. See the script.
+at::Tensor loss_of(models::Model& model, const at::Tensor& tokens) {
+  const std::int64_t length = tokens.size(1) - 1;
+  const at::Tensor hidden = model.forward(tokens.narrow(1, 0, length));
+  const at::Tensor targets = tokens.narrow(1, 1, length).reshape({-1}).contiguous();
+  if (!models::is_encoder(model.config()))
+    return models::ops::next_token_loss(hidden.flatten(0, 1), model.head().value, targets,
+                                        1.0 / static_cast<double>(length), model.config().logit_softcap);
+  const at::Tensor scores = scores_of(model, hidden).to(at::kDouble);
+  if (const auto pooled = model.pooled(hidden)) return scores.pow(4).mean() + pooled->to(at::kDouble).pow(2).mean();
+  return at::nll_loss(at::log_softmax(scores, -1), targets);
 }
 
 // Put together as their modules: those that are one there share what they read.
@@ -81,11 +97,7 @@ void add_adapters_gradients(Dump& dump, const models::Model& model) {
 void add_gradients(Dump& dump, models::Model& model, const at::Tensor& tokens) {
   for (models::Parameter& parameter : model.parameters().all())
     parameter.value = parameter.value.clone().requires_grad_(!parameter.frozen);
-  const std::int64_t length = tokens.size(1) - 1;
-  const at::Tensor hidden = model.forward(tokens.narrow(1, 0, length));
-  const at::Tensor loss = models::ops::next_token_loss(hidden.flatten(0, 1), model.head().value,
-                                                       tokens.narrow(1, 1, length).reshape({-1}).contiguous(),
-                                                       1.0 / static_cast<double>(length), model.config().logit_softcap);
+  const at::Tensor loss = loss_of(model, tokens);
   loss.backward();
   dump.add("loss", loss);
   if (model.config().lora.rank > 0) return add_adapters_gradients(dump, model);
@@ -122,7 +134,10 @@ int run(const Options& options) {
     const at::NoGradGuard no_grad;
     if (lengths[i] > longest) longest = lengths[i], longest_at = begin;
     const at::Tensor tokens = at::from_blob(ids.data() + begin, {1, lengths[i]}, at::kLong);
-    dump.add("logits/" + std::to_string(i), logits_of(*model, tokens, nullptr).to(at::kDouble));
+    const at::Tensor hidden = model->forward(tokens);
+    dump.add("logits/" + std::to_string(i), scores_of(*model, hidden).to(at::kDouble));
+    if (const auto pooled = model->pooled(hidden))
+      dump.add("logits/pooled/" + std::to_string(i), (*pooled)[0].to(at::kDouble));
     if (options.greedy == 0) continue;
     std::vector<std::int64_t> drawn;
     models::generate(*model, {ids.begin() + begin, ids.begin() + begin + lengths[i]}, options.greedy,

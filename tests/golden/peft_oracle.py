@@ -13,6 +13,7 @@ training   adapters that we trained from the same base give there what they give
 import copy
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -52,6 +53,8 @@ CASES = {
     "gpt2: matrices the other way round": ("gpt2", GPT2 | dict(vocab_size=300), dict(r=4, lora_alpha=6, target_modules=["c_attn", "mlp.c_proj"],
                                                                                     fan_in_fan_out=True),
                                            {"model.lora.rank": 3, "model.lora.targets": "query,value,output", "model.lora.rank-stabilised": True}),
+    "gpt2: some layers, by an expression": ("gpt2", GPT2 | dict(vocab_size=300), dict(r=4, target_modules=r".*h\.0\.attn\.c_attn|.*h\.1\.mlp\.c_fc",
+                                                                                     fan_in_fan_out=True), {"model.lora.rank": 3}),
     "gpt_neox: heads one behind the other": ("gpt_neox", BASE, dict(r=4, lora_alpha=6, target_modules="all-linear"), {"model.lora.rank": 3}),
     "qwen3_moe: attention alone": ("qwen3_moe", BASE | dict(num_key_value_heads=2, head_dim=16, num_experts=6, num_experts_per_tok=3,
                                                           moe_intermediate_size=20),
@@ -206,7 +209,6 @@ def refused(folder, work, failures):
     first = min(tensors)
 
     def expect(named):
-        import subprocess
         done = subprocess.run([os.path.join(folder, "trireme-model"), "inspect", adapters], capture_output=True, text=True)
         failures.require(done.returncode == 1 and named in done.stderr and done.stderr.count("\n") == 1, f"refused: {named}: {done.stderr}")
         for path, text in texts.items():
@@ -220,12 +222,35 @@ def refused(folder, work, failures):
                               ("some_new_option", 3, "some_new_option")):
         change_config(adapters, **{key: value})
         expect(named)
+    change_config(adapters, base_model_name_or_path=adapters)
+    expect("holds adapters itself")
+    change_config(adapters, target_parameters=["mlp.experts.gate_up_proj"])
+    expect("target_parameters")
+    change_config(adapters, lora_alpha=-8)
+    expect("lora_alpha")
     save_file({key: value for key, value in tensors.items() if key != first}, weights)
     expect(first)
     save_file(tensors | {"base_model.model.lm_head.lora_A.weight": torch.zeros(4, 48)}, weights)
     expect("lm_head.lora_A")
     save_file(tensors | {first: torch.zeros(4, 47)}, weights)
     expect("do not fit")
+
+
+def stays_here(folder, work, corpus, failures):
+    """Adapters of dense feed-forwards beside experts: peft would take them for those of experts. Merged they are what they are here."""
+    name = "qwen3_moe: attention alone"
+    model_type, keys, _, _ = CASES[name]
+    base, run_folder, merged = (os.path.join(work, part) for part in ("base", "run", "merged"))
+    config = AutoConfig.for_model(model_type, **keys | dict(mlp_only_layers=[0]))
+    AutoModelForCausalLM.from_config(config, **EAGER).save_pretrained(base)
+    run(os.path.join(folder, "trireme-train"), "--run", run_folder, "--finetune.from", base, "--data.path", corpus, "--steps", 2, "--model.lora.rank", 2,
+        "--data.sequence-length", 48, "--data.global-batch", 4, "--eval.every-steps", 0, "--schedule.warmup-steps", 0, "--optimizer.learning-rate", 0.02)
+    done = subprocess.run([os.path.join(folder, "trireme-model"), "export", run_folder, os.path.join(work, "out")], capture_output=True, text=True)
+    failures.require(done.returncode == 1 and "cannot leave for PEFT" in done.stderr, f"{name}: {done.stderr}")
+    run(os.path.join(folder, "trireme-model"), "merge", run_folder, merged, format="hugging-face")
+    ids = [torch.randint(300, (length,)) for length in LENGTHS]
+    write_ids(ids, work)
+    expect_same(f"{name}, merged", logits_of(open_base(merged, torch.float32), ids), dump(folder, run_folder, ids, work, "fp32"), failures)
 
 
 def main():
@@ -245,8 +270,10 @@ def main():
             with tempfile.TemporaryDirectory() as inner:
                 compare(folder, name, inner, failures)
                 train(folder, name, corpus, inner, failures)
-    with tempfile.TemporaryDirectory() as work:
-        refused(folder, work, failures)
+        with tempfile.TemporaryDirectory() as inner:
+            refused(folder, inner, failures)
+        with tempfile.TemporaryDirectory() as inner:
+            stays_here(folder, inner, corpus, failures)
     sys.exit(f"{failures.count} FAILED" if failures.count else 0)
 
 

@@ -96,10 +96,10 @@ void validate(const TrainConfig& c) {
   require(c.model.lora.rank == 0 || !c.finetune.from.empty(),
           "model.lora.rank needs finetune.from: adapters change a model that was trained before; got rank ",
           c.model.lora.rank, " without one");
-  require(!c.finetune.from.empty() ||
-              (c.finetune.step == FinetuneConfig{}.step && c.finetune.weights == FinetuneConfig{}.weights),
-          "finetune.step and finetune.weights are of finetune.from, got ", c.finetune.step, " and ", c.finetune.weights,
-          " without it");
+  require(!c.finetune.from.empty() || (c.finetune.step == FinetuneConfig{}.step &&
+                                       c.finetune.weights == FinetuneConfig{}.weights && c.finetune.base.empty()),
+          "finetune.step, finetune.weights and finetune.base are of finetune.from, got ", c.finetune.step, ", ",
+          c.finetune.weights, " and '", c.finetune.base, "' without it");
   require(c.finetune.penalty == 0 || !c.finetune.from.empty(),
           "finetune.penalty needs finetune.from, whose weights it keeps near; got ", c.finetune.penalty, " without it");
   require(c.finetune.penalty == 0 || c.model.lora.rank == 0,

@@ -253,6 +253,7 @@ struct FinetuneConfig {
   std::string from;
   std::string step = "newest";
   std::string weights = "current";
+  std::string base;
   double penalty = 0;
   std::string importance;
   std::int64_t importance_steps = 64;
@@ -266,6 +267,9 @@ struct FinetuneConfig {
         Field{"step", &C::step, "of a run: newest, best (lowest validation loss) or a step"},
         Field{"weights", &C::weights, "of a run or checkpoint: current ones, or their moving average",
               OneOf("current", "ema")},
+        Field{
+            "base", &C::base,
+            "of finetune.from, where it holds adapters: the model that they change; empty: where they say that it is"},
         Field{"penalty", &C::penalty,
               "against forgetting: weights are kept near those that the run begins with, by penalty / 2 * the sum of "
               "squares of the distance in the loss (L2-SP); 0: they are not",

@@ -58,7 +58,7 @@ void Engine::take_frozen(const std::shared_ptr<const models::ModelSource>& sourc
 }
 
 std::vector<LeafReport> Engine::accumulate(std::int64_t step, const Stages::Source& source,
-                                           const std::function<bool()>& give_up) {
+                                           const std::function<bool()>& give_up, bool drops) {
   std::vector<LeafReport> leaves(static_cast<std::size_t>(share().count()));
   const auto read = [&](std::int64_t turn) {
     const MicroBatch batch = source(turn);
@@ -66,7 +66,9 @@ std::vector<LeafReport> Engine::accumulate(std::int64_t step, const Stages::Sour
     return batch;
   };
   const auto pass = [&](std::int64_t turn) {
-    return training_pass(config_, step, share().first + turn * share().stride);
+    models::ForwardPass pass = training_pass(config_, step, share().first + turn * share().stride);
+    if (!drops) pass.dropout.reset();
+    return pass;
   };
   reducer_.begin_step();
   const std::vector<double> losses =

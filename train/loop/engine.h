@@ -48,9 +48,10 @@ class Engine {
   /// @param step     counts from 0
   /// @param source   this rank's micro-batches, asked for where they are read
   /// @param give_up  asked all the time; once it is true on any rank the sum is of no use
+  /// @param drops    model.dropout, and that of adapters
   /// @returns        this rank's leaves: losses where they are known, hashes of what was read
   std::vector<LeafReport> accumulate(std::int64_t step, const Stages::Source& source,
-                                     const std::function<bool()>& give_up);
+                                     const std::function<bool()>& give_up, bool drops = true);
   /// The leaves of all ranks, with what else they have to say.
   std::vector<LeafReport> exchange(StepReport& report, std::vector<LeafReport> leaves) const;
   /// Takes the sum as one of the corpus of finetune.importance.

@@ -16,10 +16,10 @@ namespace trireme::train {
 std::shared_ptr<const models::ModelSource> open_pretrained(Communicator& world, const FinetuneConfig& config) {
   const auto weights = config.weights == "ema" ? models::Weights::kAverage : models::Weights::kCurrent;
   std::unique_ptr<models::ModelSource> source;
-  if (world.rank() == 0) source = models::open_source(config.from, {.step = config.step, .weights = weights});
+  if (world.rank() == 0) source = models::open_source(config.from, {config.step, weights, config.base});
   // A checkpoint of its own from here on: a run that still trains may have newer ones meanwhile.
   const std::string where = world.all_gather_text(source ? source->where() : std::string())[0];
-  if (!source) source = models::open_source(where, {.weights = weights});
+  if (!source) source = models::open_source(where, {.weights = weights, .base = config.base});
   const std::vector<std::string> seen = world.all_gather_text(models::fingerprint(*source));
   for (std::size_t rank = 1; rank < seen.size(); ++rank)
     if (seen[rank] != seen[0])

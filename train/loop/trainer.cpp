@@ -21,6 +21,7 @@
 #include "models/checkpoint/manifest.h"
 #include "models/checkpoint/run_checkpoints.h"
 #include "models/checkpoint/run_owner.h"
+#include "models/load.h"
 #include "train/loop/best_losses.h"
 #include "train/loop/console.h"
 #include "train/loop/deadline.h"
@@ -195,7 +196,9 @@ class Trainer {
       companions_ = pretrained_ ? models::companions_of(*pretrained_) : std::map<std::string, std::string>();
       companions_.erase(models::kBaseFile);
       if (needs_base()) {
-        companions_[models::kBaseFile] = to_json(models::link_to(base(), kBaseFromCheckpoint));
+        // One rank reads all of it, for its hash.
+        const std::string link = is_first() ? to_json(models::link_to(base(), kBaseFromCheckpoint)) : "";
+        companions_[models::kBaseFile] = world_.all_gather_text(link)[0];
         if (Anchor* const anchor = engine_.anchor()) anchor->start_from(*pretrained_);
       }
     }
@@ -221,10 +224,25 @@ class Trainer {
   }
 
   void keep_base(const models::RunOwner& owner) const {
+    const std::filesystem::path kept = run_ / kBaseFolder;
+    if (std::filesystem::exists(kept)) {
+      if (is_base(kept)) return;  // of a start without a save
+      log_warning("what lies in " + kept.string() + " is not the model that the run begins with; it is kept as " +
+                  owner.set_aside(kept, "left").string());
+    }
     const std::filesystem::path fresh = owner.fresh(kBaseFolder);
     models::keep_model(base(), fresh);
-    if (std::filesystem::exists(run_ / kBaseFolder)) owner.remove(run_ / kBaseFolder);  // of a start without a save
-    owner.give(fresh, run_ / kBaseFolder);
+    owner.give(fresh, kept);
+  }
+
+  bool is_base(const std::filesystem::path& folder) const {
+    try {
+      const models::BaseLink link = models::base_link_from_json(companions_.at(models::kBaseFile), folder.string());
+      const auto source = models::open_source(folder, {.weights = link.weights, .whole = true});
+      return models::fingerprint(*source) == link.fingerprint;
+    } catch (const Error&) {
+      return false;
+    }
   }
 
   TrainingState fresh_state() const {
@@ -287,7 +305,7 @@ class Trainer {
       const auto give_up = [&] {
         return (report.abandoned = report.abandoned ? report.abandoned : stop_reason()) != kNone;
       };
-      std::vector<LeafReport> leaves = engine_.accumulate(step, source, give_up);
+      std::vector<LeafReport> leaves = engine_.accumulate(step, source, give_up, /*drops=*/false);
       report.stop = stop_reason();
       engine_.exchange(report, std::move(leaves));
       if (const std::int64_t reason = report.abandoned | report.stop) return reason;

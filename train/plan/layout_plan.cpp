@@ -38,7 +38,8 @@ double LayoutPlan::bytes() const {
 // Of the ranks of a stage, in elements. What differs between them is by their place in a group, and what they add up by
 // their place on the data axis.
 struct Planner::Sizes {
-  double weights = 0;           // read here
+  double weights = 0;           // read here, and trained
+  double frozen = 0;            // read here, and not
   double row = 0;               // of which gradients are added up here, tied ones as well
   double largest = 0;           // two layers, or what else is read at a time
   double bucket = 0, unit = 0;  // the largest
@@ -78,11 +79,10 @@ const Planner::Stages& Planner::stages_of(int ranks, int chunks) {
   // Operations as Model::training_flops_per_token counts them, by where they are done.
   double head = 0;
   for (const models::Parameter& parameter : model_->parameters().all())
-    if (parameter.role == models::Role::kMatrix && !parameter.name.starts_with("blocks."))
-      head += static_cast<double>(parameter.elements());
+    if (!parameter.name.starts_with("blocks.")) head += parameter.training_flops();
   const auto layers = static_cast<double>(config_.model.layers);
   const double of_layers =
-      model_->training_flops_per_token(config_.data.sequence_length) - 6 * head;  // all layers, with attention
+      model_->training_flops_per_token(config_.data.sequence_length) - head;  // all layers, with attention
   const double again = config_.recompute == "full" ? 4.0 / 3 : 1;
   const auto tokens = static_cast<double>(config_.data.micro_batch * config_.data.sequence_length);
   stages.work.assign(static_cast<std::size_t>(ranks), 0);
@@ -91,9 +91,16 @@ const Planner::Stages& Planner::stages_of(int ranks, int chunks) {
     const double share = stages.parts.size() == 1 ? layers : static_cast<double>(part.last - part.first);
     double& work = stages.work[stage % static_cast<std::size_t>(ranks)];
     work += tokens * of_layers * again * share / layers;
-    if (stage + 1 == stages.parts.size()) work += tokens * 6 * head;
+    if (stage + 1 == stages.parts.size()) work += tokens * head;
   }
   return stages_.emplace(std::pair(ranks, chunks), std::move(stages)).first->second;
+}
+
+// Elements that a part of the model reads and does not train: as many as of the part that is built for it.
+double Planner::frozen_of(const models::Part& part) {
+  if (config_.model.lora.rank == 0) return 0;
+  const auto model = models::build_model(config_.model, model_->vocabulary(), part);
+  return static_cast<double>(model->parameters().elements() - model->parameters().trained_elements());
 }
 
 const std::vector<Bucket>& Planner::buckets(int ranks) {
@@ -137,6 +144,8 @@ Planner::Sizes Planner::sizes_of(const ParallelConfig& parallel, const MeshShape
     sizes.layers = std::max(sizes.layers, stages.parts.size() == 1
                                               ? static_cast<double>(config_.model.layers)
                                               : static_cast<double>(stages.parts[s].last - stages.parts[s].first));
+  for (auto s = static_cast<std::size_t>(stage); s < stages.parts.size(); s += static_cast<std::size_t>(pipeline))
+    sizes.frozen += frozen_of(stages.parts[s]);
   const auto is_here = [&](std::size_t i) { return stages.placement.home[i] == stage; };
   const auto is_borrowed = [&](std::size_t i) { return stages.placement.reader[i] == stage; };
   for (std::size_t i = 0; i < layout_.segments.size(); ++i) {
@@ -189,13 +198,16 @@ MemoryPlan Planner::memory(const ParallelConfig& parallel, const MeshShape& shap
   const bool gathers = parallel.shard == 3 && sizes.groups.size > 1, in_turns = sizes.deal == Deal::kTurns;
 
   MemoryPlan plan;
-  plan.weights = (gathers ? sizes.largest + sizes.most(&Sizes::Place::borrowed) : sizes.weights) * item;
+  plan.weights =
+      ((gathers ? sizes.largest + sizes.most(&Sizes::Place::borrowed) : sizes.weights) + sizes.frozen) * item;
   // Masters are what forward reads itself, unless that is rounded or not always there.
   plan.masters = item != master || gathers ? sizes.most(&Sizes::Place::own) * master : 0;
   plan.moments = 2 * sizes.most(&Sizes::Place::own) * master;
   plan.average = config_.optimizer.ema_decay > 0 ? sizes.most(&Sizes::Place::own) * master : 0;
+  const bool measures = !config_.finetune.importance.empty();
+  plan.anchor = config_.finetune.penalty > 0 ? (measures ? 2 : 1) * sizes.most(&Sizes::Place::own) * master : 0;
   // From the first save on a rank keeps a copy of what it writes.
-  const double saved = sizes.saved * (config_.optimizer.ema_decay > 0 ? 4 : 3) * master;
+  const double saved = sizes.saved * (3 + (config_.optimizer.ema_decay > 0) + measures) * master;
   plan.saving = saved / writers_of_stage(config_.checkpoint.writers, static_cast<std::int64_t>(saved), shape);
   const Folding& fold = folding(ranks, sizes.deal);
   // In turns a rank keeps sums for its place, and partial sums of what it adds up itself.
@@ -213,7 +225,7 @@ MemoryPlan Planner::memory(const ParallelConfig& parallel, const MeshShape& shap
   const double under_way = ranks == 1 ? 0 : (in_turns ? 4 * sizes.bucket + 3 * received : 2 * received) * master;
   const double layer = pass_.replayed + pass_.backward;
   plan.passing = under_way + std::max(layer, sizes.ends ? pass_.loss : 0.0);
-  const double state = plan.weights + plan.masters + plan.moments + plan.average + plan.saving;
+  const double state = plan.weights + plan.masters + plan.moments + plan.average + plan.anchor + plan.saving;
   // Sums that a rank keeps of turns come as activations go, but for those of turns before.
   plan.peak =
       in_turns && sizes.turns == 1

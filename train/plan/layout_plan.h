@@ -27,6 +27,7 @@ struct MemoryPlan {
   double masters = 0;  ///< where those are other numbers
   double moments = 0;
   double average = 0;
+  double anchor = 0;       ///< of finetune.penalty: the start, and importance
   double gradients = 0;    ///< partial sums and sums
   double activations = 0;  ///< of the micro-batches in flight, from forward to backward
   double saving = 0;       ///< the copy of what the rank writes of a checkpoint
@@ -90,6 +91,7 @@ class Planner {
     double buffers = 0;        // of a rank's own run, at most
   };
   const Stages& stages_of(int ranks, int chunks);
+  double frozen_of(const models::Part& part);
   const std::vector<Bucket>& buckets(int ranks);
   const Folding& folding(int ranks, Deal deal);
   const PipelineSchedule& schedule(const PipelineShape& shape);

@@ -51,6 +51,7 @@ std::string memory_text(const MemoryPlan& memory) {
   out << "memory       a rank at most " << bytes_text(memory.peak) << " beside the program itself: weights "
       << bytes_text(memory.weights + memory.masters) << ", moments " << bytes_text(memory.moments);
   if (memory.average > 0) out << ", average " << bytes_text(memory.average);
+  if (memory.anchor > 0) out << ", start and importance " << bytes_text(memory.anchor);
   out << ", gradients " << bytes_text(memory.gradients) << ", activations " << bytes_text(memory.activations)
       << ", copy for saving " << bytes_text(memory.saving) << ", passing " << bytes_text(memory.passing) << "\n";
   return out.str();
@@ -93,6 +94,7 @@ nlohmann::json to_json(const LayoutPlan& plan) {
                              {"masters", m.masters},
                              {"moments", m.moments},
                              {"average", m.average},
+                             {"anchor", m.anchor},
                              {"gradients", m.gradients},
                              {"activations", m.activations},
                              {"saving", m.saving},
