@@ -112,6 +112,10 @@ struct ModelConfig {
   RopeScaling rope_scaling;
   double norm_epsilon = 1e-5;
   std::int64_t token_types = 0;
+  std::int64_t encoder_layers = 0;
+  std::int64_t relative_buckets = 0;
+  std::int64_t relative_distance = 0;
+  std::string ffn_gate = "auto";
   std::string activation = "auto";
   std::string attention_bias = "auto";
   std::string ffn_bias = "auto";
@@ -155,6 +159,13 @@ struct ModelConfig {
         Field{"norm-epsilon", &C::norm_epsilon, "added to the mean square inside a norm", Range(0, 1)},
         Field{"token-types", &C::token_types, "kinds of tokens that an encoder tells apart; 0: the family's",
               Range(0, 1 << 16)},
+        Field{"encoder-layers", &C::encoder_layers, "blocks of an encoder before the decoder; 0: as many as layers",
+              Range(0, 4096)},
+        Field{"relative-buckets", &C::relative_buckets, "ranges of distances that attention tells apart; 0: the family's",
+              Range(0, 1 << 16)},
+        Field{"relative-distance", &C::relative_distance, "from which on all are one range; 0: the family's",
+              Range(0, 1 << 24)},
+        Field{"ffn-gate", &C::ffn_gate, "a gate in the feed-forward; auto: the family's", OneOf("auto", "no", "yes")},
         Field{"activation", &C::activation, "inside the feed-forward; auto: the family's",
               OneOf("auto", "silu", "gelu", "gelu-tanh", "relu")},
         Field{"attention-bias", &C::attention_bias,

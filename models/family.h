@@ -44,11 +44,14 @@ struct Family {
   std::vector<std::string_view> of_other_heads{};
   /// Reads texts as a whole and goes on with none: it has embeddings.
   bool is_encoder = false;
+  /// Reads one text with an encoder and writes another.
+  bool is_pair = false;
 };
 
-/// Those of families that go on with texts.
+/// Those of families that go on with a text.
 std::vector<std::string> decoder_names();
 bool is_encoder(const ModelConfig& config);
+bool is_pair(const ModelConfig& config);
 
 /// The value of a key, or where it is "auto" the family's, which is the first one allowed.
 /// @throws Error kUsage when the family cannot honour it

@@ -1,4 +1,6 @@
 #pragma once
+#include <ATen/core/Tensor.h>
+
 #include <optional>
 
 #include "models/kernels/dropout.h"
@@ -26,6 +28,10 @@ struct ForwardPass {
   Recompute recompute = Recompute::kNone;
   /// Told of the parts of the model that are read; null where all weights are always there. Lives until backward ends.
   WeightAccess* weights = nullptr;
+  /// Of a model with an encoder: what that gave, [B, S, C].
+  at::Tensor memory{};
+  /// Added to scores of self-attention, [H, T, L]; models fill it in for their blocks.
+  at::Tensor attention_bias{};
 };
 
 }  // namespace trireme::models

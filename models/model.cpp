@@ -49,6 +49,10 @@ double Model::training_flops_per_token(std::int64_t sequence_length) const {
                           static_cast<double>(sequence_length);
 }
 
+at::Tensor Model::encode(const at::Tensor&, const ForwardPass&) {
+  throw Error(ErrorCode::kBug, "a model of family ", config_.family, " has no encoder");
+}
+
 const Parameter& Model::head() const {
   if (!head_) throw Error(ErrorCode::kBug, "a model of family ", config_.family, " without a head is asked for scores");
   return *head_;

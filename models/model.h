@@ -41,6 +41,10 @@ class Model {
   virtual const Parameter* head_bias() const { return nullptr; }
   /// What the model itself makes of hidden states [B, T, C] of whole texts: [B, C]; nothing where it makes nothing.
   virtual std::optional<at::Tensor> pooled(const at::Tensor&) const { return std::nullopt; }
+  /// Whether it reads a text with an encoder and writes another.
+  virtual bool has_encoder() const { return false; }
+  /// Of such a model: what it makes of the text that it reads, tokens [B, S] -> [B, S, C]: ForwardPass::memory.
+  virtual at::Tensor encode(const at::Tensor& tokens_bt, const ForwardPass& pass = {});
 
   bool begins() const { return part_.first == 0; }
   bool ends() const { return part_.last == config_.layers; }

@@ -18,6 +18,7 @@
 #include "models/qwen2/qwen2.h"
 #include "models/qwen3/qwen3.h"
 #include "models/qwen3_moe/qwen3_moe.h"
+#include "models/t5/t5.h"
 
 namespace trireme::models {
 namespace {
@@ -26,6 +27,7 @@ namespace {
 constexpr const Family& (*kFamilies[])() = {
     bert_family,    gemma2_family, gpt2_family,  gpt_neox_family, llama_family,     mistral_family,
     mixtral_family, phi3_family,   qwen2_family, qwen3_family,    qwen3_moe_family,
+    t5_family,
 };
 
 constexpr std::string_view kKeysOfAll[] = {"family",     "layers",         "width",   "heads",        "ffn",  "context",
@@ -99,11 +101,12 @@ std::vector<std::string> family_names() {
 std::vector<std::string> decoder_names() {
   std::vector<std::string> names;
   for (const auto family : kFamilies)
-    if (!family().is_encoder) names.emplace_back(family().name);
+    if (!family().is_encoder && !family().is_pair) names.emplace_back(family().name);
   return names;
 }
 
 bool is_encoder(const ModelConfig& config) { return find_family(config.family).is_encoder; }
+bool is_pair(const ModelConfig& config) { return find_family(config.family).is_pair; }
 
 const Family& find_family(const std::string& name) {
   for (const auto family : kFamilies)

@@ -62,7 +62,7 @@ struct ServeOptions {
 };
 
 Pooling pooling_of(const std::string& name, const models::ModelConfig& model) {
-  if (name == "auto") return models::is_encoder(model) ? Pooling::kMean : Pooling::kLast;
+  if (name == "auto") return models::is_encoder(model) || models::is_pair(model) ? Pooling::kMean : Pooling::kLast;
   return name == "mean"    ? Pooling::kMean
          : name == "first" ? Pooling::kFirst
          : name == "last"  ? Pooling::kLast

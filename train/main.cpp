@@ -165,10 +165,9 @@ int run(Communicator& world, const TrainOptions& options, const Assignments& fla
     return kExitDone;
   }
   validate(config);
-  if (models::is_encoder(config.model))
+  if (models::is_encoder(config.model) || models::is_pair(config.model))
     throw Error(ErrorCode::kUsage, "model.family ", config.model.family,
-                " is an encoder, which is not trained here yet; it can be opened, imported, exported and asked for "
-                "embeddings");
+                " is not trained here yet, having an encoder; its models can be opened, imported, exported and asked");
   at::set_num_threads(static_cast<int>(config.threads));
   if (options.dry_run != "no") {
     const PlanOptions plan{options.ranks > 0 ? static_cast<int>(options.ranks) : world.size(),

@@ -19,17 +19,17 @@ GrowingText::Next GrowingText::next(std::vector<std::int64_t>& ids) {
   return {crosses ? &seen_ : &ids, crosses};
 }
 
-NextScores next_scores(Model& model, std::int64_t capacity) {
+NextScores next_scores(Model& model, std::int64_t capacity, const at::Tensor& memory) {
   const auto cache =
       std::make_shared<KvCache>(model.config(), model.part(), 1, capacity, model.head().value.scalar_type());
   const auto text = std::make_shared<GrowingText>(model.cache_border());
-  return [&model, cache, text](std::vector<std::int64_t>& ids) {
+  return [&model, cache, text, memory](std::vector<std::int64_t>& ids) {
     const at::NoGradGuard no_grad;
     const GrowingText::Next next = text->next(ids);
     if (next.clear) cache->clear();
     const at::Tensor input =
         at::from_blob(next.ids->data(), {1, static_cast<std::int64_t>(next.ids->size())}, at::kLong);
-    const at::Tensor hidden = model.forward(input, {.cache = cache.get()});
+    const at::Tensor hidden = model.forward(input, {.cache = cache.get(), .memory = memory});
     return logits(model, hidden.select(1, hidden.size(1) - 1)).to(at::kFloat).contiguous();
   };
 }
@@ -67,10 +67,10 @@ Continuation generate(const NextScores& scores, std::int64_t context, std::vecto
 
 Continuation generate(Model& model, std::vector<std::int64_t> prompt, std::int64_t max_tokens,
                       const SamplingOptions& sampling, const std::vector<std::int64_t>& stops,
-                      const std::function<bool(std::int64_t)>& emit) {
+                      const std::function<bool(std::int64_t)>& emit, const at::Tensor& memory) {
   const std::int64_t context = model.config().context;
   const std::int64_t most = std::min(context, static_cast<std::int64_t>(prompt.size()) + std::min(max_tokens, context));
-  return generate(next_scores(model, most), context, std::move(prompt), max_tokens, sampling, stops, emit);
+  return generate(next_scores(model, most, memory), context, std::move(prompt), max_tokens, sampling, stops, emit);
 }
 
 }  // namespace trireme::models

@@ -40,7 +40,8 @@ class GrowingText {
 };
 
 /// Those of a model, through a cache for `capacity` tokens.
-NextScores next_scores(Model& model, std::int64_t capacity);
+/// @param memory  of a model with an encoder: Model::encode()'s
+NextScores next_scores(Model& model, std::int64_t capacity, const at::Tensor& memory = {});
 
 /// Continues one sequence of ids, a token at a time. Ids in, ids out: text belongs to whoever calls. Leaves no trace in
 /// the model, and asks for no gradient.
@@ -55,6 +56,6 @@ Continuation generate(const NextScores& scores, std::int64_t context, std::vecto
                       const std::function<bool(std::int64_t)>& emit);
 Continuation generate(Model& model, std::vector<std::int64_t> prompt, std::int64_t max_tokens,
                       const SamplingOptions& sampling, const std::vector<std::int64_t>& stops,
-                      const std::function<bool(std::int64_t)>& emit);
+                      const std::function<bool(std::int64_t)>& emit, const at::Tensor& memory = {});
 
 }  // namespace trireme::models

@@ -29,4 +29,10 @@ std::pair<at::Tensor, at::Tensor> KvCache::extend(std::int64_t layer, const at::
   return {keys_[i].narrow(2, 0, length_ + tokens), values_[i].narrow(2, 0, length_ + tokens)};
 }
 
+std::pair<at::Tensor, at::Tensor> KvCache::memory(std::int64_t layer,
+                                                  const std::function<std::pair<at::Tensor, at::Tensor>()>& make) {
+  const auto known = memory_.find(layer);
+  return known != memory_.end() ? known->second : memory_.emplace(layer, make()).first->second;
+}
+
 }  // namespace trireme::models

@@ -2,6 +2,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -25,13 +27,20 @@ class KvCache {
   /// Stores one layer's keys and values [B, Hkv, T, D] behind the tokens held and returns all of that layer, [B, Hkv,
   /// length() + T, D]. @throws Error kBadInput when capacity is exceeded
   std::pair<at::Tensor, at::Tensor> extend(std::int64_t layer, const at::Tensor& keys, const at::Tensor& values);
+  /// One layer's keys and values of what an encoder gave, which stay the same for one text: made once.
+  std::pair<at::Tensor, at::Tensor> memory(std::int64_t layer,
+                                           const std::function<std::pair<at::Tensor, at::Tensor>()>& make);
   /// Holds nothing from now on.
-  void clear() { length_ = 0; }
+  void clear() {
+    length_ = 0;
+    memory_.clear();
+  }
   /// Ends a forward: its `tokens` count as held from now on.
   void advance(std::int64_t tokens) { length_ += tokens; }
 
  private:
   std::vector<at::Tensor> keys_, values_;
+  std::map<std::int64_t, std::pair<at::Tensor, at::Tensor>> memory_;  // by layer
   std::int64_t first_, length_ = 0, capacity_;
 };
 

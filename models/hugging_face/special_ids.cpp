@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/error.h"
 #include "models/checkpoint/manifest.h"
 #include "models/hugging_face/hf_config.h"
 
@@ -19,6 +20,24 @@ std::vector<std::int64_t> end_ids(const ModelSource& source, std::int64_t vocabu
     return ids;
   }
   return {};
+}
+
+std::int64_t decoder_start_id(const ModelSource& source, std::int64_t vocabulary) {
+  for (const char* name : {"generation_config.json", kHfConfigFile}) {
+    const auto text = source.companion(name);
+    if (!text) continue;
+    HfConfig config(*text, source.where() + ": " + name);
+    // Pads are what its texts began with where the first one is not there.
+    for (const char* key : {"decoder_start_token_id", "pad_token_id"}) {
+      if (!config.has(key)) continue;
+      const std::int64_t id = config.integer(key);
+      if (id < 0 || id >= vocabulary)
+        config.fail(key, "must lie in the vocabulary of " + std::to_string(vocabulary) + ", got " + std::to_string(id));
+      return id;
+    }
+  }
+  throw Error(ErrorCode::kBadInput, source.where(), " does not say what its decoder begins with: its config.json has no ",
+              "decoder_start_token_id");
 }
 
 }  // namespace trireme::models

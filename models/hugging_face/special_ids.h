@@ -11,4 +11,7 @@ namespace trireme::models {
 /// knows. @throws Error kBadInput when they are no numbers
 std::vector<std::int64_t> end_ids(const ModelSource& source, std::int64_t vocabulary);
 
+/// The token that the decoder of a model with an encoder begins with. @throws Error kBadInput where nothing says so
+std::int64_t decoder_start_id(const ModelSource& source, std::int64_t vocabulary);
+
 }  // namespace trireme::models

@@ -7,11 +7,14 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/base/error.h"
 #include "models/kernels/attention.h"
@@ -204,8 +207,31 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::opti
 
 at::Tensor embedding(const at::Tensor& ids, const at::Tensor& table) { return at::embedding(table, ids); }
 
+namespace {
+
+// In plain steps, whose gradients ATen knows.
+at::Tensor biased_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionRule& rule,
+                            const at::Tensor& bias) {
+  const std::int64_t queries = q.size(2), keys = k.size(2), heads = q.size(1);
+  const double scale = rule.scale > 0 ? rule.scale : 1 / std::sqrt(static_cast<double>(q.size(3)));
+  at::Tensor scores = at::matmul(q, spread(k, heads).transpose(2, 3)) * scale + bias;
+  if (rule.causal) {
+    const at::Tensor hidden = at::arange(keys).unsqueeze(0) > at::arange(queries).unsqueeze(1) + (keys - queries);
+    scores = scores.masked_fill(hidden, -INFINITY);
+  }
+  const at::ScalarType wide = q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  return at::matmul(at::softmax(scores, -1, wide).to(q.scalar_type()), spread(v, heads));
+}
+
+}  // namespace
+
 at::Tensor attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
-                     const AttentionRule& rule, const DropoutMask* mask) {
+                     const AttentionRule& rule, const DropoutMask* mask, const at::Tensor& bias) {
+  if (bias.defined()) {
+    if (mask || rule.softcap != 0 || rule.window != 0)
+      throw Error(ErrorCode::kBug, "attention with a bias has neither mask nor window nor bounds");
+    return biased_attention(q_bhtd, k_bhld, v_bhld, rule, bias);
+  }
   if (mask || !rule.is_plain(k_bhld.size(2))) return general_attention(q_bhtd, k_bhld, v_bhld, rule, mask);
   const std::int64_t queries = q_bhtd.size(2), keys = k_bhld.size(2), heads = q_bhtd.size(1);
   if (queries == keys) {

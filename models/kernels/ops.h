@@ -60,8 +60,10 @@ struct AttentionRule {
 /// share keys in groups. With another rule than the plain one, or with some of the probabilities dropped, it is slower.
 /// @param q_bhtd  [B, H, T, D]   @param k_bhld, v_bhld  [B, Hkv, L, D], L >= T, and L == T for gradients
 /// @param mask    of the probabilities; null: none is dropped
+/// @param bias    added to scores behind their scale, [H, T, L]; undefined: nothing. Not together with a mask, a window
+///                or a bound of scores
 at::Tensor attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
-                     const AttentionRule& rule = {}, const DropoutMask* mask = nullptr);
+                     const AttentionRule& rule = {}, const DropoutMask* mask = nullptr, const at::Tensor& bias = {});
 
 /// Which experts tokens pass: their rows in the order of experts, and within one in the order of tokens.
 class Routing {

@@ -24,6 +24,7 @@ Attention::Attention(ParameterList& parameters, const std::string& prefix, const
       head_width_(config.head_width_or_default()),
       rotary_(options.rotary),
       rule_(options.rule),
+      cross_(options.cross),
       probabilities_(config, prefix + "probabilities"),
       query_(parameters, prefix + "query.", config, heads_ * head_width_, config.width, initial(config),
              options.input_bias),
@@ -36,23 +37,43 @@ Attention::Attention(ParameterList& parameters, const std::string& prefix, const
       output_(parameters, prefix + "output.", config, config.width, heads_ * head_width_, initial_output(config),
               options.output_bias) {}
 
+// Keys and values of what an encoder gave; of a cache's text they stay the same.
+std::pair<at::Tensor, at::Tensor> Attention::of_memory(const ForwardPass& pass) const {
+  const auto make = [&] {
+    const auto projected = Linear::forward_each({&key_, &value_}, pass.memory, pass);
+    const auto in_heads = [&](const at::Tensor& x) {
+      return x.view({x.size(0), x.size(1), kv_heads_, head_width_}).transpose(1, 2);
+    };
+    return std::pair(in_heads(projected[0]), in_heads(projected[1]));
+  };
+  return pass.cache ? pass.cache->memory(layer_, make) : make();
+}
+
 at::Tensor Attention::forward(const at::Tensor& x_btc, const ForwardPass& pass) const {
   const std::int64_t batch = x_btc.size(0), tokens = x_btc.size(1);
-  const auto projected = Linear::forward_each({&query_, &key_, &value_}, x_btc, pass);
-  const auto heads_of = [&](std::size_t i, std::int64_t heads, const std::optional<Norm>& norm) {
-    const at::Tensor x_bthd = projected[i].view({batch, tokens, heads, head_width_});
+  const auto in_heads = [&](const at::Tensor& x, std::int64_t heads, const std::optional<Norm>& norm) {
+    const at::Tensor x_bthd = x.view({batch, tokens, heads, head_width_});
     return (norm ? norm->forward(x_bthd) : x_bthd).transpose(1, 2);
   };
-  at::Tensor q = heads_of(0, heads_, query_norm_), k = heads_of(1, kv_heads_, key_norm_),
-             v = heads_of(2, kv_heads_, std::nullopt);
-  if (rotary_) {
-    const std::int64_t offset = pass.cache ? pass.cache->length() : 0;
-    q = rotary_->forward(q, offset);
-    k = rotary_->forward(k, offset);
+  at::Tensor q, k, v;
+  if (cross_) {
+    q = in_heads(query_.forward(x_btc, pass), heads_, query_norm_);
+    std::tie(k, v) = of_memory(pass);
+  } else {
+    const auto projected = Linear::forward_each({&query_, &key_, &value_}, x_btc, pass);
+    q = in_heads(projected[0], heads_, query_norm_);
+    k = in_heads(projected[1], kv_heads_, key_norm_);
+    v = in_heads(projected[2], kv_heads_, std::nullopt);
+    if (rotary_) {
+      const std::int64_t offset = pass.cache ? pass.cache->length() : 0;
+      q = rotary_->forward(q, offset);
+      k = rotary_->forward(k, offset);
+    }
+    if (pass.cache) std::tie(k, v) = pass.cache->extend(layer_, k, v);
   }
-  if (pass.cache) std::tie(k, v) = pass.cache->extend(layer_, k, v);
   const auto dropped = probabilities_.mask(pass);
-  const at::Tensor mixed = ops::attention(q, k, v, rule_, dropped ? &*dropped : nullptr);
+  const at::Tensor mixed = ops::attention(q, k, v, rule_, dropped ? &*dropped : nullptr,
+                                          cross_ ? at::Tensor() : pass.attention_bias);
   return output_.forward(mixed.transpose(1, 2).reshape({batch, tokens, heads_ * head_width_}), pass);
 }
 

@@ -15,8 +15,8 @@
 
 namespace trireme::models {
 
-/// Causal self-attention with grouped keys and values. Where tokens stand is told by rotary positions, or was added to
-/// what comes in.
+/// Attention with grouped keys and values, of tokens to their own text or to what an encoder gave. Where tokens stand is
+/// told by rotary positions, by what the pass adds to scores, or was added to what comes in.
 /// Source: Vaswani et al. 2017, arXiv:1706.03762; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
 class Attention {
  public:
@@ -26,6 +26,7 @@ class Attention {
     const RotaryEmbedding* rotary = nullptr;  ///< null: none; else it must outlive the attention
     bool query_key_norm = false;              ///< each head's queries and keys are normed. arXiv:2302.05442
     ops::AttentionRule rule;
+    bool cross = false;  ///< keys and values are those of ForwardPass::memory
 
     /// As model.attention-bias spells it: none, inputs or all.
     void set_bias(std::string_view which) {
@@ -43,9 +44,12 @@ class Attention {
   at::Tensor forward(const at::Tensor& x_btc, const ForwardPass& pass) const;
 
  private:
+  std::pair<at::Tensor, at::Tensor> of_memory(const ForwardPass& pass) const;
+
   std::int64_t layer_, heads_, kv_heads_, head_width_;
   const RotaryEmbedding* rotary_;
   ops::AttentionRule rule_;
+  bool cross_;
   Dropout probabilities_;
   Linear query_, key_, value_;
   std::optional<Norm> query_norm_, key_norm_;

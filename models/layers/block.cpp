@@ -11,16 +11,31 @@ std::optional<Norm> norm_behind(ParameterList& parameters, const std::string& pr
   return std::optional<Norm>(std::in_place, parameters, prefix, config.width, options.norm, config.norm_epsilon);
 }
 
+Attention::Options across(Attention::Options options) {
+  options.cross = true;
+  options.rotary = nullptr;
+  options.rule.causal = false;
+  options.rule.window = 0;
+  return options;
+}
+
 }  // namespace
 
 Block::Block(ParameterList& parameters, const ModelConfig& config, std::int64_t layer, const Options& options)
-    : name_("blocks." + std::to_string(layer) + "."),
+    : name_(options.prefix + "blocks." + std::to_string(layer) + "."),
       parallel_(options.parallel),
       post_norm_(options.post_norm),
       attention_norm_(parameters, name_ + "attention-norm.", config.width, options.norm, config.norm_epsilon),
       attention_(parameters, name_ + "attention.", config, layer, options.attention),
       attention_output_norm_(norm_behind(parameters, name_ + "attention-output-norm.", config, options)),
       attention_dropout_(config, name_ + "attention"),
+      cross_norm_(options.cross ? std::optional<Norm>(std::in_place, parameters, name_ + "cross-attention-norm.",
+                                                      config.width, options.norm, config.norm_epsilon)
+                                : std::nullopt),
+      cross_(options.cross ? std::optional<Attention>(std::in_place, parameters, name_ + "cross-attention.", config,
+                                                      layer, across(options.attention))
+                           : std::nullopt),
+      cross_dropout_(config, name_ + "cross-attention"),
       feed_forward_norm_(parameters, name_ + "feed-forward-norm.", config.width, options.norm, config.norm_epsilon),
       feed_forward_(options.experts ? std::nullopt
                                     : std::optional<FeedForward>(std::in_place, parameters, name_ + "feed-forward.",
@@ -42,7 +57,8 @@ at::Tensor Block::forward(const at::Tensor& x_btc, const ForwardPass& pass) cons
     return feed_forward_norm_.forward(y + feed_forward_dropout_.forward(feed(y), pass));
   }
   const at::Tensor attended = normed(attention_output_norm_, attention_.forward(attention_norm_.forward(x_btc), pass));
-  const at::Tensor x = x_btc + attention_dropout_.forward(attended, pass);
+  at::Tensor x = x_btc + attention_dropout_.forward(attended, pass);
+  if (cross_) x = x + cross_dropout_.forward(cross_->forward(cross_norm_->forward(x), pass), pass);
   const at::Tensor fed = normed(feed_forward_output_norm_, feed(feed_forward_norm_.forward(parallel_ ? x_btc : x)));
   return x + feed_forward_dropout_.forward(fed, pass);
 }

@@ -20,6 +20,8 @@ class Block {
     Norm::Kind norm = Norm::Kind::kRms;
     Attention::Options attention;
     FeedForward::Options feed_forward;
+    std::string prefix;    ///< of the names of its parameters, before "blocks."
+    bool cross = false;    ///< looks at what an encoder gave as well, behind its own attention. arXiv:1706.03762
     bool experts = false;  ///< several feed-forwards, as model.experts says
     bool parallel =
         false;  ///< both parts read x: x + attention(norm(x)) + feed_forward(norm(x)). GPT-J; arXiv:2204.06745
@@ -44,6 +46,9 @@ class Block {
   Attention attention_;
   std::optional<Norm> attention_output_norm_;
   Dropout attention_dropout_;
+  std::optional<Norm> cross_norm_;
+  std::optional<Attention> cross_;
+  Dropout cross_dropout_;
   Norm feed_forward_norm_;
   std::optional<FeedForward> feed_forward_;
   std::optional<Experts> experts_;

@@ -70,7 +70,8 @@ Embedding TextGenerator::embed(const Prompt& prompt, Pooling pooling) {
   std::vector<std::int64_t> ids = ids_of(prompt);
   if (ids.empty()) throw Error(ErrorCode::kBadInput, "the text has no tokens; at least one is due");
   const auto tokens = static_cast<std::int64_t>(ids.size());
-  const at::Tensor hidden = model_->forward(at::from_blob(ids.data(), {1, tokens}, at::kLong));
+  const at::Tensor input = at::from_blob(ids.data(), {1, tokens}, at::kLong);
+  const at::Tensor hidden = model_->has_encoder() ? model_->encode(input) : model_->forward(input);
   const at::Tensor pooled =
       [&] {
         switch (pooling) {
@@ -112,18 +113,26 @@ Generation TextGenerator::generate(const GenerationRequest& request,
     const std::string free = stop_text.pass(text);
     return emit(free) && !stop_text.found();
   };
-  const models::Continuation done = models::generate(
-      *model_, std::move(prompt), request.max_tokens, request.sampling, stops, [&](std::int64_t token) {
-        generation.ids.push_back(token);
-        if (!tokenizer_) return emit("");
-        // A model may have more rows than its tokenizer has tokens: those stand for nothing.
-        const auto id = static_cast<data::TokenId>(token);
-        if (token < tokenizer_->vocabulary_size() && !tokenizer_->is_special(id)) pending += tokenizer_->decode_one(id);
-        const std::size_t whole = complete_utf8_prefix(pending);
-        const bool go_on = give(well_formed_utf8(std::string_view(pending).substr(0, whole)));
-        pending.erase(0, whole);
-        return go_on;
-      });
+  at::Tensor memory;
+  if (model_->has_encoder()) {
+    const at::NoGradGuard no_grad;
+    if (prompt.empty()) throw Error(ErrorCode::kBadInput, "the prompt has no tokens; at least one is due");
+    memory = model_->encode(at::from_blob(prompt.data(), {1, generation.prompt_tokens}, at::kLong));
+    prompt = {models::decoder_start_id(*source_, model_->vocabulary())};
+  }
+  const auto take = [&](std::int64_t token) {
+    generation.ids.push_back(token);
+    if (!tokenizer_) return emit("");
+    // A model may have more rows than its tokenizer has tokens: those stand for nothing.
+    const auto id = static_cast<data::TokenId>(token);
+    if (token < tokenizer_->vocabulary_size() && !tokenizer_->is_special(id)) pending += tokenizer_->decode_one(id);
+    const std::size_t whole = complete_utf8_prefix(pending);
+    const bool go_on = give(well_formed_utf8(std::string_view(pending).substr(0, whole)));
+    pending.erase(0, whole);
+    return go_on;
+  };
+  const models::Continuation done =
+      models::generate(*model_, std::move(prompt), request.max_tokens, request.sampling, stops, take, memory);
   generation.reason = done.reason;
   if (stop_text.found()) {
     generation.reason = "stop";

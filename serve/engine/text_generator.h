@@ -48,7 +48,8 @@ struct Embedding {
   std::int64_t prompt_tokens = 0;
 };
 
-/// A model with its tokenizer, continuing one text at a time, or making a vector of it.
+/// A model with its tokenizer, continuing one text at a time, answering it with another where the model has an encoder
+/// for what it reads, or making a vector of it.
 class TextGenerator {
  public:
   /// A model without a tokenizer, or with one that is not supported, takes and gives ids alone.
@@ -65,7 +66,7 @@ class TextGenerator {
   /// A prompt as text; of ids, empty where there is no tokenizer.
   std::string text_of(const Prompt& prompt) const;
 
-  /// What a text means to the model: hidden states behind its last layer, pooled, computed in the weights' type.
+  /// What a text means to the model: hidden states behind its last layer, or its encoder's, pooled, computed in the weights' type.
   /// @throws Error kBadInput as generate(), and for kOwn where the model makes nothing of a text itself
   Embedding embed(const Prompt& prompt, Pooling pooling);
 

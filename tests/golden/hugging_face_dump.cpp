@@ -18,6 +18,7 @@
 #include "models/generate/generate.h"
 #include "models/generate/kv_cache.h"
 #include "models/hugging_face/hf_export.h"
+#include "models/hugging_face/special_ids.h"
 #include "models/kernels/ops.h"
 #include "models/load.h"
 #include "models/registry.h"
@@ -59,11 +60,20 @@ at::Tensor scores_of(models::Model& model, const at::Tensor& hidden_btc) {
   return model.config().head == "none" ? hidden : models::logits(model, hidden);
 }
 
+// Of a text; where a model reads one and writes another, it writes the second half of it backwards.
+at::Tensor hidden_of(models::Model& model, const at::Tensor& tokens) {
+  if (!model.has_encoder()) return model.forward(tokens);
+  const std::int64_t length = tokens.size(1);
+  return model.forward(tokens.flip(1).narrow(1, 0, (length + 1) / 2), {.memory = model.encode(tokens)});
+}
+
 // An encoder's loss is that of who trains it; these stand for any. See the script.
 at::Tensor loss_of(models::Model& model, const at::Tensor& tokens) {
   const std::int64_t length = tokens.size(1) - 1;
-  const at::Tensor hidden = model.forward(tokens.narrow(1, 0, length));
-  const at::Tensor targets = tokens.narrow(1, 1, length).reshape({-1}).contiguous();
+  const at::Tensor hidden = hidden_of(model, tokens.narrow(1, 0, length));
+  const at::Tensor targets = tokens.narrow(1, 1, hidden.size(1)).reshape({-1}).contiguous();
+  if (model.has_encoder())
+    return at::nll_loss(at::log_softmax(scores_of(model, hidden).to(at::kDouble), -1), targets);
   if (!models::is_encoder(model.config()))
     return models::ops::next_token_loss(hidden.flatten(0, 1), model.head().value, targets,
                                         1.0 / static_cast<double>(length), model.config().logit_softcap);
@@ -134,17 +144,22 @@ int run(const Options& options) {
     const at::NoGradGuard no_grad;
     if (lengths[i] > longest) longest = lengths[i], longest_at = begin;
     const at::Tensor tokens = at::from_blob(ids.data() + begin, {1, lengths[i]}, at::kLong);
-    const at::Tensor hidden = model->forward(tokens);
+    const at::Tensor hidden = hidden_of(*model, tokens);
     dump.add("logits/" + std::to_string(i), scores_of(*model, hidden).to(at::kDouble));
     if (const auto pooled = model->pooled(hidden))
       dump.add("logits/pooled/" + std::to_string(i), (*pooled)[0].to(at::kDouble));
     if (options.greedy == 0) continue;
     std::vector<std::int64_t> drawn;
-    models::generate(*model, {ids.begin() + begin, ids.begin() + begin + lengths[i]}, options.greedy,
-                     {.temperature = 0}, {}, [&](std::int64_t token) {
-                       drawn.push_back(token);
-                       return true;
-                     });
+    std::vector<std::int64_t> prompt(ids.begin() + begin, ids.begin() + begin + lengths[i]);
+    const at::Tensor memory = model->has_encoder() ? model->encode(tokens) : at::Tensor();
+    if (model->has_encoder()) prompt = {models::decoder_start_id(*source, model->vocabulary())};
+    models::generate(
+        *model, std::move(prompt), options.greedy, {.temperature = 0}, {},
+        [&](std::int64_t token) {
+          drawn.push_back(token);
+          return true;
+        },
+        memory);
     dump.add("greedy/" + std::to_string(i), at::tensor(drawn, at::kLong));
   }
   if (options.gradients) add_gradients(dump, *model, at::from_blob(ids.data() + longest_at, {1, longest}, at::kLong));

@@ -36,6 +36,8 @@ SMALL = dict(vocab_size=97, hidden_size=48, intermediate_size=80, num_hidden_lay
              pad_token_id=None, bos_token_id=1, eos_token_id=2)
 GPT2 = dict(vocab_size=97, n_embd=48, n_layer=3, n_head=4, n_positions=96, bos_token_id=1, eos_token_id=2, resid_pdrop=0, embd_pdrop=0,
             attn_pdrop=0)
+T5 = dict(architectures=["T5ForConditionalGeneration"], vocab_size=97, d_model=48, d_kv=12, d_ff=80, num_layers=3, num_heads=4, decoder_start_token_id=0,
+          pad_token_id=0, eos_token_id=1)
 LLAMA3 = dict(rope_type="llama3", factor=4.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32, rope_theta=500.0)
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=24, rope_theta=10000.0)
 
@@ -89,6 +91,10 @@ CASES = {
                                                                              tie_word_embeddings=True, hidden_act="gelu_new", rotary_pct=1.0,
                                                                              rotary_emb_base=500)),
     "gpt_neox: odd share": ("gpt_neox", SMALL | dict(hidden_size=72, num_attention_heads=6, rotary_pct=0.25)),
+    "t5: plain": ("t5", T5),
+    "t5: gated, untied, odd heads, more layers on one side": ("t5", T5 | dict(feed_forward_proj="gated-gelu", tie_word_embeddings=False, num_heads=3,
+                                                                             num_decoder_layers=2, layer_norm_epsilon=1e-4)),
+    "t5: few ranges of distances": ("t5", T5 | dict(relative_attention_num_buckets=8, relative_attention_max_distance=20, num_decoder_layers=4)),
     "bert: embeddings": ("bert", SMALL | dict(architectures=["BertModel"])),
     "bert: embeddings, odd heads, relu": ("bert", SMALL | dict(architectures=["BertModel"], hidden_size=45, num_attention_heads=3, hidden_act="relu",
                                                               type_vocab_size=3, layer_norm_eps=1e-4)),
@@ -118,7 +124,10 @@ def new_model(name):
 
 def said(model, text):
     """Scores of tokens, or hidden states where there is no head; and what is made of the whole text, where something is."""
-    out = model(text[None], use_cache=False) if model.config.model_type != "bert" else model(text[None])
+    if model.config.model_type == "t5":  # it writes the second half backwards
+        out = model(input_ids=text[None], decoder_input_ids=text.flip(0)[None, :(len(text) + 1) // 2], use_cache=False)
+    else:
+        out = model(text[None], use_cache=False) if model.config.model_type != "bert" else model(text[None])
     return (out.logits[0], None) if hasattr(out, "logits") else (out.last_hidden_state[0], out.pooler_output[0])
 
 
@@ -151,7 +160,7 @@ def theirs(model, ids, gradients):
         longest = max(ids, key=len)
         scores, pooled = said(model, longest[:-1])
         if pooled is None:
-            loss = torch.nn.functional.cross_entropy(scores.to(torch.float64), longest[1:])
+            loss = torch.nn.functional.cross_entropy(scores.to(torch.float64), longest[1:1 + len(scores)])
         else:  # any: all weights matter for it
             loss = (scores.double() ** 4).mean() + (pooled.double() ** 2).mean()
         loss.backward()
@@ -188,7 +197,10 @@ def greedy(model, text, count):
     """Without a cache: one forward pass of the whole text a token."""
     new = []
     with torch.no_grad():
-        for _ in range(count):
+        for _ in range(count if model.config.model_type == "t5" else 0):
+            scores = model(input_ids=text[None], decoder_input_ids=torch.tensor([[0] + new]), use_cache=False).logits
+            new.append(scores[0, -1].argmax().item())
+        for _ in range(count - len(new)):
             new.append(model(torch.cat([text, torch.tensor(new, dtype=torch.long)])[None], use_cache=False).logits[0, -1].argmax().item())
     return torch.tensor(new, dtype=torch.long)
 
@@ -228,7 +240,7 @@ def compare(folder, name, work, failures):
             parameter.add_(torch.randn_like(parameter) * (0.25 if parameter.dim() == 1 else 0.12))
     source = os.path.join(work, "source")
     model.save_pretrained(source, max_shard_size="100KB" if len(name) % 2 else "5GB")
-    context = keys.get("max_position_embeddings", keys.get("n_positions"))
+    context = keys.get("max_position_embeddings", keys.get("n_positions", 200))
     ids = [torch.randint(keys["vocab_size"], (length,)) for length in LENGTHS if length <= context]
     np.concatenate([text.numpy() for text in ids]).astype("<i8").tofile(os.path.join(work, "ids"))
     with in_float64(model_type):
