@@ -116,6 +116,7 @@ struct ModelConfig {
   std::int64_t relative_buckets = 0;
   std::int64_t relative_distance = 0;
   std::string ffn_gate = "auto";
+  std::string head_scale = "auto";
   std::string activation = "auto";
   std::string attention_bias = "auto";
   std::string ffn_bias = "auto";
@@ -161,10 +162,13 @@ struct ModelConfig {
               Range(0, 1 << 16)},
         Field{"encoder-layers", &C::encoder_layers, "blocks of an encoder before the decoder; 0: as many as layers",
               Range(0, 4096)},
-        Field{"relative-buckets", &C::relative_buckets, "ranges of distances that attention tells apart; 0: the family's",
-              Range(0, 1 << 16)},
+        Field{"relative-buckets", &C::relative_buckets,
+              "ranges of distances that attention tells apart; 0: the family's", Range(0, 1 << 16)},
         Field{"relative-distance", &C::relative_distance, "from which on all are one range; 0: the family's",
               Range(0, 1 << 24)},
+        Field{"head-scale", &C::head_scale,
+              "what goes into the output matrix is divided by the root of the width; auto: where it is the embedding",
+              OneOf("auto", "no", "yes")},
         Field{"ffn-gate", &C::ffn_gate, "a gate in the feed-forward; auto: the family's", OneOf("auto", "no", "yes")},
         Field{"activation", &C::activation, "inside the feed-forward; auto: the family's",
               OneOf("auto", "silu", "gelu", "gelu-tanh", "relu")},

@@ -44,8 +44,8 @@ class EncoderDecoder final : public Model {
         dropout_(config, "embedding"),
         encoder_bias_(parameters_, "encoder.relative-bias.", config.heads, initial(config), distances(config, true)) {
     if (!begins() || !ends())
-      throw Error(ErrorCode::kUsage, "an encoder-decoder is not cut into stages: parallel.pipeline must be 1 for family ",
-                  config.family);
+      throw Error(ErrorCode::kUsage,
+                  "an encoder-decoder is not cut into stages: parallel.pipeline must be 1 for family ", config.family);
     add_blocks(encoder_blocks_, config.encoder_layers, of_encoder(block));
     encoder_norm_.emplace(parameters_, "encoder.norm.", config.width, block.norm, config.norm_epsilon);
     bias_.emplace(parameters_, "relative-bias.", config.heads, initial(config), distances(config, false));
@@ -77,7 +77,8 @@ class EncoderDecoder final : public Model {
   bool has_encoder() const override { return true; }
 
   at::Tensor before_head(const at::Tensor& hidden) const override {
-    return config().tie_embeddings ? hidden * (1 / std::sqrt(static_cast<double>(config().width))) : hidden;
+    const bool scaled = config().head_scale == "auto" ? config().tie_embeddings : config().head_scale == "yes";
+    return scaled ? hidden * (1 / std::sqrt(static_cast<double>(config().width))) : hidden;
   }
 
  private:

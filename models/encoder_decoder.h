@@ -6,8 +6,8 @@
 
 namespace trireme::models {
 
-/// Reads one text as a whole and writes another: an encoder, and a decoder whose blocks look at what the encoder gave as
-/// well. Where tokens stand is told by numbers for distances, which all blocks of a side share.
+/// Reads one text as a whole and writes another: an encoder, and a decoder whose blocks look at what the encoder gave
+/// as well. Where tokens stand is told by numbers for distances, which all blocks of a side share.
 ///
 /// Adds "embedding.weight", "encoder.relative-bias.weight", "encoder.blocks.<layer>...", "encoder.norm...",
 /// "relative-bias.weight", "blocks.<layer>...", "norm...", "head.weight".

@@ -26,8 +26,7 @@ namespace {
 // One line a family.
 constexpr const Family& (*kFamilies[])() = {
     bert_family,    gemma2_family, gpt2_family,  gpt_neox_family, llama_family,     mistral_family,
-    mixtral_family, phi3_family,   qwen2_family, qwen3_family,    qwen3_moe_family,
-    t5_family,
+    mixtral_family, phi3_family,   qwen2_family, qwen3_family,    qwen3_moe_family, t5_family,
 };
 
 constexpr std::string_view kKeysOfAll[] = {"family",     "layers",         "width",   "heads",        "ffn",  "context",

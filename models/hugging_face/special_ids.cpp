@@ -36,8 +36,8 @@ std::int64_t decoder_start_id(const ModelSource& source, std::int64_t vocabulary
       return id;
     }
   }
-  throw Error(ErrorCode::kBadInput, source.where(), " does not say what its decoder begins with: its config.json has no ",
-              "decoder_start_token_id");
+  throw Error(ErrorCode::kBadInput, source.where(),
+              " does not say what its decoder begins with: its config.json has no ", "decoder_start_token_id");
 }
 
 }  // namespace trireme::models

@@ -200,8 +200,8 @@ at::Tensor general_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld,
   const Rule all{rule, mask ? std::optional(*mask) : std::nullopt};
   if (!at::GradMode::is_enabled() && !Kept::in_pass())
     return GeneralAttention::attended(q_bhtd, k_bhld, v_bhld, all)[0];
-  if (q_bhtd.size(2) != k_bhld.size(2))
-    throw Error(ErrorCode::kBug, "attention with gradients sees ", k_bhld.size(2), " keys for ", q_bhtd.size(2),
+  if (rule.causal && q_bhtd.size(2) != k_bhld.size(2))
+    throw Error(ErrorCode::kBug, "causal attention with gradients sees ", k_bhld.size(2), " keys for ", q_bhtd.size(2),
                 " queries: it is for training, where no cache is");
   return GeneralAttention::apply(q_bhtd, k_bhld, v_bhld, all);
 }

@@ -5,6 +5,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tanh.h>
 #include <gtest/gtest.h>
@@ -26,6 +27,7 @@ at::Tensor defined(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v
   const auto distance = (at::arange(queries).unsqueeze(1) + (keys - queries)) - at::arange(keys).unsqueeze(0);
   auto hidden = distance < 0;
   if (rule.window > 0) hidden = hidden | (distance >= rule.window);
+  if (!rule.causal) hidden = hidden & false;
   scores = scores.masked_fill(hidden, -std::numeric_limits<double>::infinity());
   return at::matmul(at::softmax(scores, -1), v.repeat_interleave(groups, 1));
 }
@@ -37,7 +39,9 @@ const AttentionRule kRules[] = {{},
                                 {.scale = 0.2, .softcap = 3, .window = 5},
                                 {.window = 1},
                                 {.window = 150},
-                                {.window = 300}};
+                                {.window = 300},
+                                {.scale = 0.4, .causal = false},
+                                {.softcap = 2, .causal = false}};
 
 TEST(GeneralAttention, EqualsItsDefinitionAndItsGradients) {
   const std::int64_t batch = 2, heads = 4, shared = 2, tokens = 300, width = 8;
@@ -62,6 +66,26 @@ TEST(GeneralAttention, EqualsItsDefinitionAndItsGradients) {
       close(got.detach(), want.detach());
       for (std::size_t i = 0; i < ours.size(); ++i) close(ours[i].grad(), theirs[i].grad());
     }
+}
+
+TEST(GeneralAttention, QueriesOfAnotherTextSeeAllKeys) {
+  const AttentionRule rule{.scale = 0.7, .causal = false};
+  for (const auto& [queries, keys] : {std::pair(70, 300), std::pair(300, 70), std::pair(1, 5)}) {
+    const auto leaf = [](std::int64_t heads, std::int64_t tokens) {
+      return at::randn({2, heads, tokens, 8}, at::kDouble).requires_grad_(true);
+    };
+    const std::vector<at::Tensor> ours = {leaf(4, queries), leaf(2, keys), leaf(2, keys)};
+    std::vector<at::Tensor> theirs;
+    for (const at::Tensor& x : ours) theirs.push_back(x.detach().requires_grad_(true));
+    const at::Tensor got = ops::attention(ours[0], ours[1], ours[2], rule);
+    const at::Tensor want = defined(theirs[0], theirs[1], theirs[2], rule);
+    const at::Tensor outer = at::randn_like(want);
+    got.backward(outer);
+    want.backward(outer);
+    EXPECT_LT((got - want).abs().max().item<double>(), 1e-12);
+    for (std::size_t i = 0; i < ours.size(); ++i)
+      EXPECT_LT((ours[i].grad() - theirs[i].grad()).abs().max().item<double>(), 1e-11);
+  }
 }
 
 TEST(GeneralAttention, FewQueriesAreTheEndOfMany) {

@@ -58,7 +58,8 @@ struct AttentionRule {
 
 /// Attention, causal unless its rule says otherwise. The last query sees the last key; H is a multiple of Hkv and heads
 /// share keys in groups. With another rule than the plain one, or with some of the probabilities dropped, it is slower.
-/// @param q_bhtd  [B, H, T, D]   @param k_bhld, v_bhld  [B, Hkv, L, D], L >= T, and L == T for gradients
+/// @param q_bhtd  [B, H, T, D]   @param k_bhld, v_bhld  [B, Hkv, L, D], L >= T, and L == T for gradients; of any L
+///                 where it is not causal
 /// @param mask    of the probabilities; null: none is dropped
 /// @param bias    added to scores behind their scale, [H, T, L]; undefined: nothing. Not together with a mask, a window
 ///                or a bound of scores

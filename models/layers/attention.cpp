@@ -72,8 +72,8 @@ at::Tensor Attention::forward(const at::Tensor& x_btc, const ForwardPass& pass) 
     if (pass.cache) std::tie(k, v) = pass.cache->extend(layer_, k, v);
   }
   const auto dropped = probabilities_.mask(pass);
-  const at::Tensor mixed = ops::attention(q, k, v, rule_, dropped ? &*dropped : nullptr,
-                                          cross_ ? at::Tensor() : pass.attention_bias);
+  const at::Tensor mixed =
+      ops::attention(q, k, v, rule_, dropped ? &*dropped : nullptr, cross_ ? at::Tensor() : pass.attention_bias);
   return output_.forward(mixed.transpose(1, 2).reshape({batch, tokens, heads_ * head_width_}), pass);
 }
 

@@ -15,9 +15,9 @@
 
 namespace trireme::models {
 
-/// Attention with grouped keys and values, of tokens to their own text or to what an encoder gave. Where tokens stand is
-/// told by rotary positions, by what the pass adds to scores, or was added to what comes in.
-/// Source: Vaswani et al. 2017, arXiv:1706.03762; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
+/// Attention with grouped keys and values, of tokens to their own text or to what an encoder gave. Where tokens stand
+/// is told by rotary positions, by what the pass adds to scores, or was added to what comes in. Source: Vaswani et al.
+/// 2017, arXiv:1706.03762; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
 class Attention {
  public:
   struct Options {

@@ -10,9 +10,7 @@ namespace {
 constexpr std::string_view kName = "t5";
 constexpr std::int64_t kAnyContext = 1 << 16;  // it has none
 
-bool is_gated(const ModelConfig& config) {
-  return chosen(config.ffn_gate, "ffn-gate", kName, {"no", "yes"}) == "yes";
-}
+bool is_gated(const ModelConfig& config) { return chosen(config.ffn_gate, "ffn-gate", kName, {"no", "yes"}) == "yes"; }
 
 // What a config that does not say means.
 ModelConfig completed(ModelConfig config) {
@@ -42,6 +40,8 @@ void read_config(HfConfig& from, ModelConfig& to) {
   to.relative_buckets = from.integer("relative_attention_num_buckets", 32);
   to.relative_distance = from.integer("relative_attention_max_distance", 128);
   to.tie_embeddings = from.flag("tie_word_embeddings", true);
+  // Of newer files: in older ones the other key says both.
+  to.head_scale = from.flag("scale_decoder_outputs", to.tie_embeddings) ? "yes" : "no";
   const std::string feed = from.text("feed_forward_proj", "relu");
   if (feed != "relu" && feed != "gated-gelu")
     from.fail("feed_forward_proj", "must be relu or gated-gelu, got '" + feed + "'");
@@ -68,6 +68,7 @@ void write_config(const ModelConfig& config, HfConfigWriter& to) {
   to.set("relative_attention_num_buckets", from.relative_buckets);
   to.set("relative_attention_max_distance", from.relative_distance);
   to.set("tie_word_embeddings", from.tie_embeddings);
+  to.set("scale_decoder_outputs", from.head_scale == "auto" ? from.tie_embeddings : from.head_scale == "yes");
   to.set("feed_forward_proj", is_gated(from) ? "gated-gelu" : "relu");
   to.set("dropout_rate", from.dropout);
   to.set("is_encoder_decoder", true);
@@ -111,7 +112,8 @@ HfPlace place(const ModelConfig& config, const Parameter& parameter) {
 const Family& t5_family() {
   static const Family family{
       .name = kName,
-      .keys = {"head-width", "activation", "ffn-gate", "encoder-layers", "relative-buckets", "relative-distance"},
+      .keys = {"head-width", "activation", "ffn-gate", "head-scale", "encoder-layers", "relative-buckets",
+               "relative-distance"},
       .activation = ops::Activation::kRelu,
       .build = build,
       .read_config = read_config,

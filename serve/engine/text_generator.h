@@ -66,7 +66,8 @@ class TextGenerator {
   /// A prompt as text; of ids, empty where there is no tokenizer.
   std::string text_of(const Prompt& prompt) const;
 
-  /// What a text means to the model: hidden states behind its last layer, or its encoder's, pooled, computed in the weights' type.
+  /// What a text means to the model: hidden states behind its last layer, or its encoder's, pooled, computed in the
+  /// weights' type.
   /// @throws Error kBadInput as generate(), and for kOwn where the model makes nothing of a text itself
   Embedding embed(const Prompt& prompt, Pooling pooling);
 

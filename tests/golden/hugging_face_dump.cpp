@@ -72,8 +72,7 @@ at::Tensor loss_of(models::Model& model, const at::Tensor& tokens) {
   const std::int64_t length = tokens.size(1) - 1;
   const at::Tensor hidden = hidden_of(model, tokens.narrow(1, 0, length));
   const at::Tensor targets = tokens.narrow(1, 1, hidden.size(1)).reshape({-1}).contiguous();
-  if (model.has_encoder())
-    return at::nll_loss(at::log_softmax(scores_of(model, hidden).to(at::kDouble), -1), targets);
+  if (model.has_encoder()) return at::nll_loss(at::log_softmax(scores_of(model, hidden).to(at::kDouble), -1), targets);
   if (!models::is_encoder(model.config()))
     return models::ops::next_token_loss(hidden.flatten(0, 1), model.head().value, targets,
                                         1.0 / static_cast<double>(length), model.config().logit_softcap);
