@@ -51,6 +51,30 @@ run() {
   finish
 }
 
+# ---- an mpirun that does not start ------------------------------------------------------------------------------------
+# A tree of its own, whose mpirun fails as often as a file says, as the real one now and then does.
+real=$(cd "$(dirname "$launcher")/../.." && pwd)
+mkdir -p "$work/tree/scripts/launch" "$work/tree/.venv/bin"
+cp "$launcher" "$work/tree/scripts/launch/mpi"
+cat >"$work/tree/.venv/bin/mpirun" <<TEXT
+#!/usr/bin/env bash
+if [ "\$2" != --version ] && [ "\$1" != --version ] && [ "\$(cat "$work/fails")" -gt 0 ]; then
+  echo \$((\$(cat "$work/fails") - 1)) >"$work/fails"
+  exit 213
+fi
+exec "$real/.venv/bin/mpirun" "\$@"
+TEXT
+chmod +x "$work/tree/.venv/bin/mpirun"
+for fails in 1 2; do
+  echo $fails >"$work/fails"
+  since=$(now_ms)
+  "$work/tree/scripts/launch/mpi" -n 2 "$probe" noop >"$work/out" 2>&1 </dev/null &
+  running=$!
+  finish
+  check "mpirun that fails $fails times" lines 1 'trying once more'
+  if [ $fails = 1 ]; then check "tried once more" status_is 0; else check "tried twice in all" status_is 213; fi
+done
+
 # ---- a lost rank ------------------------------------------------------------------------------------------------------
 lose() {  # RANKS VICTIM LIMIT_MS MODE
   local what="$4 on $1 ranks, rank $2 killed" r
