@@ -70,26 +70,10 @@ std::unique_ptr<Model> load_model(std::shared_ptr<const ModelSource> source, std
   return model;
 }
 
-namespace {
-
-template <class Make>
-void fill_frozen(ParameterList& parameters, const Make& make) {
-  for (Parameter& parameter : parameters.all())
-    if (parameter.frozen) parameter.value = parameter.tied_to ? parameter.tied_to->value : make(parameter);
-}
-
-}  // namespace
-
 void load_frozen(ParameterList& parameters, const std::shared_ptr<const ModelSource>& source, at::ScalarType type) {
-  fill_frozen(parameters, [&](const Parameter& parameter) { return loaded(source, parameter, type); });
-}
-
-void initialise_frozen(ParameterList& parameters, std::uint64_t seed, at::ScalarType type) {
-  fill_frozen(parameters, [&](const Parameter& parameter) {
-    const at::Tensor values = at::empty(parameter.shape, at::kFloat);
-    initial_values(parameter, seed, 0, parameter.elements(), values.mutable_data_ptr<float>());
-    return values.to(type);
-  });
+  for (Parameter& parameter : parameters.all())
+    if (parameter.frozen)
+      parameter.value = parameter.tied_to ? parameter.tied_to->value : loaded(source, parameter, type);
 }
 
 namespace {

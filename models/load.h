@@ -18,10 +18,8 @@ namespace trireme::models {
 std::unique_ptr<Model> load_model(std::shared_ptr<const ModelSource> source,
                                   std::optional<at::ScalarType> type = std::nullopt);
 
-/// What is frozen of a model that is trained: from a source, which it is mapped from where the types are the same, ...
+/// What is frozen of a model that is trained, mapped from its source where the types are the same.
 void load_frozen(ParameterList& parameters, const std::shared_ptr<const ModelSource>& source, at::ScalarType type);
-/// ... or random.
-void initialise_frozen(ParameterList& parameters, std::uint64_t seed, at::ScalarType type);
 
 /// Elements [begin, begin + count) of a parameter, row-major, as float32 or float64: for who keeps a part of it.
 /// @throws Error kCorrupt, kBadInput, kIo

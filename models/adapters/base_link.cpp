@@ -1,9 +1,6 @@
 #include "models/adapters/base_link.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
@@ -98,14 +95,23 @@ std::unique_ptr<ModelSource> open_base(const Checkpoint& adapters, const fs::pat
 
 std::vector<std::string> base_faults(const Checkpoint& adapters, const fs::path& instead) {
   const auto [link, base] = opened_base(adapters, instead);
+  std::vector<std::string> faults;
   if (const auto* const checkpoint = dynamic_cast<const CheckpointSource*>(base.get()))
-    return verify_checkpoint(checkpoint->checkpoint().directory());
+    faults = verify_checkpoint(checkpoint->checkpoint().directory());
   if (const std::string found = weights_hash(*base); found != link.weights_hash)
-    return {"its weights have the hash " + found + ", and not " + link.weights_hash + ", that of the base"};
-  return {};
+    faults.push_back("its weights have the hash " + found + ", and not " + link.weights_hash + ", that of the base");
+  return faults;
 }
 
-void keep_model(const ModelSource& source, const fs::path& folder) {
+bool holds(const fs::path& folder, const BaseLink& link) {
+  try {
+    return fingerprint(*open_source(folder, {.weights = link.weights, .whole = true})) == link.fingerprint;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+void keep_model(const ModelSource& source, const BaseLink& link, const fs::path& folder) {
   make_folder(folder, kObject);
   for (const fs::directory_entry& entry : fs::directory_iterator(source.where())) {
     if (!entry.is_regular_file() || !belongs_to_model(entry.path().filename().string())) continue;
@@ -117,9 +123,7 @@ void keep_model(const ModelSource& source, const fs::path& folder) {
   }
   sync_folder(folder, kObject);
   // A run that still trains may have removed the checkpoint meanwhile.
-  const auto* const checkpoint = dynamic_cast<const CheckpointSource*>(&source);
-  const auto kept = open_source(folder, {.weights = checkpoint ? checkpoint->weights() : Weights::kCurrent});
-  if (fingerprint(*kept) != fingerprint(source))
+  if (!holds(folder, link))
     throw Error(ErrorCode::kBadInput, source.where(), " changed while it was copied to ", folder.string());
 }
 

@@ -32,7 +32,12 @@ std::unique_ptr<ModelSource> open_base(const Checkpoint& adapters, const std::fi
 std::vector<std::string> base_faults(const Checkpoint& adapters, const std::filesystem::path& instead = {});
 
 /// Makes `folder` a copy of what a model on disk is made of: hard links on one file system, which cost nothing and stay
-/// when their other names go, and copies elsewhere. @throws Error kIo; kBadInput when the source changed meanwhile
-void keep_model(const ModelSource& source, const std::filesystem::path& folder);
+/// when their other names go, and copies elsewhere.
+/// @param link  to `source`
+/// @throws Error kIo; kBadInput when the source changed meanwhile
+void keep_model(const ModelSource& source, const BaseLink& link, const std::filesystem::path& folder);
+
+/// Whether `folder` is the model of a link.
+bool holds(const std::filesystem::path& folder, const BaseLink& link);
 
 }  // namespace trireme::models

@@ -30,6 +30,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kConfigFile = "adapter_config.json";
 constexpr const char* kWeightsFile = "adapter_model.safetensors";
+constexpr const char* kBaseKey = "base_model_name_or_path";
 constexpr std::uint64_t kMostConfigBytes = std::uint64_t{4} << 20;
 constexpr std::uint64_t kMostCompanionBytes = std::uint64_t{1} << 30;
 constexpr std::int64_t kMostRank = 1 << 16;
@@ -49,7 +50,6 @@ std::vector<std::int64_t> rows_in(const HfPlace& place, const Parameter& weight)
 
 // adapter_config.json, as far as it decides what is computed.
 struct PeftConfig {
-  std::string base;
   std::int64_t rank = 0;
   double alpha = 0;
   bool rank_stabilised = false;
@@ -105,7 +105,6 @@ void read_targets(HfConfig& config, PeftConfig& to) {
 PeftConfig read_peft_config(HfConfig config) {
   PeftConfig peft;
   config.expect("peft_type", "LORA");
-  peft.base = config.text("base_model_name_or_path", "");
   peft.rank = config.integer("r");
   if (peft.rank < 1 || peft.rank > kMostRank)
     config.fail("r", "must lie between 1 and " + std::to_string(kMostRank) + ", got " + std::to_string(peft.rank));
@@ -135,14 +134,12 @@ PeftConfig read_peft_config(HfConfig config) {
                                            "': adapters that began otherwise belong to changed weights");
   }
   // How they are run, were trained or came to be.
-  config.ignore({"init_lora_weights", "inference_mode", "fan_in_fan_out", "layers_pattern", "peft_version", "revision",
-                 "auto_mapping", "loftq_config", "eva_config", "corda_config", "megatron_config", "megatron_core",
-                 "runtime_config", "qalora_group_size"});
+  config.ignore({kBaseKey, "init_lora_weights", "inference_mode", "fan_in_fan_out", "layers_pattern", "peft_version",
+                 "revision", "auto_mapping", "loftq_config", "eva_config", "corda_config", "megatron_config",
+                 "megatron_core", "runtime_config", "qalora_group_size"});
   config.expect_all_read();
   return peft;
 }
-
-double scale_of(double alpha, double rank, bool stabilised) { return alpha / (stabilised ? std::sqrt(rank) : rank); }
 
 }  // namespace
 
@@ -230,7 +227,8 @@ PeftDirectory::PeftDirectory(fs::path path, const ModelSource& base) : path_(std
     const double alpha = chosen_by(peft.alphas, module.module, config_file).value_or(peft.alpha);
     rank = std::max(rank, own);
     layers[static_cast<std::size_t>(module.layer)] = targets[number] = true;
-    all.push_back({module, read(*a), read(*b), scale_of(alpha, static_cast<double>(own), peft.rank_stabilised)});
+    all.push_back({module, read(*a), read(*b),
+                   adapter_scale({.rank = own, .alpha = alpha, .rank_stabilised = peft.rank_stabilised})});
   }
   for (const auto& [name, entry] : entries)
     if (!used.contains(name))
@@ -316,7 +314,7 @@ std::unique_ptr<ModelSource> open_peft(const fs::path& path, const fs::path& bas
   fs::path where = base;
   if (where.empty()) {
     const std::string file = (path / kConfigFile).string();
-    const std::string name = HfConfig(read_file(file, kMostConfigBytes), file).text("base_model_name_or_path", "");
+    const std::string name = HfConfig(read_file(file, kMostConfigBytes), file).text(kBaseKey, "");
     if (name.empty())
       throw Error(ErrorCode::kNotFound, file,
                   " does not say which model the adapters change: say where it is (--base, finetune.base)");

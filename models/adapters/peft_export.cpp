@@ -123,7 +123,7 @@ std::string base_path(const ModelSource& base) { return fs::absolute(base.where(
 std::string config_text(const AdaptedSource& from, const Model& model, const std::vector<PeftModule>& modules,
                         const std::vector<Adapted>& adapted) {
   const LoraConfig& lora = model.config().lora;
-  const double alpha = lora.alpha == 0 ? static_cast<double>(lora.rank) : lora.alpha;
+  const double alpha = adapter_alpha(lora);
   Json ranks = Json::object(), alphas = Json::object(), layers;
   for (const Adapted& one : adapted) {
     if (one.parts == 1) continue;

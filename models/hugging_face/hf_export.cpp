@@ -230,7 +230,6 @@ std::string hf_config_text(const ModelSource& from, StoredType type, const std::
 }
 
 HfExported export_to_hugging_face(const ModelSource& from, const fs::path& to, const HfExport& options) {
-  if (fs::exists(to)) throw Error(ErrorCode::kUsage, to.string(), " exists; choose a name that is free");
   const auto model = model_from_json(from.model_json(), from.where());
   std::vector<Tensor> tensors = tensors_of(from, *model, options.type);
   const StoredType type = tensors.at(0).entry.type;

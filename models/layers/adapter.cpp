@@ -39,9 +39,13 @@ std::optional<std::pair<std::int64_t, std::size_t>> adapter_target(std::string_v
   return std::pair(layer, static_cast<std::size_t>(target - std::begin(kAdapterTargets)));
 }
 
+double adapter_alpha(const LoraConfig& config) {
+  return config.alpha == 0 ? static_cast<double>(config.rank) : config.alpha;
+}
+
 double adapter_scale(const LoraConfig& config) {
   const auto rank = static_cast<double>(config.rank);
-  return (config.alpha == 0 ? rank : config.alpha) / (config.rank_stabilised ? std::sqrt(rank) : rank);
+  return adapter_alpha(config) / (config.rank_stabilised ? std::sqrt(rank) : rank);
 }
 
 std::optional<Adapter> Adapter::of(ParameterList& parameters, const std::string& prefix, std::int64_t outputs,

@@ -26,6 +26,8 @@ std::vector<bool> adapter_targets(const LoraConfig& config);
 /// where it can have no adapter.
 std::optional<std::pair<std::int64_t, std::size_t>> adapter_target(std::string_view prefix);
 
+/// model.lora.alpha, or what it is where it is not given.
+double adapter_alpha(const LoraConfig& config);
 /// What the change is multiplied by.
 double adapter_scale(const LoraConfig& config);
 

@@ -34,10 +34,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMostLineBytes = std::size_t{64} << 20;
 
-std::string json_text(const Json& json) {
-  return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
-}
-
 // Lines of requests; empty ones say nothing.
 std::vector<std::string> request_lines(const fs::path& path) {
   const std::string text = read_file(path);

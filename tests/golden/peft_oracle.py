@@ -21,14 +21,13 @@ import warnings
 os.environ["HF_HUB_OFFLINE"] = "1"
 warnings.filterwarnings("ignore")
 
-import numpy as np
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from hugging_face_oracle import EAGER, GPT2, SMALL, Failures, distance, in_float64, joined
-from oracle import read_dump, run
+from hugging_face_oracle import EAGER, GPT2, SMALL, Failures, distance, dump, in_float64, joined, no_further_off, write_ids
+from oracle import run
 
 BASE = SMALL | dict(vocab_size=300)
 # name -> model_type, keys of its config, keys of LoraConfig, our keys for the same layers
@@ -94,17 +93,6 @@ def theirs(model, ids):
     return result
 
 
-def write_ids(ids, work):
-    np.concatenate([text.numpy() for text in ids]).astype("<i8").tofile(os.path.join(work, "ids"))
-
-
-def dump(folder, model, ids, work, precision, **more):
-    out = os.path.join(work, "dump")
-    run(os.path.join(folder, "hugging_face_dump"), *[f"--lengths={len(text)}" for text in ids], model=model, ids=os.path.join(work, "ids"),
-        precision=precision, out=out, **more)
-    return read_dump(out)
-
-
 def make(name, work):
     """A base and adapters that are far from nothing."""
     model_type, keys, lora, _ = CASES[name]
@@ -140,16 +128,8 @@ def compare(folder, name, work, failures):
         for values in (wide, ours):
             for key in [key for key in values if key.startswith("gradients/") and key not in exact]:
                 del values[key]
-    lines = []
-    for what in ("logits/", "loss") if own_scales else ("logits/", "loss", "gradients/"):
-        full, rounded, got, got_wide = (joined(values, what) for values in (exact, rough, ours, wide))
-        size = torch.linalg.vector_norm(full).item()
-        error, own, in_wide = distance(got, full) / size, distance(rounded, full) / size, distance(got_wide, full) / size
-        lines.append(f"{what.strip('/')} {error:.1e} (theirs {own:.1e}), in fp64 {in_wide:.0e}")
-        failures.require(error <= 2 * max(own, 1e-7 if what == "loss" else 0), f"{name}: {what} is {error / own:.2f} times as far off as theirs")
-        failures.require(in_wide <= 1e-10, f"{name}: {what} differs by {in_wide:.1e} in fp64")
-    missing = {key for key in exact if key.startswith("gradients/")} ^ {key for key in ours if key.startswith("gradients/")}
-    failures.require(not missing, f"{name}: gradients of {missing}")
+    kinds = ("logits/", "loss") if own_scales else ("logits/", "loss", "gradients/")
+    lines = no_further_off(name, kinds, exact, rough, ours, wide, failures)
     print(f"{name}: {'; '.join(lines)}")
     out, merged = os.path.join(work, "out"), os.path.join(work, "merged")
     program = os.path.join(folder, "trireme-model")

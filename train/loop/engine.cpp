@@ -38,17 +38,12 @@ std::vector<Action> Engine::schedule() const {
 }
 
 void Engine::initialise(const std::shared_ptr<const models::ModelSource>& source) {
-  const auto seed = static_cast<std::uint64_t>(config_.seed);
   const bool has_all = source && (config_.model.lora.rank == 0 || models::has_adapters(*source));
   if (has_all)
     parameters_.initialise(*source);
   else
-    parameters_.initialise(seed);
-  if (source)
-    take_frozen(source);
-  else
-    for (models::ParameterList* list : stages_.parameters())
-      models::initialise_frozen(*list, seed, parameters_.compute_type());
+    parameters_.initialise(static_cast<std::uint64_t>(config_.seed));
+  if (source) take_frozen(source);
   parameters_.publish();
 }
 

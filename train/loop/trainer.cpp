@@ -21,7 +21,6 @@
 #include "models/checkpoint/manifest.h"
 #include "models/checkpoint/run_checkpoints.h"
 #include "models/checkpoint/run_owner.h"
-#include "models/load.h"
 #include "train/loop/best_losses.h"
 #include "train/loop/console.h"
 #include "train/loop/deadline.h"
@@ -225,24 +224,15 @@ class Trainer {
 
   void keep_base(const models::RunOwner& owner) const {
     const std::filesystem::path kept = run_ / kBaseFolder;
+    const models::BaseLink link = models::base_link_from_json(companions_.at(models::kBaseFile), kept.string());
     if (std::filesystem::exists(kept)) {
-      if (is_base(kept)) return;  // of a start without a save
+      if (models::holds(kept, link)) return;  // of a start without a save
       log_warning("what lies in " + kept.string() + " is not the model that the run begins with; it is kept as " +
                   owner.set_aside(kept, "left").string());
     }
     const std::filesystem::path fresh = owner.fresh(kBaseFolder);
-    models::keep_model(base(), fresh);
+    models::keep_model(base(), link, fresh);
     owner.give(fresh, kept);
-  }
-
-  bool is_base(const std::filesystem::path& folder) const {
-    try {
-      const models::BaseLink link = models::base_link_from_json(companions_.at(models::kBaseFile), folder.string());
-      const auto source = models::open_source(folder, {.weights = link.weights, .whole = true});
-      return models::fingerprint(*source) == link.fingerprint;
-    } catch (const Error&) {
-      return false;
-    }
   }
 
   TrainingState fresh_state() const {
