@@ -98,12 +98,13 @@ ActivationBytes activation_bytes(const Model& model, const PassSize& size) {
                attention = (queries + 2 * keys) * width * item + (2 * queries + 2 * keys) * channel;
   bytes.backward = std::max(feed_forward, attention) + 2 * width * channel;
 
-  const auto vocabulary = static_cast<double>(model.vocabulary());
-  const double head = vocabulary * width;
+  const std::int64_t scores =
+      config.classifies() ? static_cast<std::int64_t>(config.labels.size()) : model.vocabulary();
+  const double head = static_cast<double>(scores) * width;
   const double master = std::max(item, 4.0);
   bytes.end = 2 * width * channel + statistics * tokens + head * item;
-  bytes.loss = std::min(tokens, static_cast<double>(ops::rows_of_logits(model.vocabulary(), size.element_size))) *
-                   vocabulary * item +
+  bytes.loss = std::min(tokens, static_cast<double>(ops::rows_of_logits(scores, size.element_size))) *
+                   static_cast<double>(scores) * item +
                width * channel + (master > item ? head * master : 0);
   bytes.passed = width * channel;
   return bytes;

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/config/field.h"
 
@@ -97,6 +98,7 @@ struct LoraConfig {
 struct ModelConfig {
   std::string family = "llama";
   std::string head = "language";
+  std::vector<std::string> labels;
   std::int64_t layers = 4;
   std::int64_t width = 192;
   std::int64_t heads = 6;
@@ -134,8 +136,11 @@ struct ModelConfig {
     using C = ModelConfig;
     return std::tuple{
         Field{"family", &C::family, "architecture; see docs/guides/models.md", kRequired},
-        Field{"head", &C::head, "what the model ends in: language: scores of tokens; none: hidden states",
-              OneOf("language", "none")},
+        Field{"head", &C::head,
+              "what the model ends in: language: scores of tokens; classes: of classes that texts are of; labels: of "
+              "labels that each token has; none: hidden states",
+              OneOf("language", "classes", "labels", "none")},
+        Field{"labels", &C::labels, "names of these classes or labels, once each; none: those of the corpus", kOneEach},
         Field{"layers", &C::layers, "transformer blocks", Range(1, 4096)},
         Field{"width", &C::width, "channels of the residual stream", Range(1, 1 << 20)},
         Field{"heads", &C::heads, "attention heads", Range(1, 1 << 16)},
@@ -193,6 +198,10 @@ struct ModelConfig {
               Range(0, 1e6)}};
   }
 
+  /// Whether texts or tokens are told apart by it.
+  bool classifies() const { return head == "classes" || head == "labels"; }
+  /// Whether the embedding is the output matrix too.
+  bool ties_head() const { return tie_embeddings && head == "language"; }
   std::int64_t head_width_or_default() const { return head_width == 0 ? width / heads : head_width; }
   std::int64_t kv_heads_or_default() const { return kv_heads == 0 ? heads : kv_heads; }
   /// Channels of all heads' queries, and of keys or values.

@@ -33,7 +33,7 @@ class Decoder final : public Model {
           &parameters_.add("position-embedding.weight", {config.context, config.width}, initial(config), Role::kTable);
     add_blocks(options.block);
     if (ends()) norm_.emplace(parameters_, "norm.", config.width, options.block.norm, config.norm_epsilon);
-    add_head(initial(config));
+    add_head(initial(config), /*bias=*/config.head == "labels");
   }
 
   at::Tensor forward(const at::Tensor& input, const ForwardPass& pass) override {

@@ -26,7 +26,8 @@ class Encoder final : public Model {
         types_(&parameters_.add("type-embedding.weight", {config.token_types, config.width}, initial(config),
                                 Role::kTable)),
         embedding_norm_(parameters_, "embedding-norm.", config.width, block.norm, config.norm_epsilon),
-        dropout_(config, "embedding") {
+        dropout_(config, "embedding"),
+        head_dropout_(config, "head") {
     if (!begins() || !ends())
       throw Error(ErrorCode::kUsage, "an encoder is not cut into stages: parallel.pipeline must be 1 for family ",
                   config.family);
@@ -35,15 +36,17 @@ class Encoder final : public Model {
     blocks_.reserve(static_cast<std::size_t>(config.layers));
     for (std::int64_t layer = 0; layer < config.layers; ++layer)
       blocks_.emplace_back(parameters_, config, layer, block);
-    if (config.head == "none") {
+    if (config.head == "none" || config.head == "classes")
       pooler_.emplace(parameters_, "pooler.", config, config.width, config.width, initial(config),
                       Linear::Bias::kZeros);
+    if (config.head != "language") {
+      add_head(initial(config), /*bias=*/true);
       return;
     }
     transform_.emplace(parameters_, "head-transform.", config, config.width, config.width, initial(config),
                        Linear::Bias::kZeros);
     transform_norm_.emplace(parameters_, "head-norm.", config.width, block.norm, config.norm_epsilon);
-    add_head(initial(config));
+    add_head(initial(config), /*bias=*/false);
     head_bias_ = &parameters_.add("head-bias.bias", {vocabulary}, Init::zeros(), Role::kBias);
   }
 
@@ -52,9 +55,9 @@ class Encoder final : public Model {
     const std::int64_t tokens = tokens_bt.size(1);
     if (tokens > config().context)
       throw Error(ErrorCode::kBadInput, "position ", tokens, " lies beyond model.context ", config().context);
-    // Texts of one kind: the first.
-    at::Tensor x = ops::embedding(tokens_bt, embedding_->value) + types_->value.select(0, 0);
-    x = dropout_.forward(embedding_norm_.forward(x + positions_->value.narrow(0, 0, tokens)), pass);
+    at::Tensor x = with_weights(pass.weights, "embedding-norm", embedded(tokens_bt, pass),
+                                [&](const at::Tensor& in) { return embedding_norm_.forward(in); });
+    x = dropout_.forward(x, pass);
     for (const Block& block : blocks_)
       x = with_weights(pass.weights, block.group(), x, [&](const at::Tensor& in) {
         return recomputed(
@@ -64,26 +67,44 @@ class Encoder final : public Model {
     return x;
   }
 
-  at::Tensor before_head(const at::Tensor& hidden) const override {
-    if (!transform_) return hidden;
-    return transform_norm_->forward(ops::activated(transform_->products(hidden, {}), transform_->bias(), activation_));
+  at::Tensor before_head(const at::Tensor& hidden, const ForwardPass& pass) const override {
+    if (transform_)
+      return transform_norm_->forward(
+          ops::activated(transform_->products(hidden, {}), transform_->bias(), activation_));
+    return head_dropout_.forward(pooler_ ? made_of(hidden, pass.weights) : hidden, pass);
   }
-  const Parameter* head_bias() const override { return head_bias_; }
+  std::int64_t class_place(std::int64_t) const override { return 0; }
 
   std::optional<at::Tensor> pooled(const at::Tensor& hidden_btc) const override {
     if (!pooler_) return std::nullopt;
-    return at::tanh(pooler_->forward(hidden_btc.select(1, 0), {}));
+    return made_of(hidden_btc.select(1, 0), nullptr);
   }
 
  private:
+  at::Tensor embedded(const at::Tensor& tokens_bt, const ForwardPass& pass) const {
+    const auto read = [&](const Parameter* table) {
+      const ReadingWeights reading(pass.weights, group_of(table->name));
+      // Texts of one kind: the first.
+      return table == embedding_ ? ops::embedding(tokens_bt, table->value)
+             : table == types_   ? table->value.select(0, 0)
+                                 : table->value.narrow(0, 0, tokens_bt.size(1));
+    };
+    const at::Tensor x = read(embedding_) + read(types_);
+    return x + read(positions_);
+  }
+
+  at::Tensor made_of(const at::Tensor& hidden, WeightAccess* weights) const {
+    return with_weights(weights, "pooler", hidden,
+                        [&](const at::Tensor& in) { return at::tanh(pooler_->forward(in, {})); });
+  }
+
   ops::Activation activation_;
   const Parameter *embedding_, *positions_, *types_;
   Norm embedding_norm_;
-  Dropout dropout_;
+  Dropout dropout_, head_dropout_;
   std::vector<Block> blocks_;
   std::optional<Linear> pooler_, transform_;
   std::optional<Norm> transform_norm_;
-  const Parameter* head_bias_ = nullptr;
 };
 
 }  // namespace

@@ -51,7 +51,7 @@ class EncoderDecoder final : public Model {
     bias_.emplace(parameters_, "relative-bias.", config.heads, initial(config), distances(config, false));
     add_blocks(blocks_, config.layers, of_decoder(block));
     norm_.emplace(parameters_, "norm.", config.width, block.norm, config.norm_epsilon);
-    add_head(initial(config));
+    add_head(initial(config), /*bias=*/false);
   }
 
   at::Tensor encode(const at::Tensor& tokens_bt, const ForwardPass& pass) override {
@@ -76,7 +76,7 @@ class EncoderDecoder final : public Model {
 
   bool has_encoder() const override { return true; }
 
-  at::Tensor before_head(const at::Tensor& hidden) const override {
+  at::Tensor before_head(const at::Tensor& hidden, const ForwardPass&) const override {
     const bool scaled = config().head_scale == "auto" ? config().tie_embeddings : config().head_scale == "yes";
     return scaled ? hidden * (1 / std::sqrt(static_cast<double>(config().width))) : hidden;
   }

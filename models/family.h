@@ -15,6 +15,12 @@ namespace trireme::models {
 class HfConfig;
 class HfConfigWriter;
 
+/// A value of model.head that a family has, and what the model with it is called at Hugging Face.
+struct Architecture {
+  std::string_view head, name;
+  std::string_view module = "";  ///< of classes and labels: what "head" is called there
+};
+
 /// One architecture: what it is made of, which keys of model.* it honours, and what it is called at Hugging Face.
 /// Each has a folder, and a line in registry.cpp.
 struct Family {
@@ -33,8 +39,7 @@ struct Family {
   void (*write_config)(const ModelConfig& from, HfConfigWriter& to);
   /// Where the weights of a parameter lie in the tensors of a Hugging Face directory.
   HfPlace (*place)(const ModelConfig& config, const Parameter& parameter);
-  /// model.head and what a model with it is called there, the usual one first: {"language", "LlamaForCausalLM"}.
-  std::vector<std::pair<std::string_view, std::string_view>> architectures;
+  std::vector<Architecture> architectures;  ///< the usual one first
   std::string_view base_prefix;  ///< "model.": may be missing from the names in files of models without a head
   /// Parts of names that files of other versions spell differently: one is as good as the other.
   std::vector<std::pair<std::string_view, std::string_view>> renamed{};
@@ -47,6 +52,11 @@ struct Family {
   /// Reads one text with an encoder and writes another.
   bool is_pair = false;
 };
+
+/// What a model of this family with this head is called there. @throws Error kUsage where the family has no such head
+const Architecture& architecture_of(const Family& family, const std::string& head);
+/// Family::place, and that of what ends in classes or labels.
+HfPlace place_of(const Family& family, const ModelConfig& config, const Parameter& parameter);
 
 /// Those of families that go on with a text.
 std::vector<std::string> decoder_names();

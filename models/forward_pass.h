@@ -30,6 +30,9 @@ struct ForwardPass {
   WeightAccess* weights = nullptr;
   /// Of a model with an encoder: what that gave, [B, S, C].
   at::Tensor memory{};
+  /// Of texts that were filled up behind their end: how many tokens each has, at least one, [B] int64. What lies behind
+  /// is seen by none of them; causal attention need not be told.
+  at::Tensor lengths{};
   /// Added to scores of self-attention, [H, T, L]; models fill it in for their blocks.
   at::Tensor attention_bias{};
 };

@@ -26,18 +26,24 @@ Model::Model(ModelConfig config, std::int64_t vocabulary, Part part)
           config_.heads, " heads for width ", config_.width);
   require(config_.heads % config_.kv_heads_or_default() == 0, "model.kv-heads must divide model.heads, got ",
           config_.kv_heads, " for heads ", config_.heads);
+  constexpr std::size_t kMostLabels = 1 << 16;
+  require(!config_.classifies() || (config_.labels.size() >= 2 && config_.labels.size() <= kMostLabels),
+          "model.labels must name 2 to ", kMostLabels, " for model.head ", config_.head, ", got ",
+          config_.labels.size());
 }
 
 const Parameter* Model::add_embedding(Init init) {
-  if (begins() || (ends() && config_.tie_embeddings))
+  if (begins() || (ends() && config_.ties_head()))
     embedding_ = &parameters_.add("embedding.weight", {vocabulary_, config_.width}, init, Role::kTable);
   return embedding_;
 }
 
-void Model::add_head(Init init) {
-  if (!ends()) return;
-  head_ = config_.tie_embeddings ? &parameters_.add_tied("head.weight", *embedding_, Role::kMatrix)
-                                 : &parameters_.add("head.weight", {vocabulary_, config_.width}, init, Role::kMatrix);
+void Model::add_head(Init init, bool bias) {
+  if (!ends() || config_.head == "none") return;
+  const std::int64_t scores = config_.classifies() ? static_cast<std::int64_t>(config_.labels.size()) : vocabulary_;
+  head_ = config_.ties_head() ? &parameters_.add_tied("head.weight", *embedding_, Role::kMatrix)
+                              : &parameters_.add("head.weight", {scores, config_.width}, init, Role::kMatrix);
+  if (bias && config_.classifies()) head_bias_ = &parameters_.add("head.bias", {scores}, Init::zeros(), Role::kBias);
 }
 
 double Model::training_flops_per_token(std::int64_t sequence_length) const {
@@ -58,11 +64,11 @@ const Parameter& Model::head() const {
   return *head_;
 }
 
-at::Tensor logits(const Model& model, const at::Tensor& hidden_nc) {
+at::Tensor logits(const Model& model, const at::Tensor& hidden_btc) {
   const Parameter* const bias = model.head_bias();
-  return ops::softly_capped(
-      ops::linear(model.before_head(hidden_nc), model.head().value, bias ? std::optional(bias->value) : std::nullopt),
-      model.config().logit_softcap);
+  const at::Tensor scores =
+      ops::linear(model.before_head(hidden_btc), model.head().value, bias ? std::optional(bias->value) : std::nullopt);
+  return model.config().classifies() ? scores : ops::softly_capped(scores, model.config().logit_softcap);
 }
 
 std::string model_json(const ModelConfig& config, std::int64_t vocabulary) {

@@ -32,13 +32,16 @@ class Model {
   /// holds a shorter one is to be cleared, and filled anew.
   virtual std::optional<std::int64_t> cache_border() const { return std::nullopt; }
 
-  /// The matrix [V, C] that turns hidden states into scores of tokens. Of a part that ends the model.
+  /// The matrix [S, C] that turns hidden states into scores: of tokens, or of model.labels. Of a part that ends the
+  /// model.
   /// @throws Error kBug for a model without one (model.head none)
   const Parameter& head() const;
-  /// What goes into that matrix, made of hidden states [..., C]; they themselves where a family says nothing else.
-  virtual at::Tensor before_head(const at::Tensor& hidden) const { return hidden; }
-  /// Added behind it, [V]; null: nothing.
-  virtual const Parameter* head_bias() const { return nullptr; }
+  /// Added behind it, [S]; null: nothing.
+  const Parameter* head_bias() const { return head_bias_; }
+  /// What goes into that matrix, made of hidden states [B, T, C]; they themselves where a family says nothing else.
+  virtual at::Tensor before_head(const at::Tensor& hidden, const ForwardPass& = {}) const { return hidden; }
+  /// With model.head classes: which of a text's tokens stands for it.
+  virtual std::int64_t class_place(std::int64_t tokens) const { return tokens - 1; }
   /// What the model itself makes of hidden states [B, T, C] of whole texts: [B, C]; nothing where it makes nothing.
   virtual std::optional<at::Tensor> pooled(const at::Tensor&) const { return std::nullopt; }
   /// Whether it reads a text with an encoder and writes another.
@@ -66,11 +69,12 @@ class Model {
   /// Adds "embedding.weight" [V, C], which the first part reads, and the last one where its head is tied to it; null
   /// for others. To be called first.
   const Parameter* add_embedding(Init init);
-  /// Adds "head.weight" where the model ends: the embedding itself with model.tie-embeddings, else a matrix of its own.
-  /// To be called last.
-  void add_head(Init init);
+  /// Adds "head.weight" where the model ends and has one: the embedding itself with model.tie-embeddings, else, and for
+  /// classes and labels, a matrix of its own; for these, where asked for, "head.bias". To be called last.
+  void add_head(Init init, bool bias);
 
   ParameterList parameters_;
+  const Parameter* head_bias_ = nullptr;
 
  private:
   ModelConfig config_;
@@ -79,9 +83,9 @@ class Model {
   const Parameter *embedding_ = nullptr, *head_ = nullptr;
 };
 
-/// Scores of tokens, of the next one or of an encoder's own: [N, C] -> [N, V], in the weights' type, bounded as
-/// model.logit-softcap says.
-at::Tensor logits(const Model& model, const at::Tensor& hidden_nc);
+/// Scores of tokens, of the next one or of an encoder's own, or of classes or labels: [B, T, C] -> [B, T, S], in the
+/// weights' type, those of tokens bounded as model.logit-softcap says.
+at::Tensor logits(const Model& model, const at::Tensor& hidden_btc);
 
 /// {"family": ..., "vocabulary": V, ...}: what a checkpoint says of its model, and a model made from it.
 std::string model_json(const ModelConfig& config, std::int64_t vocabulary);

@@ -29,8 +29,9 @@ constexpr const Family& (*kFamilies[])() = {
     mixtral_family, phi3_family,   qwen2_family, qwen3_family,    qwen3_moe_family, t5_family,
 };
 
-constexpr std::string_view kKeysOfAll[] = {"family",     "layers",         "width",   "heads",        "ffn",  "context",
-                                           "vocabulary", "tie-embeddings", "dropout", "norm-epsilon", "lora."};
+constexpr std::string_view kKeysOfAll[] = {"family",  "head",         "labels",  "layers",     "width",
+                                           "heads",   "ffn",          "context", "vocabulary", "tie-embeddings",
+                                           "dropout", "norm-epsilon", "lora."};
 
 // A key may stand for a group: "rope-scaling.".
 bool honours(const Family& family, std::string_view key) {
@@ -61,6 +62,7 @@ void expect_used(ModelConfig config) {
       {"rope-scaling.", "rope-scaling.type", config.rope_scaling.type != "none", "model.rope-scaling.type"},
       {"experts.", "experts.count", config.experts.count > 0, "model.experts.count"},
       {"lora.", "lora.rank", config.lora.rank > 0, "model.lora.rank"},
+      {"labels", "", config.classifies(), "model.head classes or labels"},
       {"window-layers", "", config.window > 0, "model.window"}};
   ModelConfig defaults;
   const FieldList fields = fields_of(config), plain = fields_of(defaults);
@@ -114,10 +116,31 @@ const Family& find_family(const std::string& name) {
               did_you_mean(name, family_names()));
 }
 
+const Architecture& architecture_of(const Family& family, const std::string& head) {
+  std::vector<std::string> known;
+  for (const Architecture& one : family.architectures) {
+    if (one.head == head) return one;
+    known.emplace_back(one.head);
+  }
+  throw Error(ErrorCode::kUsage, "model.head must be ", join(known, " or "), " for family ", family.name, ", got ",
+              head);
+}
+
+HfPlace place_of(const Family& family, const ModelConfig& config, const Parameter& parameter) {
+  constexpr std::string_view kHead = "head";
+  if (!config.classifies() || group_of(parameter.name) != kHead) return family.place(config, parameter);
+  return whole_tensor(std::string(architecture_of(family, config.head).module) + parameter.name.substr(kHead.size()),
+                      parameter);
+}
+
 std::unique_ptr<Model> build_model(const ModelConfig& config, std::int64_t vocabulary, Part part) {
   const Family& family = find_family(config.family);
   expect_honoured(family, config);
   expect_used(config);
+  architecture_of(family, config.head);
+  if (config.lora.rank > 0 && config.classifies())
+    throw Error(ErrorCode::kUsage, "model.lora.rank must be 0 for model.head ", config.head,
+                ": adapters beside a head that is trained are not available yet; got ", config.lora.rank);
   auto model = family.build(config, vocabulary, part);
   if (config.lora.rank > 0) {
     if (model->begins() && model->ends()) expect_adapters(*model);

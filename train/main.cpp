@@ -19,6 +19,7 @@
 #include "train/config/train_config.h"
 #include "train/loop/pretrained.h"
 #include "train/loop/trainer.h"
+#include "train/loop/training_data.h"
 #include "train/plan/plan.h"
 #include "train/report/report.h"
 
@@ -101,6 +102,8 @@ Merged merged_config(Communicator& world, const TrainOptions& options, const Ass
       TrainConfig shaped;
       const models::ModelConfig theirs = shaped.model = shape_of(*pretrained);
       apply_assignments(given, fields_of(shaped));
+      // Another head has labels of its own.
+      if (shaped.model.head != theirs.head && shaped.model.labels == theirs.labels) shaped.model.labels.clear();
       if (shaped.model.vocabulary == 0) shaped.model.vocabulary = theirs.vocabulary;  // whatever the tokenizer has
       expect_shape_of(theirs, pretrained->where(), shaped.model);
       config = shaped;
@@ -164,10 +167,18 @@ int run(Communicator& world, const TrainOptions& options, const Assignments& fla
     print(world, to_yaml(fields_of(config)));
     return kExitDone;
   }
+  fill_labels(config);
   validate(config);
-  if (models::is_encoder(config.model) || models::is_pair(config.model))
+  if (models::is_pair(config.model))
     throw Error(ErrorCode::kUsage, "model.family ", config.model.family,
-                " is not trained here yet, having an encoder; its models can be opened, imported, exported and asked");
+                " is not trained here yet; its models can be opened, imported, exported and asked");
+  if (models::is_encoder(config.model) && !config.model.classifies())
+    throw Error(ErrorCode::kUsage, "model.head must be classes or labels to train a model of family ",
+                config.model.family, ", got ", config.model.head, ": guessing masked tokens is not learnt here yet");
+  if (!config.model.classifies() && config.model.head != "language")
+    throw Error(ErrorCode::kUsage, "model.head ", config.model.head, " learns nothing");
+  if (models::is_encoder(config.model) && options.dry_run != "no")
+    throw Error(ErrorCode::kUsage, "--dry-run knows no encoders yet, got model.family ", config.model.family);
   at::set_num_threads(static_cast<int>(config.threads));
   if (options.dry_run != "no") {
     const PlanOptions plan{options.ranks > 0 ? static_cast<int>(options.ranks) : world.size(),

@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/base/stop.h"
 #include "core/base/text.h"
+#include "data/commands/encode_labelled.h"
 #include "data/corpus/documents.h"
 #include "data/corpus/encode.h"
 #include "data/corpus/index.h"
@@ -114,6 +115,16 @@ int encode(const EncodeOptions& options) {
     throw Error(ErrorCode::kUsage, "one of --out and --print is due", options.print ? ", not both" : "");
   if (options.print && (options.validation > 0 || !options.validation_input.empty()))
     throw Error(ErrorCode::kUsage, "--print writes no corpus: --validation and --validation-input do not go with it");
+  const bool labelled = options.labels != "none";
+  if (!labelled && (!options.label_field.empty() || !options.label_names.empty() || options.vocabulary > 0))
+    throw Error(ErrorCode::kUsage, "--label-field, --label-names and --vocabulary go with --labels");
+  if (options.tokenizer.empty() == (options.vocabulary == 0))
+    throw Error(ErrorCode::kUsage, "--tokenizer", labelled ? " or, for \"token_ids\" alone, --vocabulary" : "",
+                " is required", options.vocabulary > 0 ? ", not both" : "");
+  if (labelled) {
+    if (options.print) throw Error(ErrorCode::kUsage, "--print knows no labels; leave --labels out");
+    return unless_stopped([&] { encode_labelled(options); });
+  }
   const SpecialText special = options.special_text == "plain" ? SpecialText::kPlain : SpecialText::kParse;
   const Tokenizer tokenizer = Tokenizer::load(options.tokenizer);
   return unless_stopped(

@@ -11,6 +11,10 @@ namespace trireme::data {
 /// `trireme-data encode`
 struct EncodeOptions {
   std::string tokenizer;
+  std::string labels = "none";
+  std::string label_field;
+  std::vector<std::string> label_names;
+  std::int64_t vocabulary = 0;
   std::vector<std::string> input;
   std::string text_field = "text";
   std::string stdin_format = "txt";
@@ -26,9 +30,18 @@ struct EncodeOptions {
   static constexpr auto fields() {
     using C = EncodeOptions;
     return std::tuple{
-        Field{"tokenizer", &C::tokenizer, "tokenizer.json", kRequired},
+        Field{"tokenizer", &C::tokenizer, "tokenizer.json; needed but for labelled lines of \"token_ids\" alone"},
         Field{"input", &C::input, kInputHelp, kRequired},
         Field{"text-field", &C::text_field, kTextFieldHelp},
+        Field{"labels", &C::labels,
+              "labels in JSON lines, for model.head classes or labels: one of each text, or in lists, of each word or "
+              "token",
+              OneOf("none", "texts", "tokens")},
+        Field{"label-field", &C::label_field, "member that holds them; empty: label, or labels of tokens"},
+        Field{"label-names", &C::label_names,
+              "in the order of their numbers; without any, those that are found, sorted, for which the input is read "
+              "twice"},
+        Field{"vocabulary", &C::vocabulary, "without a tokenizer: \"token_ids\" lie below", Range(0, 2147418112.0)},
         Field{"stdin-format", &C::stdin_format, kStdinHelp, kStdinFormats},
         Field{"out", &C::out, "the corpus to write, a new directory"},
         Field{"print", &C::print, "instead of a corpus: the ids of each document as a JSON array a line"},

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "core/base/error.h"
@@ -38,12 +39,16 @@ int verify(const CorpusOptions& options) {
 int inspect(const CorpusOptions& options) {
   const CorpusIndex index = read_corpus_index(options.corpus);
   Json json = {{"corpus", options.corpus},
-               {"vocabulary_size", index.vocabulary_size},
+               {"vocabulary_size", index.token_ids},
                {"end_of_text", index.end_of_text},
                {"tokenizer_hash", index.tokenizer_hash}};
+  if (index.labels.any()) json["labels"] = {{"of", name_of(index.labels.of)}, {"names", index.labels.names}};
   if (!options.json)
-    std::cout << "corpus           " << options.corpus << "\nvocabulary size  " << index.vocabulary_size
+    std::cout << "corpus           " << options.corpus << "\nvocabulary size  " << index.token_ids
               << "\ntokenizer hash   " << index.tokenizer_hash << "\n";
+  if (!options.json && index.labels.any())
+    std::cout << "labels           of " << name_of(index.labels.of) << ": "
+              << one_line(join(index.labels.names, ", "), 400) << "\n";
   for (const Split which : kSplits) {
     const SplitEntry& split = index.split(which);
     std::uint64_t bytes = 0;
@@ -63,14 +68,44 @@ int inspect(const CorpusOptions& options) {
     std::cout << "\n  files          " << split.shards.size() << ", " << bytes_text(static_cast<double>(bytes))
               << "\n  content hash   " << split.content_hash << "\n";
   }
-  if (options.json) std::cout << json << "\n";
+  if (options.json) std::cout << json.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
   return kExitDone;
 }
+
+namespace {
+
+// A line of JSON a text, as `encode` takes them.
+int cat_labelled(const Corpus& corpus, const std::optional<Tokenizer>& tokenizer) {
+  const Labels& labels = corpus.labels();
+  const auto name = [&](std::int64_t label) {
+    return label < 0 ? Json() : Json(labels.names[static_cast<std::size_t>(label)]);
+  };
+  for (std::int64_t i = 0; i < corpus.documents() && std::cout; ++i) {
+    const LabelledText text = corpus.labelled(i);
+    Json line;
+    if (labels.of == Labels::Of::kTexts) {
+      tokenizer ? line["text"] = tokenizer->decode(text.ids) : line["token_ids"] = text.ids;
+      line["label"] = name(text.labels[0]);
+    } else {
+      line["token_ids"] = text.ids;
+      line["labels"] = Json::array();
+      for (const std::int64_t label : text.labels) line["labels"].push_back(name(label));
+    }
+    std::cout << line.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
+  }
+  return kExitDone;
+}
+
+}  // namespace
 
 int cat(const CatOptions& options) {
   const Corpus corpus =
       Corpus::open(options.corpus, options.split == "training" ? Split::kTraining : Split::kValidation);
-  const Tokenizer tokenizer = Tokenizer::parse(corpus.tokenizer_json(), options.corpus + "/tokenizer.json");
+  std::optional<Tokenizer> known;
+  if (!corpus.tokenizer_json().empty())
+    known.emplace(Tokenizer::parse(corpus.tokenizer_json(), options.corpus + "/tokenizer.json"));
+  if (corpus.labels().any()) return cat_labelled(corpus, known);
+  const Tokenizer& tokenizer = *known;
   std::vector<TokenId> ids;
   for (std::int64_t i = 0; i < corpus.documents() && std::cout; ++i) {
     const auto [begin, end] = corpus.document(i);
@@ -82,6 +117,8 @@ int cat(const CatOptions& options) {
 }
 
 int baseline(const CorpusOptions& options) {
+  if (read_corpus_index(options.corpus).labels.any())
+    throw Error(ErrorCode::kBadInput, options.corpus, " is labelled; bigrams are of text alone");
   const BigramBaseline result =
       bigram_baseline(Corpus::open(options.corpus, Split::kTraining), Corpus::open(options.corpus, Split::kValidation));
   if (options.json) {

@@ -9,6 +9,7 @@
 namespace trireme::data {
 
 struct Corpus::Impl {
+  std::string directory;
   CorpusIndex index;
   Split which;
   std::string tokenizer_json;
@@ -33,6 +34,7 @@ Corpus Corpus::open(const std::filesystem::path& directory, Split split) {
   auto impl = std::make_unique<Impl>();
   impl->index = read_corpus_index(directory);
   impl->which = split;
+  impl->directory = directory.string();
   impl->tokenizer_json = read_corpus_tokenizer(directory, impl->index);
   for (const ShardEntry& entry : impl->split().shards) {
     impl->shards.emplace_back(directory, entry, impl->index.vocabulary_size);
@@ -45,7 +47,8 @@ Corpus Corpus::open(const std::filesystem::path& directory, Split split) {
 std::int64_t Corpus::tokens() const { return impl_->first_token.back(); }
 std::int64_t Corpus::documents() const { return impl_->first_document.back(); }
 std::int64_t Corpus::text_bytes() const { return static_cast<std::int64_t>(impl_->split().text_bytes); }
-std::int64_t Corpus::vocabulary_size() const { return static_cast<std::int64_t>(impl_->index.vocabulary_size); }
+std::int64_t Corpus::vocabulary_size() const { return static_cast<std::int64_t>(impl_->index.token_ids); }
+const Labels& Corpus::labels() const { return impl_->index.labels; }
 const std::string& Corpus::tokenizer_json() const { return impl_->tokenizer_json; }
 const std::string& Corpus::tokenizer_hash() const { return impl_->index.tokenizer_hash; }
 const std::string& Corpus::content_hash() const { return impl_->split().content_hash; }
@@ -61,6 +64,13 @@ void Corpus::read(std::int64_t begin, std::span<TokenId> out) const {
     out = out.subspan(count);
     begin += static_cast<std::int64_t>(count);
   }
+}
+
+LabelledText Corpus::labelled(std::int64_t index) const {
+  const auto [begin, end] = document(index);
+  std::vector<TokenId> row(static_cast<std::size_t>(end - begin - 1));  // without the end of text
+  read(begin, row);
+  return impl_->index.label_storage().text(std::move(row), impl_->directory);
 }
 
 std::pair<std::int64_t, std::int64_t> Corpus::document(std::int64_t index) const {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/corpus/labels.h"
 #include "data/corpus/token_row.h"
 #include "data/tokenizer/tokenizer.h"
 
@@ -25,6 +26,10 @@ class CorpusWriter {
   /// @param shard_bytes  of ids that a shard holds at most; a document is never cut, so a longer one is a shard alone
   /// @throws Error kBadInput when `directory` exists or the tokenizer has no end-of-text token, kIo
   CorpusWriter(std::filesystem::path directory, const Tokenizer& tokenizer, std::uint64_t shard_bytes = kShardBytes);
+  /// Of labelled texts, which add() takes as LabelStorage::row() gives them.
+  /// @param tokenizer  null: the ids come as such, from 0 to token_ids - 1
+  CorpusWriter(std::filesystem::path directory, const Tokenizer* tokenizer, std::int64_t token_ids, Labels labels,
+               std::uint64_t shard_bytes = kShardBytes);
   ~CorpusWriter();
   CorpusWriter(const CorpusWriter&) = delete;
   CorpusWriter& operator=(const CorpusWriter&) = delete;
@@ -35,6 +40,7 @@ class CorpusWriter {
   /// The same for many documents, which other threads may have put into a row by storage(). @throws Error kIo
   void add(Split split, const TokenRow& row);
   TokenStorage storage() const;
+  LabelStorage label_storage() const;
   /// Writes what is left, syncs it and gives it its name. @throws Error kIo; kBadInput when no document is for training
   void finish();
 
@@ -58,8 +64,10 @@ class Corpus {
   std::int64_t tokens() const;
   std::int64_t documents() const;
   std::int64_t text_bytes() const;
+  /// Ids of tokens; those of labels lie behind.
   std::int64_t vocabulary_size() const;
-  /// The tokenizer.json that the ids were made with (kept in the corpus) and its hash.
+  const Labels& labels() const;
+  /// The tokenizer.json that the ids were made with (kept in the corpus) and its hash; empty where they came as such.
   const std::string& tokenizer_json() const;
   const std::string& tokenizer_hash() const;
   /// Names this content: changes when any token of the split does, and not with the way it is cut into shards.
@@ -70,6 +78,8 @@ class Corpus {
   void read(std::int64_t begin, std::span<TokenId> out) const;
   /// Where document `index` lies in the row: [first, second), end-of-text included.
   std::pair<std::int64_t, std::int64_t> document(std::int64_t index) const;
+  /// Document `index` of a corpus with labels. @throws Error kCorrupt
+  LabelledText labelled(std::int64_t index) const;
 
  private:
   struct Impl;

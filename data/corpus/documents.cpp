@@ -66,6 +66,14 @@ void DocumentChunk::for_each(const std::function<void(std::string_view document)
     return;
   }
   JsonLineParser parser(*text_field_);
+  for_each_line([&](std::string_view line, const auto& place) { take(parser.text_of(line, place)); });
+}
+
+void DocumentChunk::for_each_line(
+    const std::function<void(std::string_view line, const std::function<std::string()>& place)>& take) const {
+  if (!input_->format.json_lines)
+    throw Error(ErrorCode::kBadInput, input_->name, " is text; labels come in JSON lines (.jsonl)");
+  const std::string_view bytes = bytes_;
   std::uint64_t number = first_line_;
   for (std::size_t begin = 0; begin < bytes.size(); ++number) {
     const std::size_t end = std::min(bytes.find('\n', begin), bytes.size());
@@ -73,7 +81,7 @@ void DocumentChunk::for_each(const std::function<void(std::string_view document)
     begin = end + 1;
     if (std::all_of(line.begin(), line.end(), is_space)) continue;
     if (line.size() > DocumentReader::kLongestLine) refuse_long_line(*input_, number);
-    take(parser.text_of(line, [&] { return input_->name + " line " + std::to_string(number); }));
+    take(line, [&] { return input_->name + " line " + std::to_string(number); });
   }
 }
 

@@ -16,6 +16,9 @@ class DocumentChunk {
   /// Calls `take` for each document, in order. Parsing of JSON happens here and not while reading: it may be spread
   /// over threads. @throws Error kBadInput naming file and line
   void for_each(const std::function<void(std::string_view document)>& take) const;
+  /// The same with whole lines of JSON; `place` names one for messages. Of other text, it says by name that it is none.
+  void for_each_line(
+      const std::function<void(std::string_view line, const std::function<std::string()>& place)>& take) const;
 
   /// Of all inputs as they lie on disk, up to the end of this chunk and a little beyond it.
   std::uint64_t bytes_taken() const { return bytes_taken_; }

@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kVersion = 1, kVersionWithLabels = 2;
 // The checksum has one place, right at the start, so that it can be found before anything is parsed.
 constexpr std::string_view kHead = "{\n  \"checksum\": \"";
 constexpr std::size_t kDigits = 32;
@@ -126,6 +126,24 @@ SplitEntry split_from_json(const Reader& reader, const Json& json, Split which) 
   return split;
 }
 
+void read_labels(const Reader& reader, const Json& root, CorpusIndex& index) {
+  const Json& labels = reader.member(root, "labels");
+  const std::string of = reader.text(labels, "of");
+  if (of != name_of(Labels::Of::kTexts) && of != name_of(Labels::Of::kTokens)) reader.fail("labels are of ", of);
+  index.labels.of = of == name_of(Labels::Of::kTexts) ? Labels::Of::kTexts : Labels::Of::kTokens;
+  const Json& names = reader.member(labels, "names");
+  if (!names.is_array() || names.size() < 2 || names.size() > Labels::kMost)
+    reader.fail("names of labels are no list of 2 to ", Labels::kMost);
+  for (const Json& name : names) {
+    if (!name.is_string()) reader.fail("the name of a label is no text");
+    index.labels.names.push_back(name.get<std::string>());
+  }
+  index.token_ids = reader.number(root, "token-ids");
+  if (index.token_ids == 0 || static_cast<std::uint64_t>(index.label_storage().ids()) > index.vocabulary_size)
+    reader.fail("vocabulary-size ", index.vocabulary_size, " does not hold ", index.token_ids, " tokens and ",
+                index.labels.names.size(), " labels");
+}
+
 }  // namespace
 
 std::string_view split_name(Split split) { return split == Split::kTraining ? "training" : "validation"; }
@@ -140,9 +158,13 @@ std::string index_to_json(const CorpusIndex& index) {
   Json json;
   json["checksum"] = std::string(kDigits, '0');
   json["format"] = "trireme-corpus";
-  json["version"] = kVersion;
+  json["version"] = index.labels.any() ? kVersionWithLabels : kVersion;
   json["vocabulary-size"] = index.vocabulary_size;
   json["end-of-text"] = index.end_of_text;
+  if (index.labels.any()) {
+    json["token-ids"] = index.token_ids;
+    json["labels"] = {{"of", name_of(index.labels.of)}, {"names", index.labels.names}};
+  }
   json["tokenizer"] = {
       {"file", "tokenizer.json"}, {"bytes", index.tokenizer_bytes}, {"checksum", index.tokenizer_hash}};
   for (const Split which : kSplits) {
@@ -172,17 +194,21 @@ CorpusIndex index_from_json(std::string_view json, const std::string& origin) {
   const Json root = Json::parse(zeroed, nullptr, /*allow_exceptions=*/false);
   if (root.is_discarded()) reader.fail("it is not JSON");
   if (reader.text(root, "format") != "trireme-corpus") reader.fail("it is no index of a corpus");
-  if (const std::uint64_t version = reader.number(root, "version"); version != kVersion)
-    throw Error(ErrorCode::kBadInput, origin, " has format version ", version, "; this program reads version ",
-                kVersion);
+  const std::uint64_t version = reader.number(root, "version");
+  if (version != kVersion && version != kVersionWithLabels)
+    throw Error(ErrorCode::kBadInput, origin, " has format version ", version, "; this program reads versions ",
+                kVersion, " and ", kVersionWithLabels);
   CorpusIndex index;
   index.vocabulary_size = reader.number(root, "vocabulary-size");
   index.end_of_text = reader.number(root, "end-of-text");
   if (index.vocabulary_size == 0 || index.vocabulary_size > INT32_MAX || index.end_of_text >= index.vocabulary_size)
     reader.fail("vocabulary-size ", index.vocabulary_size, " with end-of-text ", index.end_of_text, " is impossible");
+  index.token_ids = index.vocabulary_size;
+  if (version == kVersionWithLabels) read_labels(reader, root, index);
   const Json& tokenizer = reader.member(root, "tokenizer");
   index.tokenizer_bytes = reader.number(tokenizer, "bytes");
   index.tokenizer_hash = reader.checksum(reader.member(tokenizer, "checksum"), "checksum");
+  if (index.tokenizer_bytes == 0 && !index.labels.any()) reader.fail("it has no tokenizer");
   const Json& splits = reader.member(root, "splits");
   for (const Split which : kSplits)
     index.split(which) =
@@ -198,6 +224,7 @@ CorpusIndex read_corpus_index(const fs::path& directory) {
 }
 
 std::string read_corpus_tokenizer(const fs::path& directory, const CorpusIndex& index) {
+  if (index.tokenizer_bytes == 0) return "";
   const fs::path path = directory / "tokenizer.json";
   if (!fs::exists(path)) throw Error(ErrorCode::kNotFound, "no file ", path.string());
   std::string json = read_file(path);

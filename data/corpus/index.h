@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/corpus/corpus.h"
+#include "data/corpus/labels.h"
 
 namespace trireme::data {
 
@@ -45,12 +46,15 @@ struct SplitEntry {
 
 /// What index.json holds.
 struct CorpusIndex {
-  std::uint64_t vocabulary_size = 0;
+  std::uint64_t vocabulary_size = 0;  ///< all ids, those of labels too
+  std::uint64_t token_ids = 0;        ///< those of tokens; the same where there are no labels
+  Labels labels;
   std::uint64_t end_of_text = 0;
-  std::uint64_t tokenizer_bytes = 0;
+  std::uint64_t tokenizer_bytes = 0;  ///< 0: none; the ids came as such
   std::string tokenizer_hash;
   std::array<SplitEntry, 2> splits;
 
+  LabelStorage label_storage() const { return {static_cast<std::int64_t>(token_ids), labels}; }
   TokenStorage storage() const { return {vocabulary_size, end_of_text}; }
   SplitEntry& split(Split which) { return splits[static_cast<std::size_t>(which)]; }
   const SplitEntry& split(Split which) const { return splits[static_cast<std::size_t>(which)]; }
@@ -67,7 +71,7 @@ CorpusIndex index_from_json(std::string_view json, const std::string& origin);
 /// @throws Error kNotFound, kCorrupt, kIo, kBadInput
 CorpusIndex read_corpus_index(const std::filesystem::path& directory);
 
-/// tokenizer.json of a corpus, checked against the index. @throws Error kNotFound, kCorrupt
+/// tokenizer.json of a corpus, checked against the index; empty where there is none. @throws Error kNotFound, kCorrupt
 std::string read_corpus_tokenizer(const std::filesystem::path& directory, const CorpusIndex& index);
 
 }  // namespace trireme::data

@@ -39,11 +39,12 @@ class Verification {
   }
 
   void check_tokenizer() {
+    if (index_->tokenizer_bytes == 0) return;
     const fs::path path = directory_ / "tokenizer.json";
     const Tokenizer tokenizer = Tokenizer::parse(read_corpus_tokenizer(directory_, *index_), path.string());
-    if (static_cast<std::uint64_t>(tokenizer.vocabulary_size()) != index_->vocabulary_size)
+    if (static_cast<std::uint64_t>(tokenizer.vocabulary_size()) != index_->token_ids)
       throw Error(ErrorCode::kCorrupt, path.string(), " has ", tokenizer.vocabulary_size(), " tokens; the index says ",
-                  index_->vocabulary_size);
+                  index_->token_ids);
   }
 
   void check_split(Split which) {
@@ -94,8 +95,14 @@ class Verification {
 
   void check_document_ends(const Shard& shard) {
     for (std::uint64_t i = 0; i < shard.entry().documents; ++i) {
+      const auto [begin, end] = shard.document(i);
       TokenId last = 0;
-      shard.read(shard.document(i).second - 1, std::span(&last, 1));
+      shard.read(end - 1, std::span(&last, 1));
+      if (index_->labels.any()) {
+        std::vector<TokenId> row(end - 1 - begin);
+        shard.read(begin, row);
+        index_->label_storage().text(std::move(row), shard.file().path().string());
+      }
       if (static_cast<std::uint64_t>(last) != index_->end_of_text)
         throw Error(ErrorCode::kCorrupt, shard.file().path().string(), " is damaged: document ", i, " ends with token ",
                     last, ", not with the end of text, ", index_->end_of_text);
@@ -103,7 +110,8 @@ class Verification {
   }
 
   void check_names() {
-    std::vector<std::string> known = {"index.json", "tokenizer.json"};
+    std::vector<std::string> known = {"index.json"};
+    if (index_->tokenizer_bytes > 0) known.emplace_back("tokenizer.json");
     for (const Split which : kSplits)
       for (const ShardEntry& entry : index_->split(which).shards) known.push_back(entry.file);
     for (const fs::directory_entry& entry : fs::directory_iterator(directory_))

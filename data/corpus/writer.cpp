@@ -113,7 +113,7 @@ struct CorpusWriter::Impl {
     if (index.split(Split::kTraining).documents == 0)
       throw Error(ErrorCode::kBadInput, "no document fell into the training split of ", directory.string(), " (",
                   index.split(Split::kValidation).documents, " into validation)");
-    write_file_atomically(temporary / "tokenizer.json", tokenizer_json);
+    if (!tokenizer_json.empty()) write_file_atomically(temporary / "tokenizer.json", tokenizer_json);
     write_file_atomically(temporary / "index.json", index_to_json(index));
     sync_folder(temporary, kObject);
     // Never over something that appeared meanwhile.
@@ -126,16 +126,25 @@ struct CorpusWriter::Impl {
 };
 
 CorpusWriter::CorpusWriter(fs::path directory, const Tokenizer& tokenizer, std::uint64_t shard_bytes)
-    : impl_(std::make_unique<Impl>()) {
-  const auto end_of_text = tokenizer.end_of_text();
-  if (!end_of_text)
+    : CorpusWriter(std::move(directory), &tokenizer, tokenizer.vocabulary_size(), {}, shard_bytes) {
+  if (!tokenizer.end_of_text())
     throw Error(ErrorCode::kBadInput, "the tokenizer has no token <|endoftext|>, which ends each document of a corpus");
+}
+
+CorpusWriter::CorpusWriter(fs::path directory, const Tokenizer* tokenizer, std::int64_t token_ids, Labels labels,
+                           std::uint64_t shard_bytes)
+    : impl_(std::make_unique<Impl>()) {
   impl_->directory = without_trailing_slash(directory);
-  impl_->tokenizer_json = tokenizer.json();
-  impl_->index.vocabulary_size = static_cast<std::uint64_t>(tokenizer.vocabulary_size());
-  impl_->index.end_of_text = static_cast<std::uint64_t>(*end_of_text);
-  impl_->index.tokenizer_bytes = tokenizer.json().size();
-  impl_->index.tokenizer_hash = xxh3_128_hex(tokenizer.json());
+  if (tokenizer) impl_->tokenizer_json = tokenizer->json();
+  CorpusIndex& index = impl_->index;
+  index.labels = std::move(labels);
+  index.token_ids = static_cast<std::uint64_t>(token_ids);
+  index.vocabulary_size = static_cast<std::uint64_t>(index.label_storage().ids());
+  // Where no token ends a text, an id of its own does.
+  const auto end_of_text = tokenizer ? tokenizer->end_of_text() : std::nullopt;
+  index.end_of_text = end_of_text ? static_cast<std::uint64_t>(*end_of_text) : index.vocabulary_size++;
+  index.tokenizer_bytes = impl_->tokenizer_json.size();
+  index.tokenizer_hash = xxh3_128_hex(impl_->tokenizer_json);
   impl_->shard_tokens = std::max<std::uint64_t>(1, shard_bytes / storage().element_bytes());
 
   if (fs::symlink_status(impl_->directory).type() != fs::file_type::not_found)
@@ -152,6 +161,7 @@ CorpusWriter::CorpusWriter(fs::path directory, const Tokenizer& tokenizer, std::
 CorpusWriter::~CorpusWriter() = default;
 
 TokenStorage CorpusWriter::storage() const { return impl_->index.storage(); }
+LabelStorage CorpusWriter::label_storage() const { return impl_->index.label_storage(); }
 
 void CorpusWriter::add(Split split, std::span<const TokenId> ids, std::int64_t text_bytes) {
   impl_->attempt([&] {

@@ -30,6 +30,23 @@ void fill_row(const std::vector<TokenId>& window, std::int64_t known, std::int64
   std::copy(window.begin() + 1 + known, window.end(), batch.targets.begin() + row * batch.length + known);
 }
 
+// A labelled text, cut where the sequence ends.
+void fill_row(const LabelledText& text, Labels::Of of, bool first_token_labelled, std::int64_t row, MicroBatch& batch) {
+  const std::int64_t tokens = std::min(static_cast<std::int64_t>(text.ids.size()), batch.length);
+  batch.lengths[static_cast<std::size_t>(row)] = tokens;
+  std::copy_n(text.ids.begin(), tokens, batch.tokens.begin() + row * batch.length);
+  const auto targets = batch.targets.begin() + row * batch.length;
+  if (of == Labels::Of::kTokens)
+    std::copy_n(text.labels.begin(), tokens, targets);
+  else
+    targets[first_token_labelled ? 0 : tokens - 1] = text.labels[0];
+}
+
+std::int64_t targets_of(const LabelledText& text, std::int64_t length) {
+  const auto end = text.labels.begin() + std::min(length, static_cast<std::int64_t>(text.labels.size()));
+  return end - text.labels.begin() - std::count(text.labels.begin(), end, -1);
+}
+
 std::uint64_t hash_of(const std::vector<Sample>& samples) {
   static_assert(sizeof(Sample) == 3 * sizeof(std::int64_t), "no padding, whose bytes would be anything");
   return xxh3_64(samples.data(), samples.size() * sizeof(Sample));
@@ -86,9 +103,14 @@ struct Loader::Impl {
   void produce() {
     try {
       std::vector<TokenId> window(static_cast<std::size_t>(stream.sequence_length() + 1));
-      for (std::int64_t step = plan.first_step; step < plan.last_step; ++step)
-        for (std::int64_t index = plan.first; index < plan.last; index += plan.stride)
-          if (!hand_over(read(step, index, window))) return;
+      for (std::int64_t step = plan.first_step; step < plan.last_step; ++step) {
+        const std::int64_t targets = step_targets(step);
+        for (std::int64_t index = plan.first; index < plan.last; index += plan.stride) {
+          MicroBatch batch = stream.labels().any() ? labelled(step, index) : read(step, index, window);
+          batch.step_targets = targets;
+          if (!hand_over(std::move(batch))) return;
+        }
+      }
     } catch (...) {
       const std::scoped_lock lock(mutex);
       failure = std::current_exception();
@@ -96,11 +118,38 @@ struct Loader::Impl {
     }
   }
 
+  std::int64_t number_of(std::int64_t step, std::int64_t index, std::int64_t row) const {
+    return (step * plan.micro_batches_per_step + index) * plan.micro_batch + row;
+  }
+
+  // Of all ranks, each of which counts for itself: texts have other numbers of labels.
+  std::int64_t step_targets(std::int64_t step) const {
+    const std::int64_t samples = plan.micro_batches_per_step * plan.micro_batch;
+    if (!stream.labels().any()) return samples * stream.sequence_length();
+    if (stream.labels().of == Labels::Of::kTexts) return samples;
+    std::int64_t targets = 0;
+    for (std::int64_t i = 0; i < samples; ++i)
+      targets += targets_of(stream.labelled(stream.sample(number_of(step, 0, i))), stream.sequence_length());
+    return std::max<std::int64_t>(1, targets);
+  }
+
+  MicroBatch labelled(std::int64_t step, std::int64_t index) const {
+    MicroBatch batch = empty_batch(step, index, plan.micro_batch, stream.sequence_length());
+    batch.lengths.assign(static_cast<std::size_t>(plan.micro_batch), 1);
+    std::vector<Sample> samples;
+    for (std::int64_t row = 0; row < plan.micro_batch; ++row) {
+      samples.push_back(stream.sample(number_of(step, index, row)));
+      fill_row(stream.labelled(samples.back()), stream.labels().of, plan.first_token_labelled, row, batch);
+    }
+    batch.samples_hash = hash_of(samples);
+    return batch;
+  }
+
   MicroBatch read(std::int64_t step, std::int64_t index, std::vector<TokenId>& window) const {
     MicroBatch batch = empty_batch(step, index, plan.micro_batch, stream.sequence_length());
     std::vector<Sample> samples;
     for (std::int64_t row = 0; row < plan.micro_batch; ++row) {
-      const std::int64_t number = (step * plan.micro_batches_per_step + index) * plan.micro_batch + row;
+      const std::int64_t number = number_of(step, index, row);
       samples.push_back(stream.sample(number));
       stream.read(samples.back(), window);
       augmentation.rearrange(number, window);
@@ -144,11 +193,20 @@ MicroBatch Loader::next() {
   return batch;
 }
 
-EvaluationBatches::EvaluationBatches(const Corpus& corpus, std::int64_t sequence_length, std::int64_t micro_batch)
-    : corpus_(&corpus), length_(sequence_length), micro_batch_(micro_batch) {
+EvaluationBatches::EvaluationBatches(const Corpus& corpus, std::int64_t sequence_length, std::int64_t micro_batch,
+                                     bool first_token_labelled)
+    : corpus_(&corpus),
+      length_(sequence_length),
+      micro_batch_(micro_batch),
+      windows_(corpus.documents()),
+      first_token_labelled_(first_token_labelled) {
   if (sequence_length < 1 || micro_batch < 1)
     throw Error(ErrorCode::kBadInput, "evaluation needs a sequence length and a micro-batch of 1 or more, got ",
                 sequence_length, " and ", micro_batch);
+  if (corpus.labels().any()) {
+    if (windows_ == 0) throw Error(ErrorCode::kBadInput, "the split to evaluate holds no text: set some aside");
+    return;
+  }
   if (corpus.tokens() - 1 < sequence_length)
     throw Error(ErrorCode::kBadInput, "the split to evaluate holds ", corpus.tokens(), " tokens; a sequence of ",
                 sequence_length, " needs one more than its length: take a shorter sequence or set more text aside");
@@ -162,10 +220,16 @@ MicroBatch EvaluationBatches::batch(std::int64_t index) const {
   if (index < 0 || index >= count())
     throw Error(ErrorCode::kBug, "evaluation batch ", index, " is outside of the ", count(), " there are");
   MicroBatch batch = empty_batch(0, index, micro_batch_, length_);
+  if (corpus_->labels().any()) batch.lengths.assign(static_cast<std::size_t>(micro_batch_), 1);
   std::vector<TokenId> window(static_cast<std::size_t>(length_ + 1));
   std::vector<Sample> samples;
   for (std::int64_t row = 0; row < std::min(micro_batch_, windows_ - index * micro_batch_); ++row) {
     const std::int64_t number = index * micro_batch_ + row;
+    if (corpus_->labels().any()) {
+      fill_row(corpus_->labelled(number), corpus_->labels().of, first_token_labelled_, row, batch);
+      samples.push_back({number, 0, number});
+      continue;
+    }
     const std::int64_t begin = std::min(number * length_, targets() - length_);
     corpus_->read(begin, window);
     fill_row(window, number * length_ - begin, row, batch);

@@ -14,9 +14,13 @@ struct MicroBatch {
   std::int64_t step = 0;   ///< counts from 0
   std::int64_t index = 0;  ///< micro-batch within the step
   std::int64_t sequences = 0, length = 0;
-  std::vector<std::int64_t> tokens;   ///< [sequences][length], what the model reads
-  std::vector<std::int64_t> targets;  ///< [sequences][length], the token that follows each; -1 where none is asked for
-  std::uint64_t samples_hash = 0;     ///< XXH3-64 of the Sample of each sequence: what was read
+  std::vector<std::int64_t> tokens;  ///< [sequences][length], what the model reads
+  /// [sequences][length], the token that follows each, or its label; -1 where none is asked for.
+  std::vector<std::int64_t> targets;
+  /// [sequences], tokens of labelled texts, which are filled up with others behind; empty: sequences are full.
+  std::vector<std::int64_t> lengths;
+  std::int64_t step_targets = 1;   ///< asked for by all micro-batches of the step; 1 where none is
+  std::uint64_t samples_hash = 0;  ///< XXH3-64 of the Sample of each sequence: what was read
 };
 
 struct LoaderPlan {
@@ -27,6 +31,7 @@ struct LoaderPlan {
   std::int64_t first_step = 0;              ///< where to begin
   std::int64_t last_step = 0;               ///< one past the last step: nothing beyond it is read
   int prefetch = 8;                         ///< micro-batches read ahead
+  bool first_token_labelled = false;        ///< the label of a text stands at its first token, else at its last
 };
 
 /// Reads one rank's share of the training stream ahead of its use, in a thread of its own. An error of that thread is
@@ -48,20 +53,23 @@ class Loader {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Evaluation reads every token of a split once: windows side by side, the last one moved back so that it is full, with
-/// targets already asked for set to -1, and whole sequences of -1 to fill the last micro-batch.
+/// Evaluation reads every labelled text of a split once, or every token of another one: windows side by side, the last
+/// one moved back so that it is full, with targets already asked for set to -1, and whole sequences of -1 to fill the
+/// last micro-batch.
 class EvaluationBatches {
  public:
-  /// @throws Error kBadInput when the split holds fewer than sequence_length + 1 tokens
-  EvaluationBatches(const Corpus& corpus, std::int64_t sequence_length, std::int64_t micro_batch);
+  /// @throws Error kBadInput when the split holds fewer than sequence_length + 1 tokens, or no labelled text
+  EvaluationBatches(const Corpus& corpus, std::int64_t sequence_length, std::int64_t micro_batch,
+                    bool first_token_labelled = false);
   std::int64_t count() const;
-  /// Targets asked for over all batches: tokens() - 1.
+  /// Of a split without labels, targets asked for over all batches: tokens() - 1.
   std::int64_t targets() const;
   MicroBatch batch(std::int64_t index) const;
 
  private:
   const Corpus* corpus_;
   std::int64_t length_, micro_batch_, windows_;
+  bool first_token_labelled_;
 };
 
 }  // namespace trireme::data

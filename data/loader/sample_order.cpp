@@ -32,6 +32,14 @@ SampleOrder::SampleOrder(std::uint64_t seed, std::int64_t corpus_tokens, std::in
   if (windows_ >= kManyWindows) --windows_;
 }
 
+SampleOrder SampleOrder::of_documents(std::uint64_t seed, std::int64_t documents, std::string_view name) {
+  if (documents < 1) throw Error(ErrorCode::kBadInput, "the corpus holds no text");
+  SampleOrder order(seed, name);
+  order.windows_ = documents;
+  order.tokens_ = documents + 1;
+  return order;
+}
+
 // A permutation of [0, 4^half_bits): a Feistel network.
 std::uint64_t SampleOrder::permuted(std::uint64_t value, unsigned half_bits, std::uint64_t epoch) const {
   const std::uint64_t mask = (std::uint64_t{1} << half_bits) - 1;

@@ -19,11 +19,15 @@ class SampleOrder {
   SampleOrder(std::uint64_t seed, std::int64_t corpus_tokens, std::int64_t sequence_length,
               std::string_view name = "samples");
 
+  /// The same of whole documents, all of them in each epoch: begin_of() is the index of one.
+  static SampleOrder of_documents(std::uint64_t seed, std::int64_t documents, std::string_view name = "samples");
+
   /// First token of sample `number`; it spans sequence_length + 1 tokens.
   std::int64_t begin_of(std::int64_t number) const;
   std::int64_t windows_per_epoch() const { return windows_; }
 
  private:
+  SampleOrder(std::uint64_t seed, std::string_view name) : random_(seed, name), tokens_(0), length_(1), windows_(0) {}
   std::uint64_t permuted(std::uint64_t value, unsigned half_bits, std::uint64_t epoch) const;
 
   RandomStream random_;

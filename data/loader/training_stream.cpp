@@ -28,7 +28,8 @@ std::vector<TrainingStream::Part> open_parts(const std::vector<CorpusSource>& so
     // A run of one corpus has the order that it had before there were mixtures.
     const std::string name = sources.size() == 1 ? "samples" : "samples/" + corpus.content_hash();
     try {
-      const SampleOrder order(seed, corpus.tokens(), sequence_length, name);
+      const SampleOrder order = corpus.labels().any() ? SampleOrder::of_documents(seed, corpus.documents(), name)
+                                                      : SampleOrder(seed, corpus.tokens(), sequence_length, name);
       parts.push_back({source.directory, source.weight, std::move(corpus), order});
     } catch (const Error& error) {
       throw Error(error.code(), "data.path ", source.directory.string(), ": ", error.what());
@@ -42,6 +43,11 @@ std::vector<TrainingStream::Part> open_parts(const std::vector<CorpusSource>& so
       throw Error(ErrorCode::kBadInput, "data.path: ", first.directory.string(), " and ", part.directory.string(),
                   " were encoded with different tokenizers, of ", first.corpus.vocabulary_size(), " and ",
                   part.corpus.vocabulary_size(), " tokens; a mixture needs one tokenizer for all of its corpora");
+    if (part.corpus.labels() != first.corpus.labels() ||
+        part.corpus.vocabulary_size() != first.corpus.vocabulary_size())
+      throw Error(ErrorCode::kBadInput, "data.path: ", first.directory.string(), " and ", part.directory.string(),
+                  " have other labels, or ids without a tokenizer that lie below other numbers; encode both with the "
+                  "same --label-names and --vocabulary");
     if (part.corpus.content_hash() == before.corpus.content_hash())
       throw Error(ErrorCode::kBadInput, "data.path: ", before.directory.string(), " and ", part.directory.string(),
                   " hold the same tokens; name each corpus once, with all of its weight");
@@ -71,6 +77,21 @@ Sample TrainingStream::sample(std::int64_t number) const {
 
 void TrainingStream::read(const Sample& sample, std::span<TokenId> tokens) const {
   parts_[static_cast<std::size_t>(sample.corpus)].corpus.read(sample.begin, tokens);
+}
+
+LabelledText TrainingStream::labelled(const Sample& sample) const {
+  return parts_[static_cast<std::size_t>(sample.corpus)].corpus.labelled(sample.begin);
+}
+
+std::int64_t TrainingStream::longer_texts() const {
+  std::int64_t count = 0;
+  for (const Part& part : parts_)
+    for (std::int64_t i = 0; i < part.corpus.documents(); ++i) {
+      const auto [begin, end] = part.corpus.document(i);
+      const std::int64_t stored = end - begin - 1;  // with labels
+      count += (labels().of == Labels::Of::kTokens ? stored / 2 : stored - 1) > length_ ? 1 : 0;
+    }
+  return count;
 }
 
 std::string TrainingStream::content() const {

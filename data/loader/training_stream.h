@@ -21,22 +21,28 @@ struct CorpusSource {
 struct Sample {
   std::int64_t number = 0;  ///< in the run, counted from 0
   std::int64_t corpus = 0;  ///< by index in corpora()
-  std::int64_t begin = 0;   ///< its first token
+  std::int64_t begin = 0;   ///< its first token; of labelled texts, which of them
 };
 
-/// All that a run trains on: one corpus or several, mixed by weight, as one endless row of samples. Which tokens a
+/// All that a run trains on: one corpus or several, mixed by weight, as one endless row of samples, windows of text or,
+/// where they have labels, whole texts. Which tokens a
 /// sample holds follows from seed, corpora, weights and its number alone: not from ranks, from where the corpora lie,
 /// or from the order in which they are named.
 class TrainingStream {
  public:
   /// @throws Error kNotFound, kCorrupt, kIo; kBadInput, naming the corpora, for one shorter than a sequence, several of
-  ///               different tokenizers, or the same tokens twice
+  ///               different tokenizers or labels, or the same tokens twice
   TrainingStream(const std::vector<CorpusSource>& sources, std::uint64_t seed, std::int64_t sequence_length);
 
   Sample sample(std::int64_t number) const;
   /// Its sequence_length() + 1 tokens. @throws Error kCorrupt
   void read(const Sample& sample, std::span<TokenId> tokens) const;
+  /// Of a corpus with labels. @throws Error kCorrupt
+  LabelledText labelled(const Sample& sample) const;
   std::int64_t sequence_length() const { return length_; }
+  const Labels& labels() const { return parts_[0].corpus.labels(); }
+  /// How many labelled texts have more tokens than a sequence.
+  std::int64_t longer_texts() const;
 
   std::int64_t vocabulary_size() const { return parts_[0].corpus.vocabulary_size(); }
   const std::string& tokenizer_json() const { return parts_[0].corpus.tokenizer_json(); }

@@ -149,7 +149,7 @@ std::vector<PeftModule> peft_modules(const Model& model) {
   for (const Parameter& parameter : model.parameters().all()) {
     const auto target = adapter_target(parameter.name.substr(0, parameter.name.rfind('.') + 1));
     if (!target || !parameter.name.ends_with(".weight")) continue;
-    const HfPlace place = family.place(model.config(), parameter);
+    const HfPlace place = place_of(family, model.config(), parameter);
     constexpr std::string_view kEnding = ".weight";
     modules.push_back({&parameter, std::string(kAdapterTargets[target->second]), target->first,
                        place.tensor.substr(0, place.tensor.size() - kEnding.size()),

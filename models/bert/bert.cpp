@@ -92,13 +92,16 @@ HfPlace place(const ModelConfig& config, const Parameter& parameter) {
 const Family& bert_family() {
   static const Family family{
       .name = kName,
-      .keys = {"head", "activation", "token-types"},
+      .keys = {"activation", "token-types"},
       .activation = ops::Activation::kGelu,
       .build = build,
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architectures = {{"none", "BertModel"}, {"language", "BertForMaskedLM"}},
+      .architectures = {{"none", "BertModel"},
+                        {"language", "BertForMaskedLM"},
+                        {"classes", "BertForSequenceClassification", "classifier"},
+                        {"labels", "BertForTokenClassification", "classifier"}},
       .base_prefix = "bert.",
       .renamed = {{"LayerNorm.weight", "LayerNorm.gamma"},
                   {"LayerNorm.bias", "LayerNorm.beta"},

@@ -86,7 +86,9 @@ const Family& gemma2_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architectures = {{"language", "Gemma2ForCausalLM"}},
+      .architectures = {{"language", "Gemma2ForCausalLM"},
+                        {"classes", "Gemma2ForSequenceClassification", "score"},
+                        {"labels", "Gemma2ForTokenClassification", "score"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

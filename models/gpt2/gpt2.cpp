@@ -37,6 +37,7 @@ void read_config(HfConfig& from, ModelConfig& to) {
   if (!from.flag("scale_attn_weights", true)) to.attention_scale = 1;
   to.attention_scale_by_layer = from.flag("scale_attn_by_inverse_layer_idx", false);
   from.expect("add_cross_attention", false);
+  if (to.head == "labels") from.warn_of_dropout({"classifier_dropout", "hidden_dropout"});
   // How it is computed, and a head that is no language model's.
   from.ignore({"reorder_and_upcast_attn", "n_ctx", "summary_type", "summary_use_proj", "summary_activation",
                "summary_proj_to_labels", "summary_first_dropout"});
@@ -110,7 +111,9 @@ const Family& gpt2_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architectures = {{"language", "GPT2LMHeadModel"}},
+      .architectures = {{"language", "GPT2LMHeadModel"},
+                        {"classes", "GPT2ForSequenceClassification", "score"},
+                        {"labels", "GPT2ForTokenClassification", "classifier"}},
       .base_prefix = "transformer.",
       .not_weights = {".attn.bias", ".attn.masked_bias"},
   };

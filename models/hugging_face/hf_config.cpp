@@ -248,6 +248,41 @@ void HfConfig::expect_all_read() const {
   }
 }
 
+std::vector<std::string> read_labels(HfConfig& from) {
+  // Several at once, or a number, would be other answers to the same scores.
+  from.expect("problem_type", "single_label_classification");
+  const auto table = from.object("id2label");
+  if (!table) {
+    std::vector<std::string> labels;
+    constexpr std::int64_t kMost = 1 << 16;
+    const std::int64_t count = from.integer("num_labels", 2);
+    if (count < 2 || count > kMost)
+      from.fail("num_labels", "must lie between 2 and 65536, got " + std::to_string(count));
+    for (std::int64_t i = 0; i < count; ++i) labels.push_back("LABEL_" + std::to_string(i));
+    return labels;
+  }
+  std::vector<std::string> labels(table->keys().size());
+  if (labels.size() < 2) from.fail("id2label", "must name at least 2 labels, got " + std::to_string(labels.size()));
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const std::string key = std::to_string(i);
+    if (!table->has(key.c_str()))
+      from.fail("id2label", "has " + std::to_string(labels.size()) + " labels, and none with the number " + key);
+    labels[i] = HfConfig(*table).text(key.c_str());
+  }
+  return labels;
+}
+
+void write_labels(const std::vector<std::string>& labels, HfConfigWriter& to) {
+  auto names = nlohmann::ordered_json::object(), numbers = nlohmann::ordered_json::object();
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    names[std::to_string(i)] = labels[i];
+    numbers[labels[i]] = i;
+  }
+  to.set("id2label", std::move(names));
+  to.set("label2id", std::move(numbers));
+  to.set("problem_type", "single_label_classification");
+}
+
 std::string read_activation(HfConfig& from, const char* key, const std::string& otherwise) {
   const std::string name = from.text(key, otherwise);
   for (const NamedActivation& known : kActivations)

@@ -89,6 +89,11 @@ struct HfDecoderKeys {
 void read_decoder_config(HfConfig& from, ModelConfig& to, const HfDecoderKeys& keys = {});
 void write_decoder_config(const ModelConfig& from, HfConfigWriter& to, const HfDecoderKeys& keys = {});
 
+/// id2label, or two labels without a name that nobody gave; what is learnt is one of them for each text or token.
+/// @throws Error kBadInput
+std::vector<std::string> read_labels(HfConfig& from);
+void write_labels(const std::vector<std::string>& labels, HfConfigWriter& to);
+
 /// "silu", "gelu_new", ... -> model.activation. @throws Error kBadInput
 std::string read_activation(HfConfig& from, const char* key, const std::string& otherwise);
 /// And back.

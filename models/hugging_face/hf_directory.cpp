@@ -66,9 +66,9 @@ namespace {
 std::string head_of(HfConfig& config, const Family& family) {
   const std::vector<std::string> named = config.texts("architectures");
   std::vector<std::string> known;
-  for (const auto& [head, architecture] : family.architectures) {
-    if (named.empty() || named[0] == architecture) return std::string(head);
-    known.emplace_back(architecture);
+  for (const Architecture& one : family.architectures) {
+    if (named.empty() || named[0] == one.name) return std::string(one.head);
+    known.emplace_back(one.name);
   }
   config.fail("architectures", "must be " + join(known, " or ") + " for model_type " + std::string(family.name) +
                                    ", got '" + one_line(named[0], 80) + "'");
@@ -91,6 +91,7 @@ HfModelConfig read_hf_config(const std::string& text, const std::string& where) 
   HfModelConfig model;
   model.config.family = type;
   model.config.head = head;
+  if (model.config.classifies()) model.config.labels = read_labels(config);
   model.vocabulary = config.integer("vocab_size");
   if (model.vocabulary < 1 || model.vocabulary > kMostVocabulary)
     config.fail("vocab_size", "must lie between 1 and 2^31, got " + std::to_string(model.vocabulary));
@@ -147,7 +148,7 @@ void HfDirectory::find_weights() {
   std::set<std::string> used;  // of theirs
   for (const Parameter& parameter : model->parameters().all()) {
     if (parameter.tied_to) continue;
-    HfPlace place = family_.place(model_.config, parameter);
+    HfPlace place = place_of(family_, model_.config, parameter);
     const SafetensorsFolder::Tensor* const tensor = find(place.tensor, used);
     if (!tensor) {
       missing.push_back(place.tensor);
@@ -190,7 +191,7 @@ void HfDirectory::find_weights() {
 void HfDirectory::expect_tied_head(const Model& model, std::set<std::string>& used) const {
   for (const Parameter& parameter : model.parameters().all()) {
     if (!parameter.tied_to) continue;
-    const SafetensorsFolder::Tensor* const copy = find(family_.place(model_.config, parameter).tensor, used);
+    const SafetensorsFolder::Tensor* const copy = find(place_of(family_, model_.config, parameter).tensor, used);
     if (!copy) continue;
     const SafetensorsFolder::Tensor& tied = *found_.at(parameter.tied_to->name).tensor;
     const std::uint64_t bytes = tied.entry.end - tied.entry.begin;

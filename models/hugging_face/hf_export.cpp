@@ -42,7 +42,7 @@ std::vector<Tensor> tensors_of(const ModelSource& from, const Model& model, std:
   std::map<std::string, std::size_t> known;
   for (const Parameter& parameter : model.parameters().all()) {
     if (parameter.tied_to) continue;
-    HfPlace place = family.place(model.config(), parameter);
+    HfPlace place = place_of(family, model.config(), parameter);
     const StoredType stored = from.type(parameter);
     const auto [at, is_new] = known.try_emplace(place.tensor, tensors.size());
     if (is_new) tensors.push_back({{place.tensor, type.value_or(stored), place.shape}, {}});
@@ -184,24 +184,15 @@ void write_tokenizer_texts(const ModelSource& from, const fs::path& folder, std:
   write_new_file(folder / "tokenizer_config.json", config.dump(2) + "\n", kObject);
 }
 
-namespace {
-
-std::string_view architecture_of(const Family& family, const std::string& head) {
-  for (const auto& [known, architecture] : family.architectures)
-    if (known == head) return architecture;
-  throw Error(ErrorCode::kBug, "no class of family ", family.name, " has the head ", head);
-}
-
-}  // namespace
-
 std::string hf_config_text(const ModelSource& from, StoredType type, const std::string& original) {
   const auto model = model_from_json(from.model_json(), from.where());
   const Family& family = find_family(model->config().family);
   HfConfigWriter writer;
-  writer.set("architectures", Json::array({architecture_of(family, model->config().head)}));
+  writer.set("architectures", Json::array({architecture_of(family, model->config().head).name}));
   writer.set("model_type", family.name);
   writer.set("vocab_size", model->vocabulary());
   family.write_config(model->config(), writer);
+  if (model->config().classifies()) write_labels(model->config().labels, writer);
   writer.set("torch_dtype", type_name(type));
   Json before = parsed(original);
   if (before.is_object()) {
@@ -216,7 +207,7 @@ std::string hf_config_text(const ModelSource& from, StoredType type, const std::
       if (before.contains(key)) writer.set(key, before[key]);
     };
     for (const char* key : kSpecialIdKeys) keep(key);
-    for (const char* key : {"id2label", "label2id", "problem_type", "initializer_range"}) keep(key);
+    keep("initializer_range");
   } else if (const auto end = end_of_text(from.companion(kTokenizerFile).value_or(""))) {
     writer.set("bos_token_id", end->second);  // documents begin behind the end of another
     writer.set("eos_token_id", end->second);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <vector>
 
 #include "models/kernels/blocks.h"
 #include "models/kernels/held.h"
@@ -25,6 +26,7 @@ constexpr std::int64_t kPanelQueries = 128;
 struct Rule {
   AttentionRule rule;
   std::optional<DropoutMask> mask;
+  std::vector<std::int64_t> lengths{};  // of keys, by sample; none: all
 };
 
 // The keys and values that some heads of one sample share, and one of these heads after the other. All are [tokens, D].
@@ -36,6 +38,7 @@ class Group {
         sample_(sample),
         k_(wide(k_bhld, sample, shared)),
         v_(wide(v_bhld, sample, shared)),
+        keys_(rule.lengths.empty() ? k_bhld.size(2) : rule.lengths[static_cast<std::size_t>(sample)]),
         hidden_(k_bhld.size(2) - q_bhtd.size(2)),
         scale_(rule.rule.scale > 0 ? rule.rule.scale : 1 / std::sqrt(static_cast<double>(q_bhtd.size(3)))) {}
 
@@ -90,7 +93,7 @@ class Group {
   std::int64_t first_key(std::int64_t query) const {
     return rule_.rule.window > 0 ? std::max<std::int64_t>(0, query + hidden_ + 1 - rule_.rule.window) : 0;
   }
-  std::int64_t last_key(std::int64_t query) const { return rule_.rule.causal ? query + hidden_ + 1 : k_.size(0); }
+  std::int64_t last_key(std::int64_t query) const { return rule_.rule.causal ? query + hidden_ + 1 : keys_; }
   DropoutMask::Row place(const Panel& panel, std::int64_t query) const { return {sample_, panel.head, query}; }
 
   void weigh(Panel& panel) const {
@@ -130,6 +133,7 @@ class Group {
   const Rule& rule_;
   std::int64_t sample_;
   at::Tensor k_, v_;
+  std::int64_t keys_;    // that are seen
   std::int64_t hidden_;  // keys before the first query's own
   double scale_;
 };
@@ -196,8 +200,16 @@ struct GeneralAttention : torch::autograd::Function<GeneralAttention> {
 }  // namespace
 
 at::Tensor general_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
-                             const AttentionRule& rule, const DropoutMask* mask) {
-  const Rule all{rule, mask ? std::optional(*mask) : std::nullopt};
+                             const AttentionRule& rule, const DropoutMask* mask, const at::Tensor& lengths) {
+  Rule all{rule, mask ? std::optional(*mask) : std::nullopt};
+  if (lengths.defined()) {
+    const auto* const first = lengths.const_data_ptr<std::int64_t>();
+    all.lengths.assign(first, first + lengths.numel());
+    for (const std::int64_t length : all.lengths)
+      if (length < 1 || length > k_bhld.size(2) || lengths.numel() != k_bhld.size(0))
+        throw Error(ErrorCode::kBug, "a text of ", length, " tokens among ", lengths.numel(), ", in ", k_bhld.size(0),
+                    " rows of ", k_bhld.size(2));
+  }
   if (!at::GradMode::is_enabled() && !Kept::in_pass())
     return GeneralAttention::attended(q_bhtd, k_bhld, v_bhld, all)[0];
   if (rule.causal && q_bhtd.size(2) != k_bhld.size(2))

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/randn_like.h>
@@ -85,6 +86,35 @@ TEST(GeneralAttention, QueriesOfAnotherTextSeeAllKeys) {
     EXPECT_LT((got - want).abs().max().item<double>(), 1e-12);
     for (std::size_t i = 0; i < ours.size(); ++i)
       EXPECT_LT((ours[i].grad() - theirs[i].grad()).abs().max().item<double>(), 1e-11);
+  }
+}
+
+TEST(GeneralAttention, KeysBehindATextsEndAreSeenByNone) {
+  const AttentionRule rule{.scale = 0.4, .causal = false};
+  std::vector<std::int64_t> lengths = {150, 1, 300};
+  const auto lengths_b = at::from_blob(lengths.data(), {3}, at::kLong);
+  for (const auto type : {at::kDouble, at::kBFloat16}) {
+    const auto leaf = [&](std::int64_t heads) { return at::randn({3, heads, 300, 8}).to(type).requires_grad_(true); };
+    const std::vector<at::Tensor> ours = {leaf(4), leaf(2), leaf(2)};
+    const at::Tensor got = ops::attention(ours[0], ours[1], ours[2], rule, nullptr, {}, lengths_b);
+    const at::Tensor outer = at::randn_like(got);
+    got.backward(outer);
+    for (std::int64_t sample = 0; sample < 3; ++sample) {
+      const std::int64_t length = lengths[static_cast<std::size_t>(sample)];
+      std::vector<at::Tensor> cut;
+      for (std::size_t i = 0; i < 3; ++i)
+        cut.push_back(
+            ours[i].detach().narrow(0, sample, 1).narrow(2, 0, i == 0 ? 300 : length).clone().requires_grad_(true));
+      const at::Tensor want = ops::attention(cut[0], cut[1], cut[2], rule);
+      want.backward(outer.narrow(0, sample, 1));
+      EXPECT_TRUE(got[sample].equal(want[0])) << "to the bit";
+      for (std::size_t i = 0; i < 3; ++i) {
+        const at::Tensor gradient = ours[i].grad()[sample];
+        const std::int64_t kept = cut[i].size(2);
+        EXPECT_TRUE(gradient.narrow(1, 0, kept).equal(cut[i].grad()[0])) << i;
+        EXPECT_EQ(gradient.narrow(1, kept, 300 - kept).abs().sum().item<double>(), 0) << i;
+      }
+    }
   }
 }
 

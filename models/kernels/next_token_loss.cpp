@@ -21,22 +21,25 @@ using torch::autograd::variable_list;
 
 struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& head,
-                            const at::Tensor& targets, double scale, double softcap, bool gradients, bool head_learns) {
+                            const at::Tensor& targets, double scale, double softcap,
+                            const std::optional<at::Tensor>& bias, bool gradients, bool head_learns) {
     const std::int64_t rows = hidden.size(0), vocabulary = head.size(0),
                        step = rows_of_logits(vocabulary, static_cast<std::int64_t>(head.element_size()));
     const auto math_type = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    at::Tensor hidden_gradient, head_gradient;
+    at::Tensor hidden_gradient, head_gradient, bias_gradient;
     if (gradients) {
       hidden_gradient = at::empty(hidden.sizes(), hidden.options());
       if (head_learns)
         head_gradient = rows > 0 ? at::empty(head.sizes(), head.options().dtype(math_type))
                                  : at::zeros(head.sizes(), head.options().dtype(math_type));
     }
+    if (gradients && head_learns && bias) bias_gradient = at::zeros(bias->sizes(), bias->options().dtype(math_type));
     double sum = 0;
     for (std::int64_t begin = 0; begin < rows; begin += step) {
       const std::int64_t size = std::min(step, rows - begin);
       const at::Tensor hidden_rows = hidden.narrow(0, begin, size);
       at::Tensor scores = multiplied(hidden_rows, head.t()), slopes;
+      if (bias) scores.add_(*bias);
       if (softcap > 0) {
         const at::Tensor bounded = at::tanh(scores / softcap);
         if (gradients) slopes = 1 - bounded * bounded;
@@ -72,9 +75,10 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
       if (!head_learns) continue;
       multiply_into(head_gradient, scores.t(), hidden_rows, {},
                     begin == 0 ? std::optional<at::Tensor>() : std::optional(head_gradient));
+      if (bias) bias_gradient.add_(scores.sum(at::IntArrayRef{0}, /*keepdim=*/false, math_type));
     }
-    if (gradients)
-      context->save_for_backward({hidden_gradient, head_learns ? head_gradient.to(head.scalar_type()) : at::Tensor()});
+    const auto rounded = [&](const at::Tensor& x) { return x.defined() ? x.to(head.scalar_type()) : x; };
+    if (gradients) context->save_for_backward({hidden_gradient, rounded(head_gradient), rounded(bias_gradient)});
     return at::zeros({}, at::kDouble).fill_(sum * scale);
   }
 
@@ -83,7 +87,7 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
     const double factor = outer[0].const_data_ptr<double>()[0];
     // backward() of the loss itself comes with 1, and then there is nothing to do.
     const auto scaled = [&](const at::Tensor& x) { return factor == 1 || !x.defined() ? x : x * factor; };
-    return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}, {}, {}};
+    return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}, scaled(saved[2]), {}, {}};
   }
 };
 
@@ -96,9 +100,10 @@ std::int64_t rows_of_logits(std::int64_t vocabulary, std::int64_t element_size) 
 }
 
 at::Tensor next_token_loss(const at::Tensor& hidden_nc, const at::Tensor& head_vc, const at::Tensor& targets_n,
-                           double scale, double softcap) {
+                           double scale, double softcap, const std::optional<at::Tensor>& bias_v) {
   const bool gradients = at::GradMode::is_enabled() && (hidden_nc.requires_grad() || head_vc.requires_grad());
-  return NextTokenLoss::apply(hidden_nc, head_vc, targets_n, scale, softcap, gradients, head_vc.requires_grad());
+  return NextTokenLoss::apply(hidden_nc, head_vc, targets_n, scale, softcap, bias_v, gradients,
+                              head_vc.requires_grad());
 }
 
 at::Tensor softly_capped(const at::Tensor& x, double softcap) {

@@ -226,13 +226,15 @@ at::Tensor biased_attention(const at::Tensor& q, const at::Tensor& k, const at::
 }  // namespace
 
 at::Tensor attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
-                     const AttentionRule& rule, const DropoutMask* mask, const at::Tensor& bias) {
+                     const AttentionRule& rule, const DropoutMask* mask, const at::Tensor& bias,
+                     const at::Tensor& lengths) {
+  if (lengths.defined() && rule.causal) throw Error(ErrorCode::kBug, "causal attention is told the lengths of texts");
   if (bias.defined()) {
-    if (mask || rule.softcap != 0 || rule.window != 0)
-      throw Error(ErrorCode::kBug, "attention with a bias has neither mask nor window nor bounds");
+    if (mask || rule.softcap != 0 || rule.window != 0 || lengths.defined())
+      throw Error(ErrorCode::kBug, "attention with a bias has neither mask nor window nor bounds nor lengths");
     return biased_attention(q_bhtd, k_bhld, v_bhld, rule, bias);
   }
-  if (mask || !rule.is_plain(k_bhld.size(2))) return general_attention(q_bhtd, k_bhld, v_bhld, rule, mask);
+  if (mask || !rule.is_plain(k_bhld.size(2))) return general_attention(q_bhtd, k_bhld, v_bhld, rule, mask, lengths);
   const std::int64_t queries = q_bhtd.size(2), keys = k_bhld.size(2), heads = q_bhtd.size(1);
   if (queries == keys) {
     const at::Tensor q = q_bhtd.transpose(1, 2), k = k_bhld.transpose(1, 2), v = v_bhld.transpose(1, 2);

@@ -63,8 +63,11 @@ struct AttentionRule {
 /// @param mask    of the probabilities; null: none is dropped
 /// @param bias    added to scores behind their scale, [H, T, L]; undefined: nothing. Not together with a mask, a window
 ///                or a bound of scores
+/// @param lengths  of keys that are not causal: how many of them a sample's queries see, [B] int64, in [1, L];
+///                 undefined: all. Not together with a bias
 at::Tensor attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
-                     const AttentionRule& rule = {}, const DropoutMask* mask = nullptr, const at::Tensor& bias = {});
+                     const AttentionRule& rule = {}, const DropoutMask* mask = nullptr, const at::Tensor& bias = {},
+                     const at::Tensor& lengths = {});
 
 /// Which experts tokens pass: their rows in the order of experts, and within one in the order of tokens.
 class Routing {
@@ -94,13 +97,13 @@ at::Tensor mixed(const at::Tensor& rows_mc, const at::Tensor& weights_nk, const 
 /// x [B, T, C] where `mask` keeps it, divided by the share that is kept, else 0.
 at::Tensor dropout(const at::Tensor& x_btc, const DropoutMask& mask);
 
-/// scale * sum of -log softmax(hidden . head^T)[target] over rows whose target is not negative. Logits exist for some
-/// rows at a time only, and gradients are made in the same pass, so a batch's logits are never held.
+/// scale * sum of -log softmax(hidden . head^T + bias)[target] over rows whose target is not negative. Logits exist for
+/// some rows at a time only, and gradients are made in the same pass, so a batch's logits are never held.
 /// @param softcap  where not 0, logits become softcap * tanh(logit / softcap) before
-/// @param hidden_nc  [N, C]   @param head_vc  [V, C]   @param targets_n  int64
+/// @param hidden_nc  [N, C]   @param head_vc  [V, C]   @param targets_n  int64   @param bias_v  [V], or none
 /// @returns a float64 scalar
 at::Tensor next_token_loss(const at::Tensor& hidden_nc, const at::Tensor& head_vc, const at::Tensor& targets_n,
-                           double scale, double softcap = 0);
+                           double scale, double softcap = 0, const std::optional<at::Tensor>& bias_v = {});
 
 /// softcap * tanh(x / softcap); 0: x itself.
 at::Tensor softly_capped(const at::Tensor& x, double softcap);

@@ -73,7 +73,8 @@ at::Tensor Attention::forward(const at::Tensor& x_btc, const ForwardPass& pass) 
   }
   const auto dropped = probabilities_.mask(pass);
   const at::Tensor mixed =
-      ops::attention(q, k, v, rule_, dropped ? &*dropped : nullptr, cross_ ? at::Tensor() : pass.attention_bias);
+      ops::attention(q, k, v, rule_, dropped ? &*dropped : nullptr, cross_ ? at::Tensor() : pass.attention_bias,
+                     cross_ || rule_.causal ? at::Tensor() : pass.lengths);
   return output_.forward(mixed.transpose(1, 2).reshape({batch, tokens, heads_ * head_width_}), pass);
 }
 

@@ -45,7 +45,9 @@ const Family& llama_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architectures = {{"language", "LlamaForCausalLM"}},
+      .architectures = {{"language", "LlamaForCausalLM"},
+                        {"classes", "LlamaForSequenceClassification", "score"},
+                        {"labels", "LlamaForTokenClassification", "score"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

@@ -42,7 +42,9 @@ const Family& mistral_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architectures = {{"language", "MistralForCausalLM"}},
+      .architectures = {{"language", "MistralForCausalLM"},
+                        {"classes", "MistralForSequenceClassification", "score"},
+                        {"labels", "MistralForTokenClassification", "score"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

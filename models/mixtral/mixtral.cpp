@@ -51,7 +51,9 @@ const Family& mixtral_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architectures = {{"language", "MixtralForCausalLM"}},
+      .architectures = {{"language", "MixtralForCausalLM"},
+                        {"classes", "MixtralForSequenceClassification", "score"},
+                        {"labels", "MixtralForTokenClassification", "score"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

@@ -68,7 +68,9 @@ const Family& phi3_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architectures = {{"language", "Phi3ForCausalLM"}},
+      .architectures = {{"language", "Phi3ForCausalLM"},
+                        {"classes", "Phi3ForSequenceClassification", "score"},
+                        {"labels", "Phi3ForTokenClassification", "score"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

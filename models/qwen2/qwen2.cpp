@@ -42,7 +42,9 @@ const Family& qwen2_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architectures = {{"language", "Qwen2ForCausalLM"}},
+      .architectures = {{"language", "Qwen2ForCausalLM"},
+                        {"classes", "Qwen2ForSequenceClassification", "score"},
+                        {"labels", "Qwen2ForTokenClassification", "score"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

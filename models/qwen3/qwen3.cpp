@@ -51,7 +51,9 @@ const Family& qwen3_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architectures = {{"language", "Qwen3ForCausalLM"}},
+      .architectures = {{"language", "Qwen3ForCausalLM"},
+                        {"classes", "Qwen3ForSequenceClassification", "score"},
+                        {"labels", "Qwen3ForTokenClassification", "score"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

@@ -75,7 +75,9 @@ const Family& qwen3_moe_family() {
       .read_config = read_config,
       .write_config = write_config,
       .place = place,
-      .architectures = {{"language", "Qwen3MoeForCausalLM"}},
+      .architectures = {{"language", "Qwen3MoeForCausalLM"},
+                        {"classes", "Qwen3MoeForSequenceClassification", "score"},
+                        {"labels", "Qwen3MoeForTokenClassification", "score"}},
       .base_prefix = "model.",
       .not_weights = {".rotary_emb.inv_freq"},
   };

@@ -22,6 +22,7 @@
 #include "core/base/stop.h"
 #include "core/base/strict_json.h"
 #include "core/base/text.h"
+#include "serve/api/classify_request.h"
 #include "serve/api/completion_request.h"
 #include "serve/api/embedding_request.h"
 #include "serve/api/request_error.h"
@@ -147,6 +148,39 @@ std::optional<Json> embeddings(Context& context, const nlohmann::json& body) {
               {"system_fingerprint", context.generator.weights_hash()}};
 }
 
+// As vLLM answers for classes; of labels each token has one, and the lists are theirs.
+std::optional<Json> classes(Context& context, const nlohmann::json& body) {
+  const ClassifyRequest request = ClassifyRequest::parse(body);
+  const models::ModelConfig& model = context.generator.model().config();
+  Json data = Json::array();
+  std::int64_t tokens = 0;
+  for (std::size_t i = 0; i < request.inputs.size(); ++i) {
+    if (stop_requested()) return std::nullopt;
+    const Classification found = context.generator.classify(request.inputs[i]);
+    tokens += static_cast<std::int64_t>(found.ids.size());
+    Json one = {{"index", i}};
+    const auto name = [&](const std::vector<float>& row) { return model.labels[Classification::likeliest(row)]; };
+    if (model.head == "classes") {
+      one["label"] = name(found.probabilities[0]);
+      one["probs"] = found.probabilities[0];
+    } else {
+      one["labels"] = Json::array();
+      for (const std::vector<float>& row : found.probabilities) one["labels"].push_back(name(row));
+      one["probs"] = found.probabilities;
+    }
+    one["num_classes"] = model.labels.size();
+    if (request.return_token_ids) one["token_ids"] = found.ids;
+    data.push_back(std::move(one));
+  }
+  return Json{{"id", "classify-" + unique_token().substr(0, 24)},
+              {"object", "list"},
+              {"created", static_cast<std::int64_t>(std::time(nullptr))},
+              {"model", request.model},
+              {"data", std::move(data)},
+              {"usage", {{"prompt_tokens", tokens}, {"total_tokens", tokens}}},
+              {"system_fingerprint", context.generator.weights_hash()}};
+}
+
 nlohmann::json request_of(const std::string& line) {
   if (line.size() > kMostLineBytes)
     throw RequestError("", "the line has ", line.size(), " bytes; at most ", kMostLineBytes, " are allowed");
@@ -169,10 +203,11 @@ std::optional<Json> answer_to(Context& context, const std::string& line) {
     if (request.contains("method") && request["method"] != "POST")
       throw RequestError("method", "method must be POST, got ", json_excerpt(request["method"], 40));
     const nlohmann::json url = request.contains("url") ? request["url"] : nlohmann::json();
-    if (url != "/v1/completions" && url != "/v1/embeddings")
-      throw RequestError("url", "url must be /v1/completions or /v1/embeddings, got ", json_excerpt(url));
+    if (url != "/v1/completions" && url != "/v1/embeddings" && url != "/classify")
+      throw RequestError("url", "url must be /v1/completions, /v1/embeddings or /classify, got ", json_excerpt(url));
     if (!request.contains("body")) throw RequestError("body", "body is missing");
     auto body = url == "/v1/embeddings" ? embeddings(context, request["body"])
+                : url == "/classify"    ? classes(context, request["body"])
                                         : completion(context, request["body"], custom_id.get<std::string>());
     if (!body) return std::nullopt;
     return Json{{"id", id_of(context, line)},

@@ -96,11 +96,41 @@ Embedding TextGenerator::embed(const Prompt& prompt, Pooling pooling) {
   return {{numbers, numbers + unit.numel()}, tokens};
 }
 
+std::size_t Classification::likeliest(const std::vector<float>& row) {
+  return static_cast<std::size_t>(std::ranges::max_element(row) - row.begin());
+}
+
+Classification TextGenerator::classify(const Prompt& prompt) {
+  const models::ModelConfig& config = model_->config();
+  if (!config.classifies())
+    throw Error(ErrorCode::kBadInput, "the model ends in ",
+                config.head == "none" ? "hidden states" : "scores of tokens",
+                ": it tells no classes or labels (model.head)");
+  const at::NoGradGuard no_grad;
+  Classification result{.ids = ids_of(prompt)};
+  if (result.ids.empty()) throw Error(ErrorCode::kBadInput, "the text has no tokens; at least one is due");
+  const auto tokens = static_cast<std::int64_t>(result.ids.size());
+  at::Tensor hidden = model_->forward(at::from_blob(result.ids.data(), {1, tokens}, at::kLong));
+  if (config.head == "classes") hidden = hidden.narrow(1, model_->class_place(tokens), 1);
+  const at::Tensor scores = models::logits(*model_, hidden)[0].to(at::kDouble);
+  if (!scores.isfinite().all().item<bool>())
+    throw Error(ErrorCode::kNumeric, "the model's weights give numbers that are not finite");
+  const at::Tensor rows = scores.softmax(-1).to(at::kFloat).contiguous();
+  for (std::int64_t row = 0; row < rows.size(0); ++row) {
+    const float* const first = rows.const_data_ptr<float>() + row * rows.size(1);
+    result.probabilities.emplace_back(first, first + rows.size(1));
+  }
+  return result;
+}
+
 Generation TextGenerator::generate(const GenerationRequest& request,
                                    const std::function<bool(std::string_view)>& emit) {
   if (models::is_encoder(model_->config()))
     throw Error(ErrorCode::kBadInput, "a model of family ", model_->config().family,
                 " is an encoder: it has embeddings, and goes on with no text");
+  if (model_->config().head != "language")
+    throw Error(ErrorCode::kBadInput, "the model tells ", model_->config().head,
+                " (model.head): it goes on with no text");
   std::vector<std::int64_t> prompt = ids_of(request.prompt);
   if (!tokenizer_ && !request.stop_texts.empty())
     throw Error(ErrorCode::kBadInput, "texts to stop at need a tokenizer: ", no_tokenizer_);

@@ -48,8 +48,17 @@ struct Embedding {
   std::int64_t prompt_tokens = 0;
 };
 
+/// What a model with model.head classes or labels says of a text.
+struct Classification {
+  std::vector<std::vector<float>> probabilities;  ///< of model.labels: of the text, or of each of its tokens
+  std::vector<std::int64_t> ids;                  ///< its tokens
+
+  /// The likeliest label of a row, the first of several.
+  static std::size_t likeliest(const std::vector<float>& row);
+};
+
 /// A model with its tokenizer, continuing one text at a time, answering it with another where the model has an encoder
-/// for what it reads, or making a vector of it.
+/// for what it reads, making a vector of it, or telling what it is.
 class TextGenerator {
  public:
   /// A model without a tokenizer, or with one that is not supported, takes and gives ids alone.
@@ -70,6 +79,10 @@ class TextGenerator {
   /// weights' type.
   /// @throws Error kBadInput as generate(), and for kOwn where the model makes nothing of a text itself
   Embedding embed(const Prompt& prompt, Pooling pooling);
+
+  /// The softmax of the scores of its labels, made in float64.
+  /// @throws Error kBadInput as generate(), and for a model that ends in something else
+  Classification classify(const Prompt& prompt);
 
   /// Continues a prompt; an empty text starts a new one. `emit` gets the text as it comes, in whole UTF-8 characters
   /// (U+FFFD for bytes that are none: any byte is a token), at each token, also where that adds none, and says whether

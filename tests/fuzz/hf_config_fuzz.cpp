@@ -22,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!trireme::fuzz::accepts([&] { built = build_model(model.config, model.vocabulary); })) return 0;
   const Family& family = find_family(model.config.family);
   for (const Parameter& parameter : built->parameters().all()) {
-    const HfPlace place = family.place(model.config, parameter);
+    const HfPlace place = place_of(family, model.config, parameter);
     require(volume(place.shape).has_value(), "a tensor has a possible shape", parameter.name);
     require(place.run > 0 && place.offset >= 0 && parameter.elements() % place.run == 0, "runs fill a parameter",
             parameter.name);

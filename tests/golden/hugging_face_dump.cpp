@@ -5,8 +5,6 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/log_softmax.h>
-#include <ATen/ops/nll_loss.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
@@ -19,8 +17,8 @@
 #include "models/generate/kv_cache.h"
 #include "models/hugging_face/hf_export.h"
 #include "models/hugging_face/special_ids.h"
-#include "models/kernels/ops.h"
 #include "models/load.h"
+#include "models/loss.h"
 #include "models/registry.h"
 #include "tests/golden/dump.h"
 
@@ -54,10 +52,12 @@ at::ScalarType type_of(const std::string& precision) {
   return precision == "fp64" ? at::kDouble : precision == "bf16" ? at::kBFloat16 : at::kFloat;
 }
 
-// Scores of tokens, or hidden states where there is no head.
+// Scores of tokens, of their labels, or of what the text is; hidden states where there is no head.
 at::Tensor scores_of(models::Model& model, const at::Tensor& hidden_btc) {
-  const at::Tensor hidden = hidden_btc.flatten(0, 1);
-  return model.config().head == "none" ? hidden : models::logits(model, hidden);
+  if (model.config().head == "none") return hidden_btc.flatten(0, 1);
+  const std::int64_t tokens = hidden_btc.size(1);
+  const bool of_text = model.config().head == "classes";
+  return models::logits(model, of_text ? hidden_btc.narrow(1, model.class_place(tokens), 1) : hidden_btc).flatten(0, 1);
 }
 
 // Of a text; where a model reads one and writes another, it writes the second half of it backwards.
@@ -71,14 +71,18 @@ at::Tensor hidden_of(models::Model& model, const at::Tensor& tokens) {
 at::Tensor loss_of(models::Model& model, const at::Tensor& tokens) {
   const std::int64_t length = tokens.size(1) - 1;
   const at::Tensor hidden = hidden_of(model, tokens.narrow(1, 0, length));
-  const at::Tensor targets = tokens.narrow(1, 1, hidden.size(1)).reshape({-1}).contiguous();
-  if (model.has_encoder()) return at::nll_loss(at::log_softmax(scores_of(model, hidden).to(at::kDouble), -1), targets);
-  if (!models::is_encoder(model.config()))
-    return models::ops::next_token_loss(hidden.flatten(0, 1), model.head().value, targets,
-                                        1.0 / static_cast<double>(length), model.config().logit_softcap);
-  const at::Tensor scores = scores_of(model, hidden).to(at::kDouble);
-  if (const auto pooled = model.pooled(hidden)) return scores.pow(4).mean() + pooled->to(at::kDouble).pow(2).mean();
-  return at::nll_loss(at::log_softmax(scores, -1), targets);
+  if (model.config().head == "none")
+    return scores_of(model, hidden).to(at::kDouble).pow(4).mean() + model.pooled(hidden)->to(at::kDouble).pow(2).mean();
+  at::Tensor targets = tokens.narrow(1, 1, hidden.size(1)).clone();
+  const auto labels = static_cast<std::int64_t>(model.config().labels.size());
+  if (model.config().head == "labels") targets.remainder_(labels);
+  if (model.config().head == "classes") {
+    const std::int64_t label = targets[0][length - 1].item<std::int64_t>() % labels;
+    targets.fill_(-1);
+    targets[0][model.class_place(length)] = label;
+  }
+  const double texts = static_cast<double>(model.config().head == "classes" ? 1 : hidden.size(1));
+  return models::loss(model, hidden, targets, 1 / texts);
 }
 
 // Put together as their modules: those that are one there share what they read.
@@ -118,7 +122,8 @@ void add_gradients(Dump& dump, models::Model& model, const at::Tensor& tokens) {
     for (const models::Parameter& other : model.parameters().all())
       if (other.tied_to == &parameter) gradient = gradient + other.value.grad();
     gradient = gradient.to(at::kDouble).contiguous();
-    const models::HfPlace place = models::find_family(model.config().family).place(model.config(), parameter);
+    const models::HfPlace place =
+        models::place_of(models::find_family(model.config().family), model.config(), parameter);
     at::Tensor& theirs = gradients[place.tensor];
     if (!theirs.defined()) theirs = at::zeros(place.shape, at::kDouble);
     models::put_rows(place, parameter, 0, parameter.shape[0], sizeof(double), gradient.const_data_ptr(),
@@ -145,7 +150,7 @@ int run(const Options& options) {
     const at::Tensor tokens = at::from_blob(ids.data() + begin, {1, lengths[i]}, at::kLong);
     const at::Tensor hidden = hidden_of(*model, tokens);
     dump.add("logits/" + std::to_string(i), scores_of(*model, hidden).to(at::kDouble));
-    if (const auto pooled = model->pooled(hidden))
+    if (const auto pooled = model->pooled(hidden); pooled && model->config().head == "none")
       dump.add("logits/pooled/" + std::to_string(i), (*pooled)[0].to(at::kDouble));
     if (options.greedy == 0) continue;
     std::vector<std::int64_t> drawn;

@@ -102,6 +102,16 @@ CASES = {
     "bert: masked tokens, gelu_new": ("bert", SMALL | dict(architectures=["BertForMaskedLM"], hidden_act="gelu_new", num_attention_heads=6,
                                                           type_vocab_size=1)),
 }
+FOUR = dict(id2label={0: "none", 1: "a, b", 2: "naïve", 3: "d"}, label2id={"none": 0, "a, b": 1, "naïve": 2, "d": 3})
+SHARED = SMALL | dict(num_key_value_heads=2, head_dim=12)
+SIZES = {"gpt2": GPT2, "gpt_neox": SMALL, "bert": SMALL, "phi3": SMALL | dict(num_key_value_heads=2), "mixtral": SHARED | dict(num_local_experts=3),
+         "qwen3_moe": SHARED | dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=20)}
+STEMS = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3", "gemma2": "Gemma2", "phi3": "Phi3", "gpt2": "GPT2", "gpt_neox": "GPTNeoX",
+         "mixtral": "Mixtral", "qwen3_moe": "Qwen3Moe", "bert": "Bert"}
+for number, (model_type, start) in enumerate(STEMS.items()):
+    size = SIZES.get(model_type, SHARED)
+    CASES[f"{model_type}: classes"] = (model_type, size | (FOUR if number % 2 else {}) | dict(architectures=[start + "ForSequenceClassification"]))
+    CASES[f"{model_type}: labels"] = (model_type, size | ({} if number % 2 else FOUR) | dict(architectures=[start + "ForTokenClassification"]))
 EAGER = dict(attn_implementation="eager", experts_implementation="eager")
 GREEDY = 64
 LENGTHS = (1, 2, 13, 32, 64, 96)
@@ -132,6 +142,8 @@ def said(model, text):
         out = model(input_ids=text[None], decoder_input_ids=text.flip(0)[None, :(len(text) + 1) // 2], use_cache=False)
     else:
         out = model(text[None], use_cache=False) if model.config.model_type != "bert" else model(text[None])
+    if "ForSequenceClassification" in type(model).__name__:
+        return out.logits, None
     return (out.logits[0], None) if hasattr(out, "logits") else (out.last_hidden_state[0], out.pooler_output[0])
 
 
@@ -163,7 +175,10 @@ def theirs(model, ids, gradients):
     if gradients:
         longest = max(ids, key=len)
         scores, pooled = said(model, longest[:-1])
-        if pooled is None:
+        if "Classification" in type(model).__name__:
+            labels = longest[-1:] % model.num_labels if "Sequence" in type(model).__name__ else longest[None, 1:] % model.num_labels
+            loss = model(longest[None, :-1], labels=labels).loss.double()
+        elif pooled is None:
             loss = torch.nn.functional.cross_entropy(scores.to(torch.float64), longest[1:1 + len(scores)])
         else:  # any: all weights matter for it
             loss = (scores.double() ** 4).mean() + (pooled.double() ** 2).mean()
@@ -278,7 +293,7 @@ def compare(folder, name, work, failures):
     with in_float64(model_type):
         exact_model = kind_of(name).from_pretrained(source, **EAGER, dtype=torch.float64).eval()
         exact = theirs(exact_model, ids, True)
-        due = [] if model_type == "bert" else [greedy(exact_model, text, min(GREEDY, context - len(text))) for text in ids if len(text) < context]
+        due = [] if model_type == "bert" or "Classification" in kind_of(name).__name__ else [greedy(exact_model, text, min(GREEDY, context - len(text))) for text in ids if len(text) < context]
     rough = theirs(model, ids, True)
     exact, rough = (in_files(model_type, values) for values in (exact, rough))
 
@@ -299,13 +314,22 @@ def served(folder, name, work, source, ids, due, exact, failures):
     requests, out = os.path.join(work, "requests.jsonl"), os.path.join(work, "answers.jsonl")
     prompt = ids[number].tolist()
     body = dict(prompt=prompt, max_tokens=GREEDY, temperature=0, ignore_eos=True, return_token_ids=True) if due else dict(input=prompt)
+    classifies = "Classification" in kind_of(name).__name__
+    url = "/classify" if classifies else "/v1/completions" if due else "/v1/embeddings"
     with open(requests, "w", encoding="utf-8") as file:
-        file.write(json.dumps(dict(custom_id="x", url="/v1/completions" if due else "/v1/embeddings", body=body)) + "\n")
+        file.write(json.dumps(dict(custom_id="x", url=url, body=body)) + "\n")
     run(os.path.join(folder, "trireme-serve"), source, batch=requests, out=out)
     with open(out, encoding="utf-8") as file:
         answer = json.loads(file.readline())["response"]["body"]
     if due:
         failures.require(answer["choices"][0]["token_ids"] == due[number].tolist(), f"{name}: {answer}")
+    elif classifies:
+        probabilities = exact[f"logits/{number}"].softmax(-1)
+        said_first, names = answer["data"][0], AutoConfig.from_pretrained(source).id2label
+        given = torch.tensor(said_first["probs"]).reshape(probabilities.shape)
+        labels = said_first["labels"] if "labels" in said_first else [said_first["label"]]
+        failures.require(distance(given, probabilities) < 1e-5 * len(given), f"{name}: other probabilities")
+        failures.require(labels == [names[best] for best in probabilities.argmax(-1).tolist()], f"{name}: the labels {labels}")
     elif f"logits/pooled/{number}" in exact:
         mean = exact[f"logits/{number}"].mean(0)
         mean /= torch.linalg.vector_norm(mean)

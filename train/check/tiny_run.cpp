@@ -29,6 +29,7 @@ MicroBatch batch_of(std::int64_t number, const TrainConfig& config) {
   const auto batch = std::make_shared<data::MicroBatch>();
   batch->sequences = config.data.micro_batch;
   batch->length = config.data.sequence_length;
+  batch->step_targets = config.tokens_per_step();
   const std::int64_t size = batch->sequences * batch->length;
   for (std::int64_t i = 0; i <= size; ++i) {
     const auto id =

@@ -109,6 +109,13 @@ void validate(const TrainConfig& c) {
               (c.finetune.importance.empty() && c.finetune.importance_steps == FinetuneConfig{}.importance_steps),
           "finetune.importance and finetune.importance-steps are of finetune.penalty, got '", c.finetune.importance,
           "' and ", c.finetune.importance_steps, " without it");
+  if (c.model.classifies()) {
+    require(c.data.token_dropout == 0 && c.data.fim_rate == 0,
+            "data.token-dropout and data.fim-rate change text that has no labels and must be 0 for model.head ",
+            c.model.head, ", got ", c.data.token_dropout, " and ", c.data.fim_rate);
+    require(c.eval.prompts.empty(), "eval.prompts is for model.head language, got ", c.eval.prompts.size(), " for ",
+            c.model.head);
+  }
   if (c.schedule.name == "wsd") {
     const std::int64_t decay = c.schedule.decay_steps_or_default(c.steps);
     require(c.schedule.warmup_steps + decay <= c.steps,

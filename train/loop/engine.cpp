@@ -4,6 +4,7 @@
 
 #include "core/base/trace.h"
 #include "models/load.h"
+#include "train/loop/pretrained.h"
 #include "train/optim/gradient_norm.h"
 #include "train/parallel/pipeline_schedule.h"
 
@@ -39,10 +40,11 @@ std::vector<Action> Engine::schedule() const {
 
 void Engine::initialise(const std::shared_ptr<const models::ModelSource>& source) {
   const bool has_all = source && (config_.model.lora.rank == 0 || models::has_adapters(*source));
+  const auto seed = static_cast<std::uint64_t>(config_.seed);
   if (has_all)
-    parameters_.initialise(*source);
+    parameters_.initialise(*source, seed, new_parameters(*source, config_.model));
   else
-    parameters_.initialise(static_cast<std::uint64_t>(config_.seed));
+    parameters_.initialise(seed);
   if (source) take_frozen(source);
   parameters_.publish();
 }
@@ -68,8 +70,7 @@ std::vector<LeafReport> Engine::accumulate(std::int64_t step, const Stages::Sour
   reducer_.begin_step();
   const std::vector<double> losses =
       stages_.train(schedule_, share().count(), {config_.data.micro_batch, config_.data.sequence_length}, read, pass,
-                    // Each micro-batch's part of the step's loss: its sum of losses over all of the step's tokens.
-                    1.0 / static_cast<double>(config_.tokens_per_step()), give_up, reducer_);
+                    give_up, reducer_);
   for (std::size_t i = 0; i < losses.size(); ++i) leaves[i].loss = losses[i];
   reducer_.finish();
   return leaves;

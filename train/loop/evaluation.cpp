@@ -12,7 +12,7 @@ namespace trireme::train {
 Evaluation::Evaluation(std::string name, data::Corpus corpus, const EvaluationPlan& plan)
     : name_(std::move(name)),
       corpus_(std::move(corpus)),
-      batches_(corpus_, plan.sequence_length, plan.micro_batch),
+      batches_(corpus_, plan.sequence_length, plan.micro_batch, plan.first_token_labelled),
       size_{plan.micro_batch, plan.sequence_length},
       chosen_(plan.batches == 0 ? batches_.count() : std::min(plan.batches, batches_.count())) {}
 
@@ -27,10 +27,10 @@ BatchLosses batch_losses(Stages& stages, std::int64_t chosen, Stages::Size size,
   const std::int64_t most = std::min<std::int64_t>(each, 2 * shape.size(Axis::kPipeline) - 1);
   struct Part {
     double loss = 0;
-    std::int64_t targets = 0, stop = 0;
+    std::int64_t targets = 0, correct = 0, stop = 0;
   };
   std::vector<double> losses(static_cast<std::size_t>(each * data_ranks), 0.0);
-  std::int64_t targets = 0;
+  std::int64_t targets = 0, correct = 0;
   // Ranks tell each other of every few batches: a stop is then known to all at the same one, however long the rest
   // would be.
   for (std::int64_t begin = 0; begin < each; begin += most) {
@@ -42,9 +42,10 @@ BatchLosses batch_losses(Stages& stages, std::int64_t chosen, Stages::Size size,
       if (const std::int64_t number = data_rank * each + begin + i; number < chosen)
         batches.push_back(stages.reads() ? batch(number) : nullptr);
     mine[0].stop = stop();
-    const std::vector<double> found = stages.losses(batches, count, size, [&] { return mine[0].stop != 0; });
+    const std::vector<Stages::Score> found = stages.losses(batches, count, size, [&] { return mine[0].stop != 0; });
     for (std::size_t i = 0; i < found.size(); ++i) {
-      mine[i].loss = found[i];
+      mine[i].loss = found[i].loss;
+      mine[i].correct = found[i].correct;
       mine[i].targets =
           static_cast<std::int64_t>(batches[i]->targets.size()) - std::ranges::count(batches[i]->targets, -1);
     }
@@ -57,13 +58,14 @@ BatchLosses batch_losses(Stages& stages, std::int64_t chosen, Stages::Size size,
       for (std::int64_t i = 0; i < count; ++i) {
         losses[static_cast<std::size_t>(shape.coordinate(Axis::kData, rank) * each + begin + i)] = theirs[i].loss;
         targets += theirs[i].targets;
+        correct += theirs[i].correct;
       }
     }
     if (stopped) return {.stopped = stopped};
   }
   double sum = 0;
   for (const double loss : losses) sum += loss;
-  return {0, sum, targets};
+  return {0, sum, targets, correct};
 }
 
 EvaluationResult Evaluation::run(Stages& stages, const std::function<std::int64_t()>& stop) const {
@@ -74,18 +76,25 @@ EvaluationResult Evaluation::run(Stages& stages, const std::function<std::int64_
       },
       stop);
   if (found.stopped) return {.stopped = found.stopped};
+  const double loss = found.sum / static_cast<double>(std::max<std::int64_t>(1, found.targets));
+  if (corpus_.labels().any())
+    return {
+        .loss = loss,
+        .accuracy = static_cast<double>(found.correct) / static_cast<double>(std::max<std::int64_t>(1, found.targets))};
   // Of a part of the set, its share of the text.
   const double bytes = static_cast<double>(std::max<std::int64_t>(1, corpus_.text_bytes())) *
                        (static_cast<double>(found.targets) / static_cast<double>(batches_.targets()));
-  return {0, found.sum / static_cast<double>(found.targets), found.sum / std::numbers::ln2 / bytes};
+  return {0, loss, found.sum / std::numbers::ln2 / bytes};
 }
 
-data::Corpus open_evaluation_corpus(const std::filesystem::path& directory, const std::string& tokenizer_hash) {
+data::Corpus open_evaluation_corpus(const std::filesystem::path& directory, const data::TrainingStream& training) {
   data::Corpus corpus = data::Corpus::open(directory, data::Split::kValidation);
   if (corpus.documents() == 0) corpus = data::Corpus::open(directory, data::Split::kTraining);
-  if (corpus.tokenizer_hash() != tokenizer_hash)
+  if (corpus.tokenizer_hash() != training.tokenizer_hash())
     throw Error(ErrorCode::kBadInput, directory.string(),
                 " was encoded with another tokenizer than the corpus of data.path");
+  if (corpus.labels() != training.labels() || corpus.vocabulary_size() != training.vocabulary_size())
+    throw Error(ErrorCode::kBadInput, directory.string(), " has other labels than the corpus of data.path");
   return corpus;
 }
 

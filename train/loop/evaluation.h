@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "data/corpus/corpus.h"
@@ -11,9 +12,10 @@
 namespace trireme::train {
 
 struct EvaluationResult {
-  std::int64_t stopped = 0;  ///< StopReason; then there is nothing else
-  double loss = 0;           ///< nats a token
-  double bits_per_byte = 0;  ///< of text
+  std::int64_t stopped = 0;               ///< StopReason; then there is nothing else
+  double loss = 0;                        ///< nats a token, or a label
+  std::optional<double> bits_per_byte{};  ///< of text
+  std::optional<double> accuracy{};       ///< share of labels that are found
 };
 
 /// The sum of the losses of some batches.
@@ -21,6 +23,7 @@ struct BatchLosses {
   std::int64_t stopped = 0;  ///< StopReason; then there is nothing else
   double sum = 0;            ///< nats
   std::int64_t targets = 0;
+  std::int64_t correct = 0;  ///< of labels
 };
 
 /// Called by all ranks; those of the data axis share batches 0 to `count` - 1 out, in runs. The sum is taken in the
@@ -35,7 +38,8 @@ BatchLosses batch_losses(Stages& stages, std::int64_t count, Stages::Size size,
 struct EvaluationPlan {
   std::int64_t sequence_length = 1;
   std::int64_t micro_batch = 1;
-  std::int64_t batches = 0;  ///< micro-batches, spread evenly over the set; 0: all
+  std::int64_t batches = 0;           ///< micro-batches, spread evenly over the set; 0: all
+  bool first_token_labelled = false;  ///< see data::LoaderPlan
 };
 
 /// One set of text, and how well a model predicts it.
@@ -60,7 +64,7 @@ class Evaluation {
 };
 
 /// The text of one of eval.sets: the corpus's validation split, or all of it when it has none.
-/// @throws Error kNotFound, kCorrupt; kBadInput when its tokens are not those of `tokenizer_hash`
-data::Corpus open_evaluation_corpus(const std::filesystem::path& directory, const std::string& tokenizer_hash);
+/// @throws Error kNotFound, kCorrupt; kBadInput when its tokens or labels are not those of `training`
+data::Corpus open_evaluation_corpus(const std::filesystem::path& directory, const data::TrainingStream& training);
 
 }  // namespace trireme::train

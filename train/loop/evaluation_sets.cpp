@@ -1,5 +1,6 @@
 #include "train/loop/evaluation_sets.h"
 
+#include <cmath>
 #include <cstdio>
 
 #include "core/base/error.h"
@@ -7,9 +8,11 @@
 
 namespace trireme::train {
 
-EvaluationSets::EvaluationSets(const TrainConfig& config, const std::string& tokenizer_hash, bool speaks) {
+EvaluationSets::EvaluationSets(const TrainConfig& config, const data::TrainingStream& training,
+                               bool first_token_labelled, bool speaks) {
   if (config.eval.every_steps == 0) return;
-  const EvaluationPlan plan{config.data.sequence_length, config.data.micro_batch, config.eval.batches};
+  const EvaluationPlan plan{config.data.sequence_length, config.data.micro_batch, config.eval.batches,
+                            first_token_labelled};
   try {
     sets_.emplace_back(kValidationSet, data::Corpus::open(config.data.corpora()[0].path, data::Split::kValidation),
                        plan);
@@ -20,7 +23,7 @@ EvaluationSets::EvaluationSets(const TrainConfig& config, const std::string& tok
   }
   for (const NamedCorpus& set : config.eval.named_sets()) {
     try {
-      sets_.emplace_back(set.name, open_evaluation_corpus(set.path, tokenizer_hash), plan);
+      sets_.emplace_back(set.name, open_evaluation_corpus(set.path, training), plan);
     } catch (const Error& error) {
       throw Error(error.code(), "eval.sets, ", set.name, ": ", error.what());
     }
@@ -43,7 +46,7 @@ EvaluationSets::Outcome EvaluationSets::run(Stages& stages, AdamW& optimizer,
   for (const Evaluation& set : sets_) {
     const EvaluationResult result = set.run(stages, stop);
     if (result.stopped) return {result.stopped, {}};
-    outcome.sets.push_back({set.name(), result.loss, result.bits_per_byte, {}, {}});
+    outcome.sets.push_back({set.name(), result.loss, result.bits_per_byte, {}, {}, result.accuracy, {}});
   }
   if (!optimizer.average().defined()) return outcome;
   const AdamW::AverageInPlace in_place(optimizer);
@@ -52,16 +55,26 @@ EvaluationSets::Outcome EvaluationSets::run(Stages& stages, AdamW& optimizer,
     if (result.stopped) return {result.stopped, {}};
     outcome.sets[i].ema_loss = result.loss;
     outcome.sets[i].ema_bits_per_byte = result.bits_per_byte;
+    outcome.sets[i].ema_accuracy = result.accuracy;
   }
   return outcome;
 }
 
 std::string loss_text(const SetLoss& set) {
   char text[120];
-  std::snprintf(text, sizeof text, " loss %.4f nats a token, %.4f bits a byte", set.loss, set.bits_per_byte);
+  if (set.accuracy)
+    std::snprintf(text, sizeof text, " loss %.4f, accuracy %.2f%%", set.loss, 100 * *set.accuracy);
+  else
+    std::snprintf(text, sizeof text, " loss %.4f nats a token, %.4f bits a byte", set.loss,
+                  set.bits_per_byte.value_or(NAN));
   std::string line = set.name + text;
+  if (set.ema_loss && set.ema_accuracy) {
+    std::snprintf(text, sizeof text, "; averaged weights %.4f and %.2f%%", *set.ema_loss, 100 * *set.ema_accuracy);
+    return line + text;
+  }
   if (set.ema_loss) {
-    std::snprintf(text, sizeof text, "; averaged weights %.4f and %.4f", *set.ema_loss, *set.ema_bits_per_byte);
+    std::snprintf(text, sizeof text, "; averaged weights %.4f and %.4f", *set.ema_loss,
+                  set.ema_bits_per_byte.value_or(NAN));
     line += text;
   }
   return line;

@@ -16,10 +16,12 @@ namespace trireme::train {
 /// set is the main one, whose loss is the run's eval_loss.
 class EvaluationSets {
  public:
-  /// @param tokenizer_hash  of the corpus that is trained on
-  /// @param speaks          whether to warn of a corpus without a validation split
+  /// @param training              what is trained on
+  /// @param first_token_labelled  see data::LoaderPlan
+  /// @param speaks                whether to warn of a corpus without a validation split
   /// @throws Error kNotFound, kCorrupt, kBadInput
-  EvaluationSets(const TrainConfig& config, const std::string& tokenizer_hash, bool speaks);
+  EvaluationSets(const TrainConfig& config, const data::TrainingStream& training, bool first_token_labelled,
+                 bool speaks);
 
   bool empty() const { return sets_.empty(); }
   /// A line a set, with the hash of its tokens: what ranks have to agree on.
@@ -36,7 +38,7 @@ class EvaluationSets {
   std::deque<Evaluation> sets_;  // which do not move
 };
 
-/// "validation loss 3.3643 nats a token, 1.2173 bits a byte"
+/// "validation loss 3.3643 nats a token, 1.2173 bits a byte", or "validation loss 0.3643, accuracy 91.2%"
 std::string loss_text(const SetLoss& set);
 
 }  // namespace trireme::train

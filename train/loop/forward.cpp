@@ -3,8 +3,7 @@
 #include <ATen/ops/from_blob.h>
 
 #include "core/base/error.h"
-#include "models/kernels/ops.h"
-#include "models/weight_access.h"
+#include "models/loss.h"
 
 namespace trireme::train {
 
@@ -12,13 +11,18 @@ at::Tensor tokens_of(const MicroBatch& batch) {
   return at::from_blob(batch->tokens.data(), {batch->sequences, batch->length}, [batch](void*) {}, at::kLong);
 }
 
+at::Tensor targets_of(const MicroBatch& batch) {
+  return at::from_blob(batch->targets.data(), {batch->sequences, batch->length}, [batch](void*) {}, at::kLong);
+}
+
+at::Tensor lengths_of(const MicroBatch& batch) {
+  if (batch->lengths.empty()) return {};
+  return at::from_blob(batch->lengths.data(), {batch->sequences}, [batch](void*) {}, at::kLong);
+}
+
 at::Tensor loss_of(const models::Model& model, const at::Tensor& hidden_btc, const MicroBatch& batch, double scale,
                    const models::ForwardPass& pass) {
-  const models::ReadingWeights reading(pass.weights, "head");
-  const at::Tensor targets =
-      at::from_blob(batch->targets.data(), {batch->sequences * batch->length}, [batch](void*) {}, at::kLong);
-  return models::ops::next_token_loss(hidden_btc.view({-1, hidden_btc.size(-1)}), model.head().value, targets, scale,
-                                      model.config().logit_softcap);
+  return models::loss(model, hidden_btc, targets_of(batch), scale, pass);
 }
 
 models::Recompute recompute_of(const std::string& name) {

@@ -14,6 +14,10 @@ using MicroBatch = std::shared_ptr<data::MicroBatch>;
 
 /// What the model reads of a micro-batch [B, T], in its memory, which lives as long.
 at::Tensor tokens_of(const MicroBatch& batch);
+/// What is asked for of it, [B, T], likewise.
+at::Tensor targets_of(const MicroBatch& batch);
+/// Tokens of its texts, [B], likewise; undefined where sequences are full.
+at::Tensor lengths_of(const MicroBatch& batch);
 /// scale * the sum of a micro-batch's losses, float64, of what the last part of the model returned for it.
 at::Tensor loss_of(const models::Model& model, const at::Tensor& hidden_btc, const MicroBatch& batch, double scale,
                    const models::ForwardPass& pass = {});

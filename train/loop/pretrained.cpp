@@ -35,12 +35,29 @@ models::ModelConfig shape_of(const models::ModelSource& source) {
   return config;
 }
 
+bool has_new_head(const models::ModelConfig& theirs, const models::ModelConfig& ours) {
+  return theirs.head != ours.head || theirs.labels != ours.labels;
+}
+
+std::set<std::string> new_parameters(const models::ModelSource& source, const models::ModelConfig& ours) {
+  const models::ModelConfig theirs = shape_of(source);
+  std::set<std::string> fresh;
+  if (!has_new_head(theirs, ours)) return fresh;
+  const auto before = models::build_model(theirs, theirs.vocabulary),
+             now = models::build_model(ours, theirs.vocabulary);
+  for (const models::Parameter& parameter : now->parameters().all()) fresh.insert(parameter.name);
+  for (const models::Parameter& parameter : before->parameters().all())
+    if (models::group_of(parameter.name) != "head") fresh.erase(parameter.name);
+  return fresh;
+}
+
 void expect_shape_of(models::ModelConfig theirs, const std::string& where, models::ModelConfig ours) {
   const bool has_rotary = std::ranges::count(models::find_family(theirs.family).keys, "rope-base") > 0;
   const bool any_context = has_rotary && theirs.rope_scaling.type == "none";
   const FieldList of_theirs = fields_of(theirs), of_ours = fields_of(ours);
   for (std::size_t i = 0; i < of_ours.size(); ++i) {
     const std::string& key = of_ours[i].key;
+    if (key == "head" || key == "labels") continue;  // a new one
     if (key == "dropout" || (key == "context" && any_context) || key == "lora.dropout") continue;
     if (key.starts_with("lora.") && theirs.lora.rank == 0) continue;  // new adapters
     if (field_text(of_ours[i]) != field_text(of_theirs[i]))

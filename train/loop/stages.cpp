@@ -6,6 +6,7 @@
 
 #include "core/base/error.h"
 #include "models/generate/kv_cache.h"
+#include "models/loss.h"
 #include "models/registry.h"
 #include "models/weight_access.h"
 #include "train/parallel/sites.h"
@@ -74,7 +75,7 @@ Pipeline::Activations Stages::activations(Size size) const {
 
 std::vector<double> Stages::train(const std::vector<Action>& schedule, std::int64_t turns, Size size,
                                   const Source& source,
-                                  const std::function<models::ForwardPass(std::int64_t turn)>& pass, double scale,
+                                  const std::function<models::ForwardPass(std::int64_t turn)>& pass,
                                   const std::function<bool()>& give_up, GradientReducer& reducer) {
   std::vector<double> losses(ends_ ? static_cast<std::size_t>(turns) : 0);
   const auto forward = [&](int chunk, std::int64_t turn, const at::Tensor& input) {
@@ -82,9 +83,10 @@ std::vector<double> Stages::train(const std::vector<Action>& schedule, std::int6
     const MicroBatch batch = model.begins() || model.ends() ? source(turn) : nullptr;
     models::ForwardPass how = pass(turn);
     how.weights = access_;
+    if (batch) how.lengths = lengths_of(batch);
     const at::Tensor out = model.forward(model.begins() ? tokens_of(batch) : input, how);
     if (!model.ends()) return out;
-    const at::Tensor loss = loss_of(model, out, batch, scale, how);
+    const at::Tensor loss = loss_of(model, out, batch, 1.0 / static_cast<double>(batch->step_targets), how);
     losses[static_cast<std::size_t>(turn)] = loss.const_data_ptr<double>()[0];
     return loss;
   };
@@ -92,23 +94,26 @@ std::vector<double> Stages::train(const std::vector<Action>& schedule, std::int6
   return losses;
 }
 
-std::vector<double> Stages::losses(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
-                                   const std::function<bool()>& give_up) {
+std::vector<Stages::Score> Stages::losses(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
+                                          const std::function<bool()>& give_up) {
   const at::NoGradGuard no_grad;
-  std::vector<double> losses(ends_ ? batches.size() : 0);
+  std::vector<Score> scores(ends_ ? batches.size() : 0);
   const auto forward = [&](int chunk, std::int64_t turn, const at::Tensor& input) {
     models::Model& model = *chunks_[static_cast<std::size_t>(chunk)];
     const MicroBatch& batch = batches[static_cast<std::size_t>(turn)];
-    const models::ForwardPass how{.weights = access_};
+    models::ForwardPass how{.weights = access_};
+    if (batch) how.lengths = lengths_of(batch);
     at::Tensor out = model.forward(model.begins() ? tokens_of(batch) : input, how);
     if (!model.ends()) return out;
+    Score& score = scores[static_cast<std::size_t>(turn)];
+    if (model.config().classifies()) score.correct = models::correct(model, out, targets_of(batch), how);
     out = loss_of(model, out, batch, 1, how);
-    losses[static_cast<std::size_t>(turn)] = out.const_data_ptr<double>()[0];
+    score.loss = out.const_data_ptr<double>()[0];
     return out;
   };
   pipeline_->run(forward_passes(static_cast<int>(chunks_.size()), most), static_cast<std::int64_t>(batches.size()),
                  activations(size), forward, access_, give_up, nullptr);
-  return losses;
+  return scores;
 }
 
 models::NextScores Stages::next_scores(std::int64_t capacity, std::function<bool()> stop,

@@ -57,17 +57,21 @@ class Stages {
   ///                  rank of the data axis has
   /// @param turns     of this rank
   /// @param pass      of a turn
-  /// @param scale     of the losses
-  /// @returns         the loss of each turn, where they are known and the step is not given up
+  /// @returns         the loss of each turn, its share of the step's, which is a mean over all targets of that, where
+  /// they are known and the step is not given up
   std::vector<double> train(const std::vector<Action>& schedule, std::int64_t turns, Size size, const Source& source,
-                            const std::function<models::ForwardPass(std::int64_t turn)>& pass, double scale,
+                            const std::function<models::ForwardPass(std::int64_t turn)>& pass,
                             const std::function<bool()>& give_up, GradientReducer& reducer);
 
+  struct Score {
+    double loss = 0;
+    std::int64_t correct = 0;  ///< of labels, those found
+  };
   /// Sums of losses of micro-batches of equal size, where they are known. Called by all ranks; those of a pipeline have
   /// the same ones, each those that it reads.
   /// @param most  so many, or one less, have the others
-  std::vector<double> losses(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
-                             const std::function<bool()>& give_up);
+  std::vector<Score> losses(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
+                            const std::function<bool()>& give_up);
 
   /// The scores of the next token on all ranks of the pipeline, which call it together.
   /// @param stop     asked each time, where losses are known

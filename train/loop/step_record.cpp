@@ -8,7 +8,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char *kLoss = "loss", *kBitsPerByte = "bits_per_byte", *kEmaLoss = "ema_loss",
-                     *kEmaBitsPerByte = "ema_bits_per_byte";
+                     *kEmaBitsPerByte = "ema_bits_per_byte", *kAccuracy = "accuracy", *kEmaAccuracy = "ema_accuracy";
 
 std::optional<double> number_of(const json& object, const char* name) {
   const auto found = object.is_object() ? object.find(name) : object.end();
@@ -21,9 +21,15 @@ std::optional<double> number_of(const json& object, const char* name) {
 json to_json(const std::vector<SetLoss>& sets) {
   json object = json::object();
   for (const SetLoss& set : sets) {
-    json& one = object[set.name] = {{kLoss, set.loss}, {kBitsPerByte, set.bits_per_byte}};
-    if (set.ema_loss) one[kEmaLoss] = *set.ema_loss;
-    if (set.ema_bits_per_byte) one[kEmaBitsPerByte] = *set.ema_bits_per_byte;
+    json& one = object[set.name] = {{kLoss, set.loss}};
+    const auto put = [&](const char* name, const std::optional<double>& value) {
+      if (value) one[name] = *value;
+    };
+    put(kBitsPerByte, set.bits_per_byte);
+    put(kAccuracy, set.accuracy);
+    put(kEmaLoss, set.ema_loss);
+    put(kEmaBitsPerByte, set.ema_bits_per_byte);
+    put(kEmaAccuracy, set.ema_accuracy);
   }
   return object;
 }
@@ -32,7 +38,9 @@ std::vector<SetLoss> sets_of_event(const json& event) {
   std::vector<SetLoss> sets;
   const auto add = [&](const std::string& name, std::optional<double> loss, std::optional<double> bits,
                        const json& set) {
-    if (loss && bits) sets.push_back({name, *loss, *bits, number_of(set, kEmaLoss), number_of(set, kEmaBitsPerByte)});
+    if (loss)
+      sets.push_back({name, *loss, bits, number_of(set, kEmaLoss), number_of(set, kEmaBitsPerByte),
+                      number_of(set, kAccuracy), number_of(set, kEmaAccuracy)});
   };
   const auto found = event.find(names::kEval);
   if (found == event.end())

@@ -13,11 +13,14 @@ namespace trireme::train {
 /// What an evaluation found of one set of text.
 struct SetLoss {
   std::string name;
-  double loss = 0, bits_per_byte = 0;  ///< nats a token; bits a byte of text
+  double loss = 0;                      ///< nats a token, or a label
+  std::optional<double> bits_per_byte;  ///< of text that has no labels
   /// The same of the weights' average, where one is kept.
   std::optional<double> ema_loss, ema_bits_per_byte;
+  /// Share of labels that are found, and by the average.
+  std::optional<double> accuracy{}, ema_accuracy{};
 };
-/// {"validation": {"loss": ..., "bits_per_byte": ...}, ...}
+/// {"validation": {"loss": ..., "bits_per_byte": ... or "accuracy": ...}, ...}
 nlohmann::json to_json(const std::vector<SetLoss>& sets);
 /// The sets of an eval event, in order of name. Events of older versions know one, "validation". What is no set is
 /// passed over.
@@ -71,8 +74,8 @@ constexpr std::size_t index_of(Value StepRecord::* member) {
 /// Members of records that are no metric, and the events that readers look for.
 namespace names {
 inline constexpr const char *kStep = "step", *kTime = "time", *kSamplesHash = "samples_hash", *kEvalLoss = "eval_loss",
-                            *kEvalBitsPerByte = "eval_bits_per_byte", *kEvent = "event", *kPrompt = "prompt",
-                            *kText = "text", *kNumber = "number";
+                            *kEvalBitsPerByte = "eval_bits_per_byte", *kEvalAccuracy = "eval_accuracy",
+                            *kEvent = "event", *kPrompt = "prompt", *kText = "text", *kNumber = "number";
 inline constexpr const char *kStart = "start", *kResumed = "resumed", *kEval = "eval", *kSample = "sample",
                             *kEnd = "end", *kCheckpointRequested = "checkpoint-requested",
                             *kCheckpointDurable = "checkpoint-durable", *kCheckpointFailed = "checkpoint-failed",

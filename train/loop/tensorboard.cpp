@@ -79,9 +79,14 @@ void TensorBoard::event(const json& record) {
     for (const SetLoss& set : sets_of_event(record)) {
       const std::string tag = "eval/" + set.name;
       file_.scalar(tag + "/loss", set.loss);
-      file_.scalar(tag + "/bits_per_byte", set.bits_per_byte);
-      if (set.ema_loss) file_.scalar(tag + "/ema_loss", *set.ema_loss);
-      if (set.ema_bits_per_byte) file_.scalar(tag + "/ema_bits_per_byte", *set.ema_bits_per_byte);
+      const auto put = [&](const char* name, const std::optional<double>& value) {
+        if (value) file_.scalar(tag + name, *value);
+      };
+      put("/bits_per_byte", set.bits_per_byte);
+      put("/accuracy", set.accuracy);
+      put("/ema_loss", set.ema_loss);
+      put("/ema_bits_per_byte", set.ema_bits_per_byte);
+      put("/ema_accuracy", set.ema_accuracy);
     }
   } else if (name == names::kSample && record.contains(names::kText)) {
     const auto text = [&](const char* member) {

@@ -28,6 +28,7 @@
 #include "train/loop/evaluation_sets.h"
 #include "train/loop/one_run.h"
 #include "train/loop/peak.h"
+#include "train/loop/pretrained.h"
 #include "train/loop/run_files.h"
 #include "train/loop/samples.h"
 #include "train/loop/saves.h"
@@ -58,10 +59,10 @@ class Trainer {
         starts_before_(start.starts_before),
         data_(open_training_data(config)),
         augmentation_(augmentation_of(config, data_)),
-        evaluations_(config, data_.tokenizer_hash(), world.rank() == 0),
         vocabulary_(vocabulary_of(config, data_)),
         pretrained_(start.pretrained),
         engine_(world, config, vocabulary_),
+        evaluations_(config, data_, labels_first_token(), world.rank() == 0),
         deadline_(start.time_limit, checkpoint_bytes(engine_.parameters(), engine_.state().size())) {
     state_.corpus_hash = data_.content();
     state_.fingerprint = machine_fingerprint(at::get_num_threads());
@@ -71,7 +72,7 @@ class Trainer {
         throw Error(ErrorCode::kBadInput, "finetune.importance ", config_.finetune.importance,
                     " was encoded with another tokenizer than data.path ", config_.data.path);
     }
-    if (!evaluations_.empty())
+    if (!evaluations_.empty() && !config_.model.classifies())
       samples_.emplace(config_.eval, static_cast<std::uint64_t>(config_.seed), config_.model.context,
                        data::Tokenizer::parse(data_.tokenizer_json(), config_.data.path));
   }
@@ -124,7 +125,7 @@ class Trainer {
           trace(trainer.engine_.mesh().world(), trainer.config_.log, trainer.run_, folder),
           saver(trainer.engine_.mesh(), trainer.engine_.parameters(), trainer.engine_.state(),
                 trainer.config_.checkpoint, trainer.run_, run_owner, folder,
-                models::model_json(trainer.config_.model, trainer.vocabulary_), trainer.data_.tokenizer_json(),
+                models::model_json(trainer.config_.model, trainer.vocabulary_), trainer.tokenizer_json_,
                 trainer.companions_),
           saves(trainer.world_, trainer.config_, saver, files, console, trainer.deadline_, std::move(losses),
                 trainer.newest_, /*is_current=*/!trainer.state_.unfinished) {}
@@ -138,6 +139,8 @@ class Trainer {
   };
 
   bool is_first() const { return world_.rank() == 0; }
+  // Of a text with a label, which of its tokens stands for it.
+  bool labels_first_token() { return engine_.stages().whole().class_place(2) == 0; }
 
   TrainingResult go_on(const models::RunOwner* owner, RunFiles& files, const std::filesystem::path& folder) {
     BestLosses losses;
@@ -185,10 +188,19 @@ class Trainer {
       if (needs_base())
         take_base(models::open_base(models::Checkpoint::open(models::checkpoint_path(run_, *point.step))));
     } else {
+      if (pretrained_ && config_.finetune.penalty > 0 && has_new_head(shape_of(*pretrained_), config_.model))
+        throw Error(ErrorCode::kUsage,
+                    "finetune.penalty must be 0 where model.head is a new one, which starts nowhere; ", "got ",
+                    config_.finetune.penalty);
       state_ = fresh_state();
       newest_ = {};
       engine_.initialise(pretrained_);
-      if (pretrained_ && is_first() && pretrained_->companion(models::kTokenizerFile) != data_.tokenizer_json())
+      tell_of_labels();
+      tokenizer_json_ = data_.tokenizer_json();
+      if (tokenizer_json_.empty() && pretrained_)
+        tokenizer_json_ = pretrained_->companion(models::kTokenizerFile).value_or("");
+      if (pretrained_ && is_first() && !data_.tokenizer_json().empty() &&
+          pretrained_->companion(models::kTokenizerFile) != data_.tokenizer_json())
         log_warning(pretrained_->where() +
                     " came with another tokenizer than the corpus was encoded with: its tokens "
                     "may mean something else");
@@ -263,10 +275,21 @@ class Trainer {
     state_.fingerprint = fingerprint;
     newest_ = {state_.step, checkpoint.weights_hash()};
     companions_ = models::companions_of(checkpoint);
+    tokenizer_json_ = checkpoint.tokenizer_json();
+  }
+
+  void tell_of_labels() const {
+    if (!is_first() || !data_.labels().any()) return;
+    if (const std::int64_t longer = data_.longer_texts(); longer > 0)
+      log_warning(std::to_string(longer) + " texts of " + config_.data.path + " are longer than data.sequence-length " +
+                  std::to_string(config_.data.sequence_length) + ", and are cut there");
+    if (pretrained_ && has_new_head(shape_of(*pretrained_), config_.model))
+      log_warning(pretrained_->where() + " ends in another head than model.head " + config_.model.head +
+                  " with these labels: this one begins with random weights");
   }
 
   // This rank's micro-batches of steps.
-  data::LoaderPlan loader_plan(std::int64_t first_step, std::int64_t last_step) const {
+  data::LoaderPlan loader_plan(std::int64_t first_step, std::int64_t last_step) {
     const Share& share = engine_.share();
     data::LoaderPlan plan;
     plan.micro_batch = config_.data.micro_batch;
@@ -276,6 +299,7 @@ class Trainer {
     plan.stride = share.stride;
     plan.first_step = first_step;
     plan.last_step = last_step;
+    plan.first_token_labelled = labels_first_token();
     return plan;
   }
 
@@ -467,14 +491,15 @@ class Trainer {
     record.eval = std::move(outcome.sets);
     state_.eval_loss = record.eval.front().loss;
     state_.eval_bits_per_byte = record.eval.front().bits_per_byte;
+    state_.eval_accuracy = record.eval.front().accuracy;
     state_.eval_step = state_.step;
-    session.files.event(names::kEval, state_.step,
-                        {{names::kEvalLoss, *state_.eval_loss},
-                         {names::kEvalBitsPerByte, *state_.eval_bits_per_byte},
-                         {names::kEval, to_json(record.eval)}});
+    json found = {{names::kEvalLoss, *state_.eval_loss}, {names::kEval, to_json(record.eval)}};
+    if (state_.eval_bits_per_byte) found[names::kEvalBitsPerByte] = *state_.eval_bits_per_byte;
+    if (state_.eval_accuracy) found[names::kEvalAccuracy] = *state_.eval_accuracy;
+    session.files.event(names::kEval, state_.step, std::move(found));
     for (const SetLoss& set : record.eval)
       session.console.line("step " + std::to_string(state_.step) + ": " + loss_text(set));
-    write_samples(session);
+    if (samples_) write_samples(session);
     return kNone;
   }
 
@@ -504,6 +529,7 @@ class Trainer {
                          {"loss", state_.loss},
                          {"eval_loss", optional(state_.eval_loss)},
                          {"eval_bits_per_byte", optional(state_.eval_bits_per_byte)},
+                         {"eval_accuracy", optional(state_.eval_accuracy)},
                          {"weights_hash", newest_.weights_hash},
                          {"samples_hash", state_.samples_hash},
                          {"tokens_per_second", state_.tokens_per_second},
@@ -528,12 +554,13 @@ class Trainer {
   data::TrainingStream data_;
   data::Augmentation augmentation_;
   std::optional<data::TrainingStream> importance_data_;  // of a run that has yet to begin
-  const EvaluationSets evaluations_;
-  std::optional<Samples> samples_;  // of runs that are evaluated
   const std::int64_t vocabulary_;
   const std::shared_ptr<const models::ModelSource> pretrained_;
   std::map<std::string, std::string> companions_;  // of a model from elsewhere: they leave with what is made of it
   Engine engine_;
+  const EvaluationSets evaluations_;
+  std::optional<Samples> samples_;  // of runs that are evaluated
+  std::string tokenizer_json_;      // of the corpus, or where that has none, the one that the model came with
   TrainingState state_;
   Deadline deadline_;
   const Clock::time_point process_start_ =

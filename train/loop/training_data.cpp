@@ -1,13 +1,45 @@
 #include "train/loop/training_data.h"
 
 #include "core/base/error.h"
+#include "core/base/text.h"
+#include "data/corpus/corpus.h"
 
 namespace trireme::train {
+
+namespace {
+
+data::Labels::Of of_head(const std::string& head) {
+  return head == "classes"  ? data::Labels::Of::kTexts
+         : head == "labels" ? data::Labels::Of::kTokens
+                            : data::Labels::Of::kNothing;
+}
+
+}  // namespace
 
 data::TrainingStream open_training_data(const TrainConfig& config) {
   std::vector<data::CorpusSource> sources;
   for (const CorpusShare& corpus : config.data.corpora()) sources.push_back({corpus.path, corpus.weight});
-  return {sources, static_cast<std::uint64_t>(config.seed), config.data.sequence_length};
+  data::TrainingStream stream(sources, static_cast<std::uint64_t>(config.seed), config.data.sequence_length);
+  const auto expected = of_head(config.model.head);
+  const data::Labels& labels = stream.labels();
+  if (labels.of != expected)
+    throw Error(ErrorCode::kBadInput, "data.path ", config.data.path, " has labels of ", name_of(labels.of),
+                "; model.head ", config.model.head, " learns from labels of ", name_of(expected),
+                " (trireme-data encode --labels)");
+  if (labels.names != config.model.labels)
+    throw Error(ErrorCode::kBadInput, "data.path ", config.data.path, " has the labels ",
+                one_line(join(labels.names, ", "), 300), "; the model has ",
+                one_line(join(config.model.labels, ", "), 300), ", in this order (trireme-data encode --label-names)");
+  return stream;
+}
+
+void fill_labels(TrainConfig& config) {
+  if (!config.model.classifies() || !config.model.labels.empty()) return;
+  const std::string corpus = config.data.corpora()[0].path;
+  config.model.labels = data::Corpus::open(corpus, data::Split::kTraining).labels().names;
+  if (config.model.labels.empty())
+    throw Error(ErrorCode::kBadInput, "data.path ", corpus, " has no labels, which model.head ", config.model.head,
+                " learns from (trireme-data encode --labels)");
 }
 
 std::int64_t vocabulary_of(const TrainConfig& config, const data::TrainingStream& stream) {
@@ -20,6 +52,7 @@ std::int64_t vocabulary_of(const TrainConfig& config, const data::TrainingStream
 }
 
 data::Augmentation augmentation_of(const TrainConfig& config, const data::TrainingStream& stream) {
+  if (config.data.token_dropout == 0 && config.data.fim_rate == 0) return {};
   return {
       {.token_dropout = config.data.token_dropout, .fim = config.data.fim_rate, .fim_spm = config.data.fim_spm_rate},
       static_cast<std::uint64_t>(config.seed),

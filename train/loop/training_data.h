@@ -9,8 +9,12 @@ namespace trireme::train {
 /// @throws Error kUsage when they are fewer than these
 std::int64_t vocabulary_of(const TrainConfig& config, const data::TrainingStream& stream);
 
-/// The corpora of data.path as the row of samples that config.seed gives. @throws Error as TrainingStream
+/// The corpora of data.path as the row of samples that config.seed gives. @throws Error as TrainingStream; kBadInput
+/// where they are not labelled as model.head and model.labels ask for
 data::TrainingStream open_training_data(const TrainConfig& config);
+
+/// Names the labels of a model with model.head classes or labels that none were given: those of the corpus.
+void fill_labels(TrainConfig& config);
 
 /// What data.token-dropout and data.fim-rate do to its samples. @throws Error as Augmentation
 data::Augmentation augmentation_of(const TrainConfig& config, const data::TrainingStream& stream);

@@ -138,8 +138,15 @@ void FlatParameters::initialise(std::uint64_t seed) {
        });
 }
 
-void FlatParameters::initialise(const models::ModelSource& source) {
-  read(source, [this](const Stretch& stretch) { return masters(stretch); });
+void FlatParameters::initialise(const models::ModelSource& source, std::uint64_t seed,
+                                const std::set<std::string>& fresh) {
+  fill([this](const Stretch& stretch) { return masters(stretch); },
+       [&](const models::Parameter& parameter, std::int64_t begin, std::int64_t count, auto* out) {
+         if (fresh.contains(parameter.name))
+           models::initial_values(parameter, seed, begin, count, out);
+         else
+           models::read_elements(source, parameter, begin, count, out);
+       });
 }
 
 void FlatParameters::read(const models::ModelSource& source, const std::function<void*(const Stretch&)>& place) const {

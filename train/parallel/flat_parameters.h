@@ -95,7 +95,8 @@ class FlatParameters final : public models::WeightAccess {
   /// @param place  of a stretch: room for numbers in the masters' type
   void read(const models::ModelSource& source, const std::function<void*(const Stretch&)>& place) const;
   /// Fills masters with the weights of a model on disk, whose shape is this one's; each rank reads what it keeps.
-  void initialise(const models::ModelSource& source);
+  /// @param fresh  parameters that the source has not: they are drawn
+  void initialise(const models::ModelSource& source, std::uint64_t seed, const std::set<std::string>& fresh);
 
   /// Makes what forward reads follow masters. Called by all ranks; the same as begin_publish(), for each stretch
   /// round() and publish(), end_publish().

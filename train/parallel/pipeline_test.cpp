@@ -50,6 +50,7 @@ MicroBatch batch_of(std::int64_t index) {
   const auto batch = std::make_shared<data::MicroBatch>();
   batch->sequences = 2;
   batch->length = 8;
+  batch->step_targets = 100;
   for (std::int64_t i = 0; i < 16; ++i) {
     batch->tokens.push_back((i * 7 + index * 5 + i * i * index) % kVocabulary);
     batch->targets.push_back((i * 3 + index * 11) % kVocabulary);
@@ -94,7 +95,7 @@ Found step_of(const Case& c, int quitter = -1, int behind = 0) {
       reducer.begin_step();
       const std::vector<double> losses = stages.train(
           schedule, share.count(), {2, 8}, [&](std::int64_t turn) { return batch_of(index_of(turn)); },
-          [&](std::int64_t turn) { return training_pass(config, 3, index_of(turn)); }, 0.01, give_up, reducer);
+          [&](std::int64_t turn) { return training_pass(config, 3, index_of(turn)); }, give_up, reducer);
       reducer.finish();
       return losses;
     };
@@ -105,7 +106,9 @@ Found step_of(const Case& c, int quitter = -1, int behind = 0) {
     const std::vector<double> losses = step([] { return false; });
     std::vector<MicroBatch> batches;
     for (std::int64_t i = 0; i < 3; ++i) batches.push_back(batch_of(100 + 10 * data.rank() + i));
-    const std::vector<double> evaluated = stages.losses(batches, 3, {2, 8}, [] { return false; });
+    std::vector<double> evaluated;
+    for (const Stages::Score& score : stages.losses(batches, 3, {2, 8}, [] { return false; }))
+      evaluated.push_back(score.loss);
 
     const std::lock_guard lock(mutex);
     for (std::size_t i = 0; i < losses.size(); ++i) found.losses[index_of(static_cast<std::int64_t>(i))] = losses[i];

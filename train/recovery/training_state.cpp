@@ -30,6 +30,7 @@ std::string to_json(const TrainingState& state, const TrainConfig& config) {
               {"loss", state.loss},
               {"eval-loss", optional_number(state.eval_loss)},
               {"eval-bits-per-byte", optional_number(state.eval_bits_per_byte)},
+              {"eval-accuracy", optional_number(state.eval_accuracy)},
               {"eval-step", state.eval_step ? json(*state.eval_step) : json(nullptr)},
               {"tokens-per-second", state.tokens_per_second},
               {"seconds-to-first-step", state.seconds_to_first_step},
@@ -52,6 +53,7 @@ TrainingState state_from_json(const std::string& text, const std::string& origin
     object.at("loss").get_to(state.loss);
     state.eval_loss = number_or_none(object, "eval-loss");
     state.eval_bits_per_byte = number_or_none(object, "eval-bits-per-byte");
+    if (object.contains("eval-accuracy")) state.eval_accuracy = number_or_none(object, "eval-accuracy");
     object.at("tokens-per-second").get_to(state.tokens_per_second);
     object.at("seconds-to-first-step").get_to(state.seconds_to_first_step);
     object.at("peak-memory-bytes").get_to(state.peak_memory_bytes);

@@ -15,10 +15,10 @@ struct TrainingState {
   std::int64_t tokens = 0;  ///< tokens trained on
   /// XXH3-128 chained over the sample ids of all steps, in the order of micro-batches.
   std::string samples_hash = std::string(32, '0');
-  double loss = 0;                  ///< of the last step
-  std::optional<double> eval_loss;  ///< newest, nats a token
-  std::optional<double> eval_bits_per_byte;
-  std::optional<std::int64_t> eval_step;  ///< of that evaluation; nothing in older checkpoints too
+  double loss = 0;                                          ///< of the last step
+  std::optional<double> eval_loss;                          ///< newest, nats a token
+  std::optional<double> eval_bits_per_byte, eval_accuracy;  ///< of it: that of text without labels, or with
+  std::optional<std::int64_t> eval_step;                    ///< of that evaluation; nothing in older checkpoints too
   /// The record of this step, when its evaluation was stopped: it is then made at the next start, and logged with it.
   std::optional<StepRecord> unfinished;
   double tokens_per_second = 0;  ///< of the part since the last start, its first three steps left out

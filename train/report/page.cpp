@@ -31,14 +31,16 @@ json charts(const std::set<std::string>& sets) {
     made.update(more);
     all.push_back(std::move(made));
   };
-  json losses = json::array({line(&StepRecord::loss, "training")}), bits = json::array();
+  json losses = json::array({line(&StepRecord::loss, "training")}), bits = json::array(), found = json::array();
   for (const std::string& name : sets) {
     losses.push_back({{"key", "eval/" + name + "/loss"}, {"label", name}, {"dots", true}});
     bits.push_back({{"key", "eval/" + name + "/bits"}, {"label", name}, {"dots", true}});
+    found.push_back({{"key", "eval/" + name + "/accuracy"}, {"label", name}, {"dots", true}});
   }
   const json log = {{"log", true}}, zero = {{"zero", true}};
   chart("Loss", "nats a token", "plain", losses, {{"log", true}, {"wide", true}});
   chart("Bits a byte", "bits a byte of text, evaluation", "plain", bits, log);
+  chart("Accuracy", "share of labels that are found, evaluation", "share", found, json::object());
   chart("Gradient norm", "before clipping", "plain", json::array({line(&StepRecord::grad_norm, "gradient norm")}), log);
   chart("Learning rate", "", "plain", json::array({line(&StepRecord::learning_rate, "learning rate")}), log);
   chart("Throughput", "tokens a second, all ranks", "count",
@@ -132,6 +134,7 @@ json run_json(const RunLog& log, double now) {
   for (const auto& [name, set] : log.evaluations()) {
     curves["eval/" + name + "/loss"] = curve_json(set.steps, set.loss);
     curves["eval/" + name + "/bits"] = curve_json(set.steps, set.bits_per_byte);
+    curves["eval/" + name + "/accuracy"] = curve_json(set.steps, set.accuracy);
   }
   std::vector<double> elapsed = log.times();
   const double begin = elapsed.empty() ? 0 : elapsed.front() - log.column(&StepRecord::step_ms).front() / 1000;

@@ -165,15 +165,17 @@ void RunLog::read_event(std::string_view line) {
     return;
   }
   if (event.name == names::kEval) {
-    const auto add = [&](const std::string& name, double loss, double bits_per_byte) {
+    const auto add = [&](const std::string& name, double loss, const std::optional<double>& bits_per_byte,
+                         const std::optional<double>& accuracy) {
       Evaluations& set = evaluations_[name];
       set.steps.push_back(static_cast<double>(event.step));
       set.loss.push_back(loss);
-      set.bits_per_byte.push_back(bits_per_byte);
+      set.bits_per_byte.push_back(bits_per_byte.value_or(kMissing));
+      set.accuracy.push_back(accuracy.value_or(kMissing));
     };
     for (const SetLoss& set : sets_of_event(record)) {
-      add(set.name, set.loss, set.bits_per_byte);
-      if (set.ema_loss) add(set.name + " (averaged weights)", *set.ema_loss, set.ema_bits_per_byte.value_or(kMissing));
+      add(set.name, set.loss, set.bits_per_byte, set.accuracy);
+      if (set.ema_loss) add(set.name + " (averaged weights)", *set.ema_loss, set.ema_bits_per_byte, set.ema_accuracy);
     }
     return;
   }

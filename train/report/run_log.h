@@ -47,7 +47,7 @@ class RunLog {
   };
   /// One evaluation set, or the same with averaged weights.
   struct Evaluations {
-    std::vector<double> steps, loss, bits_per_byte;
+    std::vector<double> steps, loss, bits_per_byte, accuracy;
   };
 
   /// @throws Error kNotFound when `run` is no run's directory

@@ -102,6 +102,8 @@ Summary summarise(const RunLog& log, double now) {
            "best " + number_text(*best, "%.4f") + " at " + step_text(at));
     const double bits = last_of(set.bits_per_byte);
     shown((name + " bits").c_str(), bits, number_text(bits, "%.4f"), "a byte of text");
+    const double accuracy = last_of(set.accuracy);
+    shown((name + " accuracy").c_str(), accuracy, number_text(100 * accuracy, "%.2f%%"), "of labels");
   }
   const double rate = median_of(log.column(&StepRecord::tokens_per_second));
   shown("tokens a second", rate, count_text(rate), "median");
