@@ -45,11 +45,14 @@ bool make_corpus(CorpusIndex& index, std::string_view content, const std::filesy
   return true;
 }
 
-void check_tokens(const Corpus& corpus) {
+void check_tokens(const Corpus& corpus, const CorpusIndex& index) {
   std::vector<TokenId> row(static_cast<std::size_t>(corpus.tokens()));
   corpus.read(0, row);
-  require(std::all_of(row.begin(), row.end(), [&](TokenId id) { return id >= 0 && id < corpus.vocabulary_size(); }),
+  require(std::all_of(row.begin(), row.end(),
+                      [&](TokenId id) { return id >= 0 && static_cast<std::uint64_t>(id) < index.vocabulary_size; }),
           "ids lie below the size of the vocabulary");
+  require(corpus.labels().any() || static_cast<std::uint64_t>(corpus.vocabulary_size()) == index.vocabulary_size,
+          "without labels all ids are those of tokens");
   // A window across everything, the borders of shards too.
   std::vector<TokenId> window(row.size() / 2);
   const std::size_t begin = row.size() / 4;
@@ -68,6 +71,20 @@ void check_documents(const Corpus& corpus) {
   require(end == corpus.tokens(), "documents end where the row does");
 }
 
+void check_labels(const Corpus& corpus) {
+  const auto names = static_cast<std::int64_t>(corpus.labels().names.size());
+  for (std::int64_t i = 0; corpus.labels().any() && i < corpus.documents(); ++i) {
+    const LabelledText text = corpus.labelled(i);
+    require(!text.ids.empty() && std::all_of(text.ids.begin(), text.ids.end(),
+                                             [&](TokenId id) { return id >= 0 && id < corpus.vocabulary_size(); }),
+            "a labelled text has tokens, which lie below the size of the vocabulary");
+    const bool of_texts = corpus.labels().of == Labels::Of::kTexts;
+    require(text.labels.size() == (of_texts ? 1 : text.ids.size()), "as many labels as there are of");
+    for (const std::int64_t label : text.labels)
+      require(label >= (of_texts ? 0 : -1) && label < names, "a label has a name");
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -84,8 +101,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const testing::TemporaryDirectory directory;
   if (!make_corpus(index, content, directory.path())) return 0;
   for (const Split which : kSplits) {
-    trireme::fuzz::accepts([&] { check_tokens(Corpus::open(directory.path(), which)); });
+    trireme::fuzz::accepts([&] { check_tokens(Corpus::open(directory.path(), which), index); });
     trireme::fuzz::accepts([&] { check_documents(Corpus::open(directory.path(), which)); });
+    trireme::fuzz::accepts([&] { check_labels(Corpus::open(directory.path(), which)); });
   }
   return 0;
 }
