@@ -99,6 +99,7 @@ struct ModelConfig {
   std::string family = "llama";
   std::string head = "language";
   std::vector<std::string> labels;
+  std::int64_t padding = -1;
   std::int64_t layers = 4;
   std::int64_t width = 192;
   std::int64_t heads = 6;
@@ -141,6 +142,10 @@ struct ModelConfig {
               "labels that each token has; none: hidden states",
               OneOf("language", "classes", "labels", "none")},
         Field{"labels", &C::labels, "names of these classes or labels, once each; none: those of the corpus", kOneEach},
+        Field{"padding", &C::padding,
+              "of a decoder of classes: the token that texts are filled up with, behind which the last one is looked "
+              "for; -1: none, of a new head the end of text",
+              Range(-1, 2147483647.0)},
         Field{"layers", &C::layers, "transformer blocks", Range(1, 4096)},
         Field{"width", &C::width, "channels of the residual stream", Range(1, 1 << 20)},
         Field{"heads", &C::heads, "attention heads", Range(1, 1 << 16)},

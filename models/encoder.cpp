@@ -73,7 +73,6 @@ class Encoder final : public Model {
           ops::activated(transform_->products(hidden, {}), transform_->bias(), activation_));
     return head_dropout_.forward(pooler_ ? made_of(hidden, pass.weights) : hidden, pass);
   }
-  std::int64_t class_place(std::int64_t) const override { return 0; }
 
   std::optional<at::Tensor> pooled(const at::Tensor& hidden_btc) const override {
     if (!pooler_) return std::nullopt;
@@ -82,15 +81,12 @@ class Encoder final : public Model {
 
  private:
   at::Tensor embedded(const at::Tensor& tokens_bt, const ForwardPass& pass) const {
-    const auto read = [&](const Parameter* table) {
-      const ReadingWeights reading(pass.weights, group_of(table->name));
-      // Texts of one kind: the first.
-      return table == embedding_ ? ops::embedding(tokens_bt, table->value)
-             : table == types_   ? table->value.select(0, 0)
-                                 : table->value.narrow(0, 0, tokens_bt.size(1));
-    };
-    const at::Tensor x = read(embedding_) + read(types_);
-    return x + read(positions_);
+    // Sums read the tables, so that they have to be there until these are made.
+    const ReadingWeights reading(pass.weights, "embedding"), reading_positions(pass.weights, "position-embedding"),
+        reading_types(pass.weights, "type-embedding");
+    // Texts of one kind: the first.
+    const at::Tensor x = ops::embedding(tokens_bt, embedding_->value) + types_->value.select(0, 0);
+    return x + positions_->value.narrow(0, 0, tokens_bt.size(1));
   }
 
   at::Tensor made_of(const at::Tensor& hidden, WeightAccess* weights) const {

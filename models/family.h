@@ -45,12 +45,16 @@ struct Family {
   std::vector<std::pair<std::string_view, std::string_view>> renamed{};
   /// Endings of tensors' names that are in some files and are no weights: tables of angles and masks.
   std::vector<std::string_view> not_weights{};
+  /// Names of tensors that hold another one a second time, {copy, original}: they have to be equal.
+  std::vector<std::pair<std::string_view, std::string_view>> copies{};
   /// Beginnings of names of weights that other heads have: they are passed over, with a warning.
   std::vector<std::string_view> of_other_heads{};
-  /// Reads texts as a whole and goes on with none: it has embeddings.
-  bool is_encoder = false;
-  /// Reads one text with an encoder and writes another.
-  bool is_pair = false;
+  enum class Kind {
+    kDecoder,         ///< goes on with a text
+    kEncoder,         ///< reads texts as a whole and goes on with none: it has embeddings
+    kEncoderDecoder,  ///< reads one text and writes another
+  };
+  Kind kind = Kind::kDecoder;
 };
 
 /// What a model of this family with this head is called there. @throws Error kUsage where the family has no such head
@@ -60,8 +64,7 @@ HfPlace place_of(const Family& family, const ModelConfig& config, const Paramete
 
 /// Those of families that go on with a text.
 std::vector<std::string> decoder_names();
-bool is_encoder(const ModelConfig& config);
-bool is_pair(const ModelConfig& config);
+Family::Kind kind_of(const ModelConfig& config);
 
 /// The value of a key, or where it is "auto" the family's, which is the first one allowed.
 /// @throws Error kUsage when the family cannot honour it

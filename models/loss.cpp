@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "models/kernels/ops.h"
@@ -36,23 +37,34 @@ std::optional<at::Tensor> bias_of(const Model& model) {
   return bias ? std::optional(bias->value) : std::nullopt;
 }
 
+at::Tensor loss_of(const Model& model, const Scored& it, double scale) {
+  const double softcap = model.config().classifies() ? 0 : model.config().logit_softcap;
+  return ops::next_token_loss(it.hidden_nc, model.head().value, it.targets_n, scale, softcap, bias_of(model));
+}
+
 }  // namespace
 
 at::Tensor loss(const Model& model, const at::Tensor& hidden_btc, const at::Tensor& targets_bt, double scale,
                 const ForwardPass& pass) {
   const Scored it = scored(model, hidden_btc, targets_bt, pass);
   const ReadingWeights reading(pass.weights, "head");
-  const double softcap = model.config().classifies() ? 0 : model.config().logit_softcap;
-  return ops::next_token_loss(it.hidden_nc, model.head().value, it.targets_n, scale, softcap, bias_of(model));
+  return loss_of(model, it, scale);
 }
 
-std::int64_t correct(const Model& model, const at::Tensor& hidden_btc, const at::Tensor& targets_bt,
-                     const ForwardPass& pass) {
+Score score(const Model& model, const at::Tensor& hidden_btc, const at::Tensor& targets_bt, const ForwardPass& pass) {
   const Scored it = scored(model, hidden_btc, targets_bt, pass);
   const ReadingWeights reading(pass.weights, "head");
-  const at::Tensor scores = ops::linear(it.hidden_nc, model.head().value, bias_of(model));
-  // A target that is not asked for is no place of a score.
-  return scores.argmax(-1).eq(it.targets_n).sum().item<std::int64_t>();
+  Score found{.loss = loss_of(model, it, 1).item<double>()};
+  if (!model.config().classifies()) return found;
+  const at::Tensor& head = model.head().value;
+  const std::int64_t rows = it.hidden_nc.size(0),
+                     step = ops::rows_of_logits(head.size(0), static_cast<std::int64_t>(head.element_size()));
+  for (std::int64_t begin = 0; begin < rows; begin += step) {
+    const auto some = [&](const at::Tensor& x) { return x.narrow(0, begin, std::min(step, rows - begin)); };
+    const at::Tensor best = ops::linear(some(it.hidden_nc), head, bias_of(model)).argmax(-1);
+    found.correct += best.eq(some(it.targets_n)).sum().item<std::int64_t>();  // -1 is the place of no score
+  }
+  return found;
 }
 
 }  // namespace trireme::models

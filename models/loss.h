@@ -13,8 +13,12 @@ namespace trireme::models {
 at::Tensor loss(const Model& model, const at::Tensor& hidden_btc, const at::Tensor& targets_bt, double scale,
                 const ForwardPass& pass = {});
 
-/// How many of these targets have the highest score.
-std::int64_t correct(const Model& model, const at::Tensor& hidden_btc, const at::Tensor& targets_bt,
-                     const ForwardPass& pass = {});
+/// Of an evaluation.
+struct Score {
+  double loss = 0;           ///< the sum
+  std::int64_t correct = 0;  ///< with model.head classes or labels: targets that have the highest score
+};
+Score score(const Model& model, const at::Tensor& hidden_btc, const at::Tensor& targets_bt,
+            const ForwardPass& pass = {});
 
 }  // namespace trireme::models

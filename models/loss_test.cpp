@@ -40,7 +40,8 @@ struct Texts {
     for (std::int64_t text = 0; text < 4; ++text) {
       const std::int64_t length = lengths[static_cast<std::size_t>(text)];
       if (model.config().head == "classes")
-        targets[text][model.class_place(length)] = text % kLabels;
+        targets[text][model.class_place({tokens[text].data_ptr<std::int64_t>(), static_cast<std::size_t>(length)})] =
+            text % kLabels;
       else
         for (std::int64_t token = 0; token < length; token += 2) targets[text][token] = (text + token) % kLabels;
     }
@@ -78,7 +79,7 @@ TEST_P(Heads, LearnFromFilledUpTextsWhatTheyLearnFromEachAlone) {
   const at::Tensor together = loss(*model, model->forward(texts.tokens, pass), texts.targets, scale, pass);
   together.backward();
   const Gradients of_all = taken(*model);
-  const std::int64_t found = correct(*model, model->forward(texts.tokens, pass), texts.targets, pass);
+  const Score found = score(*model, model->forward(texts.tokens, pass).detach(), texts.targets, pass);
 
   double alone = 0, defined = 0;
   std::int64_t hits = 0;
@@ -101,7 +102,8 @@ TEST_P(Heads, LearnFromFilledUpTextsWhatTheyLearnFromEachAlone) {
   }
   EXPECT_NEAR(together.item<double>(), alone, 1e-12);
   EXPECT_NEAR(together.item<double>(), defined, 1e-12);
-  EXPECT_EQ(found, hits);
+  EXPECT_EQ(found.correct, hits);
+  EXPECT_NEAR(found.loss * scale, alone, 1e-12);
   double largest = 0;
   for (const auto& [name, gradient] : taken(*model)) {
     EXPECT_LT((gradient - of_all.at(name)).abs().max().item<double>(), 1e-12) << name;

@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/config/json.h"
+#include "models/family.h"
 #include "models/kernels/ops.h"
 #include "models/registry.h"
 
@@ -51,12 +52,20 @@ double Model::training_flops_per_token(std::int64_t sequence_length) const {
   for (const Parameter& parameter : parameters_.all())
     // A tied head multiplies, and counts through its own entry.
     operations += parameter.training_flops();
-  return operations + 6 * static_cast<double>(config_.layers) * static_cast<double>(config_.query_width()) *
+  const double seen = kind_of(config_) == Family::Kind::kDecoder ? 6 : 12;
+  return operations + seen * static_cast<double>(config_.layers) * static_cast<double>(config_.query_width()) *
                           static_cast<double>(sequence_length);
 }
 
 at::Tensor Model::encode(const at::Tensor&, const ForwardPass&) {
   throw Error(ErrorCode::kBug, "a model of family ", config_.family, " has no encoder");
+}
+
+std::int64_t Model::class_place(std::span<const std::int64_t> ids) const {
+  if (kind_of(config_) == Family::Kind::kEncoder) return 0;
+  auto place = static_cast<std::int64_t>(ids.size()) - 1;
+  while (place > 0 && ids[static_cast<std::size_t>(place)] == config_.padding) --place;
+  return place;
 }
 
 const Parameter& Model::head() const {

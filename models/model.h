@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "models/config.h"
@@ -40,8 +41,9 @@ class Model {
   const Parameter* head_bias() const { return head_bias_; }
   /// What goes into that matrix, made of hidden states [B, T, C]; they themselves where a family says nothing else.
   virtual at::Tensor before_head(const at::Tensor& hidden, const ForwardPass& = {}) const { return hidden; }
-  /// With model.head classes: which of a text's tokens stands for it.
-  virtual std::int64_t class_place(std::int64_t tokens) const { return tokens - 1; }
+  /// With model.head classes: which of a text's tokens stands for it, of a decoder the last one that is not
+  /// model.padding, or the first of all where none is. @param ids  not empty
+  std::int64_t class_place(std::span<const std::int64_t> ids) const;
   /// What the model itself makes of hidden states [B, T, C] of whole texts: [B, C]; nothing where it makes nothing.
   virtual std::optional<at::Tensor> pooled(const at::Tensor&) const { return std::nullopt; }
   /// Whether it reads a text with an encoder and writes another.
@@ -58,8 +60,8 @@ class Model {
   const ModelConfig& config() const { return config_; }
   std::int64_t vocabulary() const { return vocabulary_; }
   /// Floating-point operations of one training step's forward and backward a token: 6 for each element of a matrix, 4
-  /// where it is frozen, and 12 * layers * width * length for attention's scores and sums, half of it as attention is
-  /// causal. Source: Kaplan et al. 2020, arXiv:2001.08361, section 2.1; PaLM, arXiv:2204.02311, appendix B.
+  /// where it is frozen, and 12 * layers * width * length for attention's scores and sums, half of it where attention
+  /// is causal. Source: Kaplan et al. 2020, arXiv:2001.08361, section 2.1; PaLM, arXiv:2204.02311, appendix B.
   double training_flops_per_token(std::int64_t sequence_length) const;
 
  protected:

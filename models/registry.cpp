@@ -29,9 +29,9 @@ constexpr const Family& (*kFamilies[])() = {
     mixtral_family, phi3_family,   qwen2_family, qwen3_family,    qwen3_moe_family, t5_family,
 };
 
-constexpr std::string_view kKeysOfAll[] = {"family",  "head",         "labels",  "layers",     "width",
-                                           "heads",   "ffn",          "context", "vocabulary", "tie-embeddings",
-                                           "dropout", "norm-epsilon", "lora."};
+constexpr std::string_view kKeysOfAll[] = {"family",         "head",    "labels",       "padding", "layers",
+                                           "width",          "heads",   "ffn",          "context", "vocabulary",
+                                           "tie-embeddings", "dropout", "norm-epsilon", "lora."};
 
 // A key may stand for a group: "rope-scaling.".
 bool honours(const Family& family, std::string_view key) {
@@ -63,6 +63,8 @@ void expect_used(ModelConfig config) {
       {"experts.", "experts.count", config.experts.count > 0, "model.experts.count"},
       {"lora.", "lora.rank", config.lora.rank > 0, "model.lora.rank"},
       {"labels", "", config.classifies(), "model.head classes or labels"},
+      {"padding", "", config.head == "classes" && kind_of(config) == Family::Kind::kDecoder,
+       "a decoder with model.head classes"},
       {"window-layers", "", config.window > 0, "model.window"}};
   ModelConfig defaults;
   const FieldList fields = fields_of(config), plain = fields_of(defaults);
@@ -102,12 +104,11 @@ std::vector<std::string> family_names() {
 std::vector<std::string> decoder_names() {
   std::vector<std::string> names;
   for (const auto family : kFamilies)
-    if (!family().is_encoder && !family().is_pair) names.emplace_back(family().name);
+    if (family().kind == Family::Kind::kDecoder) names.emplace_back(family().name);
   return names;
 }
 
-bool is_encoder(const ModelConfig& config) { return find_family(config.family).is_encoder; }
-bool is_pair(const ModelConfig& config) { return find_family(config.family).is_pair; }
+Family::Kind kind_of(const ModelConfig& config) { return find_family(config.family).kind; }
 
 const Family& find_family(const std::string& name) {
   for (const auto family : kFamilies)

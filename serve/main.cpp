@@ -6,6 +6,7 @@
 
 #include "core/base/error.h"
 #include "core/base/stop.h"
+#include "core/base/strict_json.h"
 #include "core/base/text.h"
 #include "core/config/command.h"
 #include "models/family.h"
@@ -48,7 +49,8 @@ struct ServeOptions {
               OneOf("stored", "float32", "bfloat16", "float64")},
         Field{"pooling", &C::pooling,
               "of --batch: how embeddings are made of a text's tokens: their mean, the first or last one, or own: what "
-              "the model makes of them; auto: mean for encoders, else last",
+              "the model makes of them; auto: as 1_Pooling in the directory says, else mean for encoders and last for "
+              "decoders",
               OneOf("auto", "mean", "first", "last", "own")},
         Field{"max-tokens", &C::max_tokens, "tokens of an answer", Range(1, 1 << 24)},
         Field{"temperature", &C::temperature, "divides the scores: lower is surer; 0: always the likeliest token",
@@ -61,18 +63,38 @@ struct ServeOptions {
   }
 };
 
-Pooling pooling_of(const std::string& name, const models::ModelConfig& model) {
-  if (name == "auto") return models::is_encoder(model) || models::is_pair(model) ? Pooling::kMean : Pooling::kLast;
+// As a directory of sentence-transformers says it, where it is one.
+std::optional<Pooling> pooling_of(const models::ModelSource& source) {
+  constexpr const char* kFile = "1_Pooling/config.json";
+  const auto text = source.companion(kFile);
+  if (!text) return std::nullopt;
+  const nlohmann::json modes = parse_object(*text, source.where() + "/" + kFile, ErrorCode::kBadInput);
+  constexpr std::string_view kPrefix = "pooling_mode_";
+  std::vector<std::string> chosen;
+  for (const auto& [key, value] : modes.items())
+    if (key.starts_with(kPrefix) && value == true) chosen.push_back(key.substr(kPrefix.size()));
+  if (chosen == std::vector<std::string>{"cls_token"}) return Pooling::kFirst;
+  if (chosen == std::vector<std::string>{"mean_tokens"}) return Pooling::kMean;
+  if (chosen == std::vector<std::string>{"lasttoken"}) return Pooling::kLast;
+  throw Error(ErrorCode::kUsage, source.where(), "/", kFile, " asks for ",
+              chosen.empty() ? "no mode" : join(chosen, ", "),
+              "; known are cls_token, mean_tokens or lasttoken alone: choose --pooling yourself");
+}
+
+Pooling pooling_of(const std::string& name, const models::ModelConfig& model, const models::ModelSource& source) {
+  if (name == "auto")
+    if (const auto said = pooling_of(source)) return *said;
+  if (name == "auto") return models::kind_of(model) == models::Family::Kind::kDecoder ? Pooling::kLast : Pooling::kMean;
   return name == "mean"    ? Pooling::kMean
          : name == "first" ? Pooling::kFirst
          : name == "last"  ? Pooling::kLast
                            : Pooling::kOwn;
 }
 
-int batch(TextGenerator& generator, const ServeOptions& options) {
-  const BatchResult result =
-      answer_batch(generator, {options.batch, options.out, pooling_of(options.pooling, generator.model().config()),
-                               static_cast<std::uint64_t>(options.seed)});
+int batch(TextGenerator& generator, const models::ModelSource& source, const ServeOptions& options) {
+  const BatchResult result = answer_batch(
+      generator, {options.batch, options.out, pooling_of(options.pooling, generator.model().config(), source),
+                  static_cast<std::uint64_t>(options.seed)});
   if (options.json)
     std::cout << nlohmann::json{{"complete", result.complete},
                                 {"answered", result.answered},
@@ -108,13 +130,13 @@ int serve(const ServeOptions& options) {
     throw Error(ErrorCode::kUsage, "--pooling is of --batch, got ", options.pooling, " without it");
   install_stop_signals();
   at::set_num_threads(static_cast<int>(options.threads));
-  TextGenerator generator(
-      models::open_source(
-          options.model,
-          {options.step, options.weights == "ema" ? models::Weights::kAverage : models::Weights::kCurrent,
-           options.base}),
-      options.type == "stored" ? std::nullopt : std::optional(models::scalar_type(*models::stored_type(options.type))));
-  if (!options.batch.empty()) return batch(generator, options);
+  const std::shared_ptr<const models::ModelSource> source = models::open_source(
+      options.model,
+      {options.step, options.weights == "ema" ? models::Weights::kAverage : models::Weights::kCurrent, options.base});
+  TextGenerator generator(source, options.type == "stored"
+                                      ? std::nullopt
+                                      : std::optional(models::scalar_type(*models::stored_type(options.type))));
+  if (!options.batch.empty()) return batch(generator, *source, options);
   const models::SamplingOptions sampling{options.temperature, options.top_k, options.top_p,
                                          static_cast<std::uint64_t>(options.seed)};
   std::string text;

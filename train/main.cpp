@@ -1,5 +1,6 @@
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -67,12 +68,14 @@ struct TrainOptions {
 // the run has a checkpoint.
 struct Merged {
   TrainConfig config;
+  bool new_head = false;                                  // it begins with random weights
   std::shared_ptr<const models::ModelSource> pretrained;  // that the run begins with, where it has yet to begin
 };
 
 Merged merged_config(Communicator& world, const TrainOptions& options, const Assignments& flags) {
   TrainConfig config;
   std::shared_ptr<const models::ModelSource> pretrained;
+  bool new_head = false;
   const FieldList fields = fields_of(config);
   Assignments given;
   const auto append = [&](Assignments more) {
@@ -96,6 +99,7 @@ Merged merged_config(Communicator& world, const TrainOptions& options, const Ass
                     " and cannot become ", field_text(fields[i]), " on resume; choose another --run");
   } else {
     apply_assignments(given, fields);
+    new_head = true;
     if (!config.finetune.from.empty()) {
       // Its shape is the default then.
       pretrained = open_pretrained(world, config.finetune);
@@ -103,13 +107,25 @@ Merged merged_config(Communicator& world, const TrainOptions& options, const Ass
       const models::ModelConfig theirs = shaped.model = shape_of(*pretrained);
       apply_assignments(given, fields_of(shaped));
       // Another head has labels of its own.
-      if (shaped.model.head != theirs.head && shaped.model.labels == theirs.labels) shaped.model.labels.clear();
+      const auto are_given = [&](std::string_view key) {
+        return std::ranges::any_of(given, [&](const Assignment& one) { return one.key == key; });
+      };
+      if (shaped.model.head != theirs.head) {
+        if (!are_given("model.labels")) shaped.model.labels.clear();
+        if (!are_given("model.padding")) shaped.model.padding = -1;
+      }
       if (shaped.model.vocabulary == 0) shaped.model.vocabulary = theirs.vocabulary;  // whatever the tokenizer has
       expect_shape_of(theirs, pretrained->where(), shaped.model);
+      new_head = has_new_head(theirs, shaped.model);
+      if (new_head && shaped.finetune.penalty > 0)
+        throw Error(ErrorCode::kUsage,
+                    "finetune.penalty must be 0 where model.head is a new one, which starts nowhere; "
+                    "got ",
+                    shaped.finetune.penalty);
       config = shaped;
     }
   }
-  return {config, pretrained};
+  return {config, new_head, pretrained};
 }
 
 std::int64_t threads_of(const TrainConfig& config) {
@@ -159,7 +175,7 @@ int run(Communicator& world, const TrainOptions& options, const Assignments& fla
     throw Error(ErrorCode::kUsage,
                 "--time-limit must be none or a duration above 0 such as 90, 90s, 45m or 1h30m, got '",
                 options.time_limit, "'");
-  auto [config, pretrained] = merged_config(world, options, flags);
+  auto [config, new_head, pretrained] = merged_config(world, options, flags);
   start.pretrained = pretrained;
   config.threads = threads_of(config);
   expect_plan(options);
@@ -167,17 +183,18 @@ int run(Communicator& world, const TrainOptions& options, const Assignments& fla
     print(world, to_yaml(fields_of(config)));
     return kExitDone;
   }
-  fill_labels(config);
+  if (new_head) complete_head(config.model, config.data);
   validate(config);
-  if (models::is_pair(config.model))
+  const models::Family::Kind kind = models::kind_of(config.model);
+  if (kind == models::Family::Kind::kEncoderDecoder)
     throw Error(ErrorCode::kUsage, "model.family ", config.model.family,
                 " is not trained here yet; its models can be opened, imported, exported and asked");
-  if (models::is_encoder(config.model) && !config.model.classifies())
+  if (kind == models::Family::Kind::kEncoder && !config.model.classifies())
     throw Error(ErrorCode::kUsage, "model.head must be classes or labels to train a model of family ",
                 config.model.family, ", got ", config.model.head, ": guessing masked tokens is not learnt here yet");
   if (!config.model.classifies() && config.model.head != "language")
     throw Error(ErrorCode::kUsage, "model.head ", config.model.head, " learns nothing");
-  if (models::is_encoder(config.model) && options.dry_run != "no")
+  if (kind == models::Family::Kind::kEncoder && options.dry_run != "no")
     throw Error(ErrorCode::kUsage, "--dry-run knows no encoders yet, got model.family ", config.model.family);
   at::set_num_threads(static_cast<int>(config.threads));
   if (options.dry_run != "no") {

@@ -41,7 +41,7 @@ struct EncodeOptions {
         Field{"label-names", &C::label_names,
               "in the order of their numbers; without any, those that are found, sorted, for which the input is read "
               "twice"},
-        Field{"vocabulary", &C::vocabulary, "without a tokenizer: \"token_ids\" lie below", Range(0, 2147418112.0)},
+        Field{"vocabulary", &C::vocabulary, "without a tokenizer: \"token_ids\" lie below", Range(0, 2147400000.0)},
         Field{"stdin-format", &C::stdin_format, kStdinHelp, kStdinFormats},
         Field{"out", &C::out, "the corpus to write, a new directory"},
         Field{"print", &C::print, "instead of a corpus: the ids of each document as a JSON array a line"},

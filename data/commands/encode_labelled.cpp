@@ -66,10 +66,10 @@ class LabelledEncoding {
  private:
   LabelNames found_names() const {
     for (const auto* list : {&options_.input, &options_.validation_input})
-      for (const std::string& name : *list)
-        if (name == "-")
-          throw Error(ErrorCode::kUsage,
-                      "--label-names is due beside --input -: standard input cannot be read twice to find them");
+      for (const Input& input : find_inputs(*list, options_.stdin_format))
+        if (!input.bytes)
+          throw Error(ErrorCode::kUsage, "--label-names is due beside ", input.name,
+                      ", which cannot be read twice to find them");
     std::set<std::string> found;
     for (const auto* list : {&options_.input, &options_.validation_input}) {
       if (list->empty()) continue;
@@ -163,7 +163,11 @@ class LabelledEncoding {
         const std::size_t before = text.ids.size();
         session->encode_to((i > 0 ? " " : "") + line.words[i], text.ids, special_);
         text.labels.resize(text.ids.size(), -1);
-        if (text.ids.size() > before) text.labels[before] = number(line.labels[i]);
+        if (text.ids.size() > before)
+          text.labels[before] = number(line.labels[i]);
+        else if (line.labels[i])
+          throw Error(ErrorCode::kBadInput, place(), ": word ", i + 1, " has the label '",
+                      one_line(*line.labels[i], 80), "' and no token");
       }
     }
     if (text.ids.empty()) throw Error(ErrorCode::kBadInput, place(), ": the text is empty, and a label needs one");

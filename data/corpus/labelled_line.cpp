@@ -26,8 +26,14 @@ std::optional<std::int64_t> whole_number(std::string_view text) {
 LabelledLine LabelledLine::parse(std::string_view line, const LabelledFields& fields,
                                  const std::function<std::string()>& place) {
   const auto fail = [&](const auto&... parts) { throw Error(ErrorCode::kBadInput, place(), ": ", parts...); };
-  const json object = json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object()) fail("a JSON object is due");
+  const json object = [&] {
+    try {
+      return parse_object(std::string(line), place(), ErrorCode::kBadInput);
+    } catch (const Error&) {
+      if (is_utf8(line)) throw;
+      throw Error(ErrorCode::kBadInput, place(), ": it is not UTF-8");
+    }
+  }();
   const auto member = [&](const std::string& name) -> const json& {
     const auto found = object.find(name);
     if (found == object.end()) fail("it has no member \"", name, "\"");
@@ -58,9 +64,10 @@ LabelledLine LabelledLine::parse(std::string_view line, const LabelledFields& fi
   const auto label_of = [&](const json& value) -> std::optional<std::string> {
     if (of_tokens && (value.is_null() || value == -100)) return std::nullopt;
     if (value.is_boolean()) return value.get<bool>() ? "true" : "false";
-    if (value.is_number_integer()) return value.dump();
+    if (value.is_number_unsigned()) return value.dump();
     if (!value.is_string() || value.get_ref<const std::string&>().empty())
-      fail("\"", fields.label, "\" must be the name of a label or its number, got ", json_excerpt(value, 40));
+      fail("\"", fields.label, "\" must be the name of a label or its number", of_tokens ? ", null or -100" : "",
+           ", got ", json_excerpt(value, 40));
     return value.get<std::string>();
   };
   const json& label = member(fields.label);
@@ -80,9 +87,12 @@ LabelNames::LabelNames(std::vector<std::string> names) : names_(std::move(names)
   if (names_.size() < 2 || names_.size() > Labels::kMost)
     throw Error(ErrorCode::kUsage, "there must be 2 to ", Labels::kMost, " labels, got ", names_.size(),
                 names_.size() == 1 ? ": " + names_[0] : "");
-  for (const std::string& name : names_)
+  for (const std::string& name : names_) {
+    if (!is_utf8(name)) throw Error(ErrorCode::kUsage, "the name of a label is not UTF-8: '", one_line(name, 80), "'");
     if (!numbers_.emplace(name, static_cast<std::int64_t>(numbers_.size())).second)
       throw Error(ErrorCode::kUsage, "the label '", name, "' is named twice");
+    are_numbers_ = are_numbers_ || whole_number(name);
+  }
 }
 
 LabelNames LabelNames::found(std::vector<std::string> names) {
@@ -96,7 +106,7 @@ LabelNames LabelNames::found(std::vector<std::string> names) {
 
 std::int64_t LabelNames::number_of(const std::string& label, const std::function<std::string()>& place) const {
   if (const auto known = numbers_.find(label); known != numbers_.end()) return known->second;
-  const auto number = whole_number(label);
+  const auto number = are_numbers_ ? std::nullopt : whole_number(label);
   if (number && *number >= 0 && *number < static_cast<std::int64_t>(names_.size())) return *number;
   throw Error(ErrorCode::kBadInput, place(), ": '", one_line(label, 80), "' is no label", did_you_mean(label, names_),
               "; the labels are ", one_line(join(names_, ", "), 400));

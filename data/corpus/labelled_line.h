@@ -20,7 +20,7 @@ struct LabelledFields {
 ///
 ///     {"text": "well made", "label": "good"}                              a label a text; true and 3 are labels too
 ///     {"text": ["EU", "rejects"], "label": ["ORG", null]}                 a label a word; null and -100: none
-///     {"token_ids": [17, 4, 9], "label": ["ORG", "ORG", null]}            ids instead of a text, a label a token
+///     {"token_ids": [17, 4, 9], "label": ["ORG", "ORG", null]}            ids, which go before a text; a label a token
 struct LabelledLine {
   std::string text;                                ///< words: with a space between them
   std::vector<std::string> words;                  ///< of labels a word
@@ -35,17 +35,18 @@ struct LabelledLine {
 /// Numbers of labels by name.
 class LabelNames {
  public:
-  /// @throws Error kUsage for less than two names, too many, or one given twice
+  /// @throws Error kUsage for less than two names, too many, one given twice, or one that is not UTF-8
   explicit LabelNames(std::vector<std::string> names);
   /// Those that were found, in order: of numbers, of whole texts of digits, by value, else by bytes.
   static LabelNames found(std::vector<std::string> names);
 
   const std::vector<std::string>& names() const { return names_; }
-  /// Of a name; of digits that are no name, the one of that number. @throws Error kBadInput
+  /// Of a name; where no name is a number, a number is that of a name. @throws Error kBadInput
   std::int64_t number_of(const std::string& label, const std::function<std::string()>& place) const;
 
  private:
   std::vector<std::string> names_;
+  bool are_numbers_ = false;  // some of them
   std::map<std::string, std::int64_t, std::less<>> numbers_;
 };
 

@@ -42,12 +42,16 @@ TEST(LabelledLine, RefusesOthersByPlaceAndMember) {
       ADD_FAILURE() << text;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kBadInput);
-      EXPECT_THAT(error.what(), HasSubstr("texts.jsonl line 7: "));
+      EXPECT_THAT(error.what(), HasSubstr("texts.jsonl line 7"));
       EXPECT_THAT(error.what(), HasSubstr(why));
     }
   };
-  refuses(kTexts, "[1]", "a JSON object is due");
-  refuses(kTexts, "{", "a JSON object is due");
+  refuses(kTexts, "[1]", "");
+  refuses(kTexts, "{", "");
+  refuses(kTexts, R"({"text": "x", "label": "a", "label": "b"})", "label");
+  refuses(kTexts, "{\"text\": \"\xff\", \"label\": \"a\"}", "UTF-8");
+  refuses(kTexts, R"({"text": "x", "label": -1})", "\"label\" must be the name of a label");
+  refuses(kTokens, R"({"token_ids": [1], "tags": [-1]})", "null or -100, got -1");
   refuses(kTexts, R"({"text": "x"})", "no member \"label\"");
   refuses(kTexts, R"({"label": "x"})", "no member \"text\"");
   refuses(kTexts, R"({"text": ["x"], "label": "a"})", "\"text\" must be a text");
@@ -67,6 +71,8 @@ TEST(LabelNames, AreNumberedInOrderAndByNumber) {
   EXPECT_EQ(given.number_of("pos", place), 1);
   EXPECT_EQ(given.number_of("0", place), 0) << "digits that are no name are a number";
   EXPECT_EQ(LabelNames({"1", "0"}).number_of("0", place), 1) << "a name goes first";
+  EXPECT_THROW(LabelNames({"1", "2", "3"}).number_of("0", place), Error) << "among numbers it is none of them";
+  EXPECT_THROW(LabelNames({"a", "\xff"}), Error);
   EXPECT_THAT(LabelNames::found({"10", "9", "-1"}).names(), ElementsAre("-1", "9", "10"));
   EXPECT_THAT(LabelNames::found({"10", "9", "b"}).names(), ElementsAre("10", "9", "b"));
   for (const char* label : {"Pos", "2", "-1"}) {

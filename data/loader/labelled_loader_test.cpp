@@ -51,7 +51,7 @@ TEST_P(LabelledLoader, ReadsEachTextOnceAnEpochWithItsLabelsInPlace) {
                          .last = 2,
                          .first_step = 0,
                          .last_step = kTexts,
-                         .first_token_labelled = first});
+                         .label_place = {.first = first}});
   std::map<std::int64_t, int> seen;
   std::set<std::vector<std::int64_t>> orders;
   std::vector<std::int64_t> order;
@@ -92,7 +92,7 @@ TEST_P(LabelledLoader, EvaluationReadsEachTextOnce) {
   const TemporaryDirectory directory;
   write(directory / "corpus", of);
   const Corpus corpus = Corpus::open(directory / "corpus", Split::kTraining);
-  const EvaluationBatches batches(corpus, kLength, 4, first);
+  const EvaluationBatches batches(corpus, kLength, 4, {.first = first});
   ASSERT_EQ(batches.count(), 10);
   for (std::int64_t i = 0; i < 40; ++i) {
     const MicroBatch batch = batches.batch(i / 4);
@@ -113,6 +113,24 @@ TEST_P(LabelledLoader, EvaluationReadsEachTextOnce) {
 INSTANTIATE_TEST_SUITE_P(Kinds, LabelledLoader,
                          ::testing::Combine(::testing::Values(Labels::Of::kTexts, Labels::Of::kTokens),
                                             ::testing::Bool()));
+
+TEST(LabelledStream, ALabelStandsBeforePaddingAtTheEnd) {
+  const TemporaryDirectory directory;
+  const Tokenizer tokenizer = bytes_tokenizer();
+  CorpusWriter writer(directory / "corpus", &tokenizer, 257, {Labels::Of::kTexts, {"a", "b"}});
+  const std::vector<std::pair<std::vector<TokenId>, std::int64_t>> texts = {
+      {{1, 7, 7}, 0}, {{7, 2, 7}, 1}, {{7, 7}, 0}, {{1, 2, 7, 3, 7, 7, 7, 7}, 3}, {{4}, 0}};
+  for (const auto& [ids, at] : texts) writer.add(Split::kTraining, writer.label_storage().row({ids, {1}}), 1);
+  writer.finish();
+  const Corpus corpus = Corpus::open(directory / "corpus", Split::kTraining);
+  const EvaluationBatches batches(corpus, kLength, 5, {.padding_id = 7});
+  const MicroBatch batch = batches.batch(0);
+  for (std::int64_t row = 0; row < 5; ++row)
+    for (std::int64_t t = 0; t < kLength; ++t)
+      EXPECT_EQ(batch.targets[static_cast<std::size_t>(row * kLength + t)],
+                t == texts[static_cast<std::size_t>(row)].second ? 1 : -1)
+          << "text " << row << ", token " << t;
+}
 
 TEST(LabelledStream, NeedsTheSameLabelsInAllOfItsCorpora) {
   const TemporaryDirectory directory;

@@ -30,8 +30,16 @@ void fill_row(const std::vector<TokenId>& window, std::int64_t known, std::int64
   std::copy(window.begin() + 1 + known, window.end(), batch.targets.begin() + row * batch.length + known);
 }
 
+// Of a text's first tokens, the one that has its label. Padding alone is a text of its first one.
+std::int64_t label_at(const LabelledText& text, const LabelPlace& place, std::int64_t tokens) {
+  if (place.first) return 0;
+  std::int64_t at = tokens - 1;
+  while (at > 0 && text.ids[static_cast<std::size_t>(at)] == place.padding_id) --at;
+  return at;
+}
+
 // A labelled text, cut where the sequence ends.
-void fill_row(const LabelledText& text, Labels::Of of, bool first_token_labelled, std::int64_t row, MicroBatch& batch) {
+void fill_row(const LabelledText& text, Labels::Of of, const LabelPlace& place, std::int64_t row, MicroBatch& batch) {
   const std::int64_t tokens = std::min(static_cast<std::int64_t>(text.ids.size()), batch.length);
   batch.lengths[static_cast<std::size_t>(row)] = tokens;
   std::copy_n(text.ids.begin(), tokens, batch.tokens.begin() + row * batch.length);
@@ -39,7 +47,7 @@ void fill_row(const LabelledText& text, Labels::Of of, bool first_token_labelled
   if (of == Labels::Of::kTokens)
     std::copy_n(text.labels.begin(), tokens, targets);
   else
-    targets[first_token_labelled ? 0 : tokens - 1] = text.labels[0];
+    targets[label_at(text, place, tokens)] = text.labels[0];
 }
 
 std::int64_t targets_of(const LabelledText& text, std::int64_t length) {
@@ -130,6 +138,9 @@ struct Loader::Impl {
     std::int64_t targets = 0;
     for (std::int64_t i = 0; i < samples; ++i)
       targets += targets_of(stream.labelled(stream.sample(number_of(step, 0, i))), stream.sequence_length());
+    if (targets == 0 && step == 0)
+      throw Error(ErrorCode::kBadInput, "no text of the first step has a label within the first ",
+                  stream.sequence_length(), " tokens (data.sequence-length)");
     return std::max<std::int64_t>(1, targets);
   }
 
@@ -139,7 +150,7 @@ struct Loader::Impl {
     std::vector<Sample> samples;
     for (std::int64_t row = 0; row < plan.micro_batch; ++row) {
       samples.push_back(stream.sample(number_of(step, index, row)));
-      fill_row(stream.labelled(samples.back()), stream.labels().of, plan.first_token_labelled, row, batch);
+      fill_row(stream.labelled(samples.back()), stream.labels().of, plan.label_place, row, batch);
     }
     batch.samples_hash = hash_of(samples);
     return batch;
@@ -194,12 +205,12 @@ MicroBatch Loader::next() {
 }
 
 EvaluationBatches::EvaluationBatches(const Corpus& corpus, std::int64_t sequence_length, std::int64_t micro_batch,
-                                     bool first_token_labelled)
+                                     LabelPlace label_place)
     : corpus_(&corpus),
       length_(sequence_length),
       micro_batch_(micro_batch),
       windows_(corpus.documents()),
-      first_token_labelled_(first_token_labelled) {
+      label_place_(label_place) {
   if (sequence_length < 1 || micro_batch < 1)
     throw Error(ErrorCode::kBadInput, "evaluation needs a sequence length and a micro-batch of 1 or more, got ",
                 sequence_length, " and ", micro_batch);
@@ -226,7 +237,7 @@ MicroBatch EvaluationBatches::batch(std::int64_t index) const {
   for (std::int64_t row = 0; row < std::min(micro_batch_, windows_ - index * micro_batch_); ++row) {
     const std::int64_t number = index * micro_batch_ + row;
     if (corpus_->labels().any()) {
-      fill_row(corpus_->labelled(number), corpus_->labels().of, first_token_labelled_, row, batch);
+      fill_row(corpus_->labelled(number), corpus_->labels().of, label_place_, row, batch);
       samples.push_back({number, 0, number});
       continue;
     }

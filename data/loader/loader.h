@@ -23,6 +23,12 @@ struct MicroBatch {
   std::uint64_t samples_hash = 0;  ///< XXH3-64 of the Sample of each sequence: what was read
 };
 
+/// Which of a text's tokens has its label: the first one, or the last one that is not this.
+struct LabelPlace {
+  bool first = false;
+  std::int64_t padding_id = -1;
+};
+
 struct LoaderPlan {
   std::int64_t micro_batch = 1;             ///< sequences
   std::int64_t micro_batches_per_step = 1;  ///< of all ranks
@@ -31,7 +37,7 @@ struct LoaderPlan {
   std::int64_t first_step = 0;              ///< where to begin
   std::int64_t last_step = 0;               ///< one past the last step: nothing beyond it is read
   int prefetch = 8;                         ///< micro-batches read ahead
-  bool first_token_labelled = false;        ///< the label of a text stands at its first token, else at its last
+  LabelPlace label_place{};                 ///< of labelled texts
 };
 
 /// Reads one rank's share of the training stream ahead of its use, in a thread of its own. An error of that thread is
@@ -60,7 +66,7 @@ class EvaluationBatches {
  public:
   /// @throws Error kBadInput when the split holds fewer than sequence_length + 1 tokens, or no labelled text
   EvaluationBatches(const Corpus& corpus, std::int64_t sequence_length, std::int64_t micro_batch,
-                    bool first_token_labelled = false);
+                    LabelPlace label_place = {});
   std::int64_t count() const;
   /// Of a split without labels, targets asked for over all batches: tokens() - 1.
   std::int64_t targets() const;
@@ -69,7 +75,7 @@ class EvaluationBatches {
  private:
   const Corpus* corpus_;
   std::int64_t length_, micro_batch_, windows_;
-  bool first_token_labelled_;
+  LabelPlace label_place_;
 };
 
 }  // namespace trireme::data

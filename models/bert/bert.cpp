@@ -32,7 +32,9 @@ void read_config(HfConfig& from, ModelConfig& to) {
   to.token_types = from.integer("type_vocab_size", 2);
   to.tie_embeddings = true;
   if (to.head == "language") from.expect("tie_word_embeddings", true);
-  from.ignore({"tie_word_embeddings", "classifier_dropout", "gradient_checkpointing"});
+  // What its pooler is in another library, and which way it reads.
+  from.ignore({"tie_word_embeddings", "gradient_checkpointing", "directionality", "pooler_fc_size",
+               "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type"});
   from.expect("position_embedding_type", "absolute");
   from.expect("is_decoder", false);
   from.expect("add_cross_attention", false);
@@ -41,6 +43,9 @@ void read_config(HfConfig& from, ModelConfig& to) {
     to.dropout = rates[0];
   else
     from.warn_of_dropout({"hidden_dropout_prob", "attention_probs_dropout_prob"});
+  if (from.has("classifier_dropout") && from.number("classifier_dropout") != to.dropout)
+    from.warn_of_dropout({"classifier_dropout"});
+  from.ignore({"classifier_dropout"});
 }
 
 void write_config(const ModelConfig& from, HfConfigWriter& to) {
@@ -106,9 +111,10 @@ const Family& bert_family() {
       .renamed = {{"LayerNorm.weight", "LayerNorm.gamma"},
                   {"LayerNorm.bias", "LayerNorm.beta"},
                   {"cls.predictions.bias", "cls.predictions.decoder.bias"}},
-      .not_weights = {"embeddings.position_ids", "cls.predictions.decoder.bias"},
+      .not_weights = {"embeddings.position_ids"},
+      .copies = {{"cls.predictions.decoder.bias", "cls.predictions.bias"}},
       .of_other_heads = {"cls.", "pooler.", "bert.pooler.", "classifier."},
-      .is_encoder = true,
+      .kind = Family::Kind::kEncoder,
   };
   return family;
 }

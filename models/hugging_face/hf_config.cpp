@@ -251,10 +251,10 @@ void HfConfig::expect_all_read() const {
 std::vector<std::string> read_labels(HfConfig& from) {
   // Several at once, or a number, would be other answers to the same scores.
   from.expect("problem_type", "single_label_classification");
-  const auto table = from.object("id2label");
+  constexpr std::int64_t kMost = 1 << 16;
+  auto table = from.object("id2label");
   if (!table) {
     std::vector<std::string> labels;
-    constexpr std::int64_t kMost = 1 << 16;
     const std::int64_t count = from.integer("num_labels", 2);
     if (count < 2 || count > kMost)
       from.fail("num_labels", "must lie between 2 and 65536, got " + std::to_string(count));
@@ -262,24 +262,30 @@ std::vector<std::string> read_labels(HfConfig& from) {
     return labels;
   }
   std::vector<std::string> labels(table->keys().size());
-  if (labels.size() < 2) from.fail("id2label", "must name at least 2 labels, got " + std::to_string(labels.size()));
+  if (labels.size() < 2 || labels.size() > kMost)
+    from.fail("id2label", "must name 2 to 65536 labels, got " + std::to_string(labels.size()));
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::string key = std::to_string(i);
     if (!table->has(key.c_str()))
       from.fail("id2label", "has " + std::to_string(labels.size()) + " labels, and none with the number " + key);
-    labels[i] = HfConfig(*table).text(key.c_str());
+    labels[i] = table->text(key.c_str());
   }
   return labels;
 }
 
 void write_labels(const std::vector<std::string>& labels, HfConfigWriter& to) {
-  auto names = nlohmann::ordered_json::object(), numbers = nlohmann::ordered_json::object();
+  // Without looking for a key among all before it.
+  std::vector<std::pair<const std::string, nlohmann::ordered_json>> names, numbers;
+  std::set<std::string> known;
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    names[std::to_string(i)] = labels[i];
-    numbers[labels[i]] = i;
+    names.emplace_back(std::to_string(i), labels[i]);
+    if (known.insert(labels[i]).second) numbers.emplace_back(labels[i], i);
   }
-  to.set("id2label", std::move(names));
-  to.set("label2id", std::move(numbers));
+  const auto object = [](const auto& members) {
+    return nlohmann::ordered_json(nlohmann::ordered_json::object_t(members.begin(), members.end()));
+  };
+  to.set("id2label", object(names));
+  to.set("label2id", object(numbers));
   to.set("problem_type", "single_label_classification");
 }
 

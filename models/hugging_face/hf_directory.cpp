@@ -98,6 +98,10 @@ HfModelConfig read_hf_config(const std::string& text, const std::string& where) 
   family.read_config(config, model.config);
   warn_of_special_ids(config, model.vocabulary);
   config.expect_all_read();
+  if (head == "classes" && family.kind == Family::Kind::kDecoder) {
+    model.config.padding = config.integer("pad_token_id", -1);
+    if (model.config.padding < 0 || model.config.padding >= model.vocabulary) model.config.padding = -1;
+  }
   expect_in_range(model.config, where);
   return model;
 }
@@ -171,6 +175,15 @@ void HfDirectory::find_weights() {
   if (!missing.empty())
     throw Error(ErrorCode::kBadInput, where(), " has no tensor ", some(missing), ", which its config.json describes");
   expect_tied_head(*model, used);
+  for (const auto& [copy, original] : family_.copies)
+    for (const std::string& prefix : {std::string(), std::string(family_.base_prefix)}) {
+      const auto found = weights_.tensors().find(prefix + std::string(copy));
+      if (found == weights_.tensors().end() || used.contains(found->first)) continue;
+      if (const SafetensorsFolder::Tensor* const first = find(std::string(original), used)) {
+        expect_same(found->second, *first, "their models read one tensor for both");
+        used.insert(found->first);
+      }
+    }
   std::vector<std::string> strange, of_other_heads;
   for (const auto& [name, tensor] : weights_.tensors()) {
     if (used.contains(name) ||
@@ -193,13 +206,18 @@ void HfDirectory::expect_tied_head(const Model& model, std::set<std::string>& us
     if (!parameter.tied_to) continue;
     const SafetensorsFolder::Tensor* const copy = find(place_of(family_, model_.config, parameter).tensor, used);
     if (!copy) continue;
-    const SafetensorsFolder::Tensor& tied = *found_.at(parameter.tied_to->name).tensor;
-    const std::uint64_t bytes = tied.entry.end - tied.entry.begin;
-    if (copy->entry.type != tied.entry.type || copy->entry.shape != tied.entry.shape ||
-        std::memcmp(copy->data(), tied.data(), bytes) != 0)
-      throw Error(ErrorCode::kBadInput, where(), ": tensor ", copy->entry.name, " is not the same as ", tied.entry.name,
-                  ", and config.json says that they are one (tie_word_embeddings)");
+    expect_same(*copy, *found_.at(parameter.tied_to->name).tensor,
+                "config.json says that they are one (tie_word_embeddings)");
   }
+}
+
+void HfDirectory::expect_same(const SafetensorsFolder::Tensor& copy, const SafetensorsFolder::Tensor& original,
+                              const char* why) const {
+  const std::uint64_t bytes = original.entry.end - original.entry.begin;
+  if (copy.entry.type != original.entry.type || copy.entry.shape != original.entry.shape ||
+      std::memcmp(copy.data(), original.data(), bytes) != 0)
+    throw Error(ErrorCode::kBadInput, where(), ": tensor ", copy.entry.name, " is not the same as ",
+                original.entry.name, ", and ", why);
 }
 
 const HfDirectory::Weight& HfDirectory::weight(const Parameter& parameter) const {

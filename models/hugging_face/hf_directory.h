@@ -58,6 +58,8 @@ class HfDirectory final : public ModelSource {
   };
   void find_weights();
   const SafetensorsFolder::Tensor* find(const std::string& tensor, std::set<std::string>& used) const;
+  void expect_same(const SafetensorsFolder::Tensor& copy, const SafetensorsFolder::Tensor& original,
+                   const char* why) const;
   void expect_tied_head(const Model& model, std::set<std::string>& used) const;
   const Weight& weight(const Parameter& parameter) const;
 

@@ -216,7 +216,11 @@ std::string hf_config_text(const ModelSource& from, StoredType type, const std::
     writer.set("bos_token_id", Json());
     writer.set("eos_token_id", Json());
   }
-  if (!before.is_object()) writer.set("pad_token_id", Json());
+  const std::int64_t padding = model->config().padding;
+  if (model->config().classifies() && padding >= 0)
+    writer.set("pad_token_id", padding);  // without one, theirs takes no two texts at once
+  else if (!before.is_object())
+    writer.set("pad_token_id", Json());
   return writer.object.dump(2) + "\n";
 }
 

@@ -234,6 +234,11 @@ at::Tensor attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const a
       throw Error(ErrorCode::kBug, "attention with a bias has neither mask nor window nor bounds nor lengths");
     return biased_attention(q_bhtd, k_bhld, v_bhld, rule, bias);
   }
+  const bool sees_all = !rule.causal && rule.softcap == 0 && !mask && !lengths.defined();
+  if (sees_all && !at::GradMode::is_enabled() && !Kept::in_pass())
+    return at::scaled_dot_product_attention(q_bhtd, spread(k_bhld, q_bhtd.size(1)), spread(v_bhld, q_bhtd.size(1)), {},
+                                            /*dropout_p=*/0, /*is_causal=*/false,
+                                            rule.scale > 0 ? std::optional(rule.scale) : std::nullopt);
   if (mask || !rule.is_plain(k_bhld.size(2))) return general_attention(q_bhtd, k_bhld, v_bhld, rule, mask, lengths);
   const std::int64_t queries = q_bhtd.size(2), keys = k_bhld.size(2), heads = q_bhtd.size(1);
   if (queries == keys) {

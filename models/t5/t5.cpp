@@ -121,9 +121,9 @@ const Family& t5_family() {
       .place = place,
       .architectures = {{"language", "T5ForConditionalGeneration"}},
       .base_prefix = "",
-      .not_weights = {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
-                      "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"},
-      .is_pair = true,
+      .not_weights = {"decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"},
+      .copies = {{"encoder.embed_tokens.weight", "shared.weight"}, {"decoder.embed_tokens.weight", "shared.weight"}},
+      .kind = Family::Kind::kEncoderDecoder,
   };
   return family;
 }

@@ -193,6 +193,7 @@ nlohmann::json request_of(const std::string& line) {
 
 std::optional<Json> answer_to(Context& context, const std::string& line) {
   Json custom_id;
+  const char* asked = "prompt";  // the field that an error of the model is about
   try {
     const nlohmann::json request = request_of(line);
     if (!request.contains("custom_id") || !request["custom_id"].is_string())
@@ -205,6 +206,7 @@ std::optional<Json> answer_to(Context& context, const std::string& line) {
     const nlohmann::json url = request.contains("url") ? request["url"] : nlohmann::json();
     if (url != "/v1/completions" && url != "/v1/embeddings" && url != "/classify")
       throw RequestError("url", "url must be /v1/completions, /v1/embeddings or /classify, got ", json_excerpt(url));
+    if (url != "/v1/completions") asked = "input";
     if (!request.contains("body")) throw RequestError("body", "body is missing");
     auto body = url == "/v1/embeddings" ? embeddings(context, request["body"])
                 : url == "/classify"    ? classes(context, request["body"])
@@ -219,7 +221,7 @@ std::optional<Json> answer_to(Context& context, const std::string& line) {
   } catch (const Error& error) {
     const bool is_theirs = error.code() == ErrorCode::kBadInput || error.code() == ErrorCode::kUsage;
     if (!is_theirs && error.code() != ErrorCode::kNumeric) throw;
-    return refused(id_of(context, line), custom_id, is_theirs ? 400 : 500, error.what(), is_theirs ? "prompt" : "");
+    return refused(id_of(context, line), custom_id, is_theirs ? 400 : 500, error.what(), is_theirs ? asked : "");
   } catch (const std::exception& error) {  // more memory than there is, above all
     return refused(id_of(context, line), custom_id, 500, one_line(error.what(), 200), "");
   }

@@ -111,7 +111,7 @@ Classification TextGenerator::classify(const Prompt& prompt) {
   if (result.ids.empty()) throw Error(ErrorCode::kBadInput, "the text has no tokens; at least one is due");
   const auto tokens = static_cast<std::int64_t>(result.ids.size());
   at::Tensor hidden = model_->forward(at::from_blob(result.ids.data(), {1, tokens}, at::kLong));
-  if (config.head == "classes") hidden = hidden.narrow(1, model_->class_place(tokens), 1);
+  if (config.head == "classes") hidden = hidden.narrow(1, model_->class_place(result.ids), 1);
   const at::Tensor scores = models::logits(*model_, hidden)[0].to(at::kDouble);
   if (!scores.isfinite().all().item<bool>())
     throw Error(ErrorCode::kNumeric, "the model's weights give numbers that are not finite");
@@ -125,7 +125,7 @@ Classification TextGenerator::classify(const Prompt& prompt) {
 
 Generation TextGenerator::generate(const GenerationRequest& request,
                                    const std::function<bool(std::string_view)>& emit) {
-  if (models::is_encoder(model_->config()))
+  if (models::kind_of(model_->config()) == models::Family::Kind::kEncoder)
     throw Error(ErrorCode::kBadInput, "a model of family ", model_->config().family,
                 " is an encoder: it has embeddings, and goes on with no text");
   if (model_->config().head != "language")

@@ -75,6 +75,16 @@ class Classify(Case):
             self.assertAlmostEqual(sum(one["probs"]), 1, places=5)
         self.assertEqual(run([SERVE, alone, "--prompt", "x"]).status, 1)
 
+    def test_an_encoder_learns_the_same_in_every_layout(self):
+        shape = {"model.family": "bert", "steps": 6, "schedule.warmup-steps": 1, "model.dropout": 0.1}
+        for head in ("classes", "labels"):
+            alone, result = self.learn(0, head, shape)
+            for ranks, config in ((2, {"parallel.shard": 3}), (3, {"parallel.shard": 3, "recompute": "full"}), (2, {"parallel.shard": 2, "recompute": "selective"})):
+                folder, other = self.learn(ranks, head, shape | config)
+                self.assertEqual(repeated(folder), repeated(alone), (head, ranks, config))
+                self.assertEqual(other.json["weights_hash"], result.json["weights_hash"], (head, ranks, config))
+        self.assertIn("parallel.pipeline must be 1", self.learn(2, "classes", shape | {"parallel.pipeline": 2}, status=2)[1].stderr)
+
     def test_labels_are_learnt_resumed_and_told(self):
         constant = {"schedule.name": "constant"}
         whole, result = self.learn(1, "labels", constant)

@@ -52,12 +52,16 @@ at::ScalarType type_of(const std::string& precision) {
   return precision == "fp64" ? at::kDouble : precision == "bf16" ? at::kBFloat16 : at::kFloat;
 }
 
+std::int64_t class_place(const models::Model& model, const at::Tensor& tokens) {
+  return model.class_place({tokens.const_data_ptr<std::int64_t>(), static_cast<std::size_t>(tokens.size(1))});
+}
+
 // Scores of tokens, of their labels, or of what the text is; hidden states where there is no head.
-at::Tensor scores_of(models::Model& model, const at::Tensor& hidden_btc) {
+at::Tensor scores_of(models::Model& model, const at::Tensor& hidden_btc, const at::Tensor& tokens) {
   if (model.config().head == "none") return hidden_btc.flatten(0, 1);
-  const std::int64_t tokens = hidden_btc.size(1);
   const bool of_text = model.config().head == "classes";
-  return models::logits(model, of_text ? hidden_btc.narrow(1, model.class_place(tokens), 1) : hidden_btc).flatten(0, 1);
+  return models::logits(model, of_text ? hidden_btc.narrow(1, class_place(model, tokens), 1) : hidden_btc)
+      .flatten(0, 1);
 }
 
 // Of a text; where a model reads one and writes another, it writes the second half of it backwards.
@@ -72,14 +76,15 @@ at::Tensor loss_of(models::Model& model, const at::Tensor& tokens) {
   const std::int64_t length = tokens.size(1) - 1;
   const at::Tensor hidden = hidden_of(model, tokens.narrow(1, 0, length));
   if (model.config().head == "none")
-    return scores_of(model, hidden).to(at::kDouble).pow(4).mean() + model.pooled(hidden)->to(at::kDouble).pow(2).mean();
+    return scores_of(model, hidden, tokens).to(at::kDouble).pow(4).mean() +
+           model.pooled(hidden)->to(at::kDouble).pow(2).mean();
   at::Tensor targets = tokens.narrow(1, 1, hidden.size(1)).clone();
   const auto labels = static_cast<std::int64_t>(model.config().labels.size());
   if (model.config().head == "labels") targets.remainder_(labels);
   if (model.config().head == "classes") {
     const std::int64_t label = targets[0][length - 1].item<std::int64_t>() % labels;
     targets.fill_(-1);
-    targets[0][model.class_place(length)] = label;
+    targets[0][class_place(model, tokens.narrow(1, 0, length))] = label;
   }
   const double texts = static_cast<double>(model.config().head == "classes" ? 1 : hidden.size(1));
   return models::loss(model, hidden, targets, 1 / texts);
@@ -149,7 +154,7 @@ int run(const Options& options) {
     if (lengths[i] > longest) longest = lengths[i], longest_at = begin;
     const at::Tensor tokens = at::from_blob(ids.data() + begin, {1, lengths[i]}, at::kLong);
     const at::Tensor hidden = hidden_of(*model, tokens);
-    dump.add("logits/" + std::to_string(i), scores_of(*model, hidden).to(at::kDouble));
+    dump.add("logits/" + std::to_string(i), scores_of(*model, hidden, tokens).to(at::kDouble));
     if (const auto pooled = model->pooled(hidden); pooled && model->config().head == "none")
       dump.add("logits/pooled/" + std::to_string(i), (*pooled)[0].to(at::kDouble));
     if (options.greedy == 0) continue;

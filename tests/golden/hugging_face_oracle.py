@@ -12,6 +12,7 @@ export     what we write is opened there without a missing or unexpected key, ho
 """
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -23,7 +24,7 @@ warnings.filterwarnings("ignore")
 import numpy as np
 import torch
 import transformers
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers import modeling_rope_utils
 
@@ -112,6 +113,8 @@ for number, (model_type, start) in enumerate(STEMS.items()):
     size = SIZES.get(model_type, SHARED)
     CASES[f"{model_type}: classes"] = (model_type, size | (FOUR if number % 2 else {}) | dict(architectures=[start + "ForSequenceClassification"]))
     CASES[f"{model_type}: labels"] = (model_type, size | ({} if number % 2 else FOUR) | dict(architectures=[start + "ForTokenClassification"]))
+# The last token that is not padding stands for a text, and texts of these end in it, as padding or as what they are.
+CASES["gpt2: classes, padding at the end"] = ("gpt2", GPT2 | dict(vocab_size=3, pad_token_id=2, architectures=["GPT2ForSequenceClassification"]))
 EAGER = dict(attn_implementation="eager", experts_implementation="eager")
 GREEDY = 64
 LENGTHS = (1, 2, 13, 32, 64, 96)
@@ -396,6 +399,45 @@ def read_greedy(folder, source, texts, context, work):
     return [values[f"greedy/{number}"] for number in range(len(texts))]
 
 
+def change_config(source, **keys):
+    path = os.path.join(source, "config.json")
+    with open(path, encoding="utf-8") as file:
+        config = json.load(file) | keys
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(config, file)
+
+
+def refused(folder, work, failures):
+    """What would be read as something else is an error that names it; and a config.json of any size that is allowed opens at once."""
+    inspect = [os.path.join(folder, "trireme-model"), "inspect"]
+    pair, tags = os.path.join(work, "pair"), os.path.join(work, "tags")
+    model = transformers.T5ForConditionalGeneration(AutoConfig.for_model("t5", **T5))
+    model.save_pretrained(pair)
+    tensors = load_file(os.path.join(pair, "model.safetensors"))
+    for embedding, due in ((tensors["shared.weight"], None), (tensors["shared.weight"] + 1, "encoder.embed_tokens.weight is not the same as shared.weight")):
+        save_file(tensors | {"encoder.embed_tokens.weight": embedding.clone()}, os.path.join(pair, "model.safetensors"), {"format": "pt"})
+        expect_refusal([*inspect, pair], due, failures)
+    many = 20000
+    config = AutoConfig.for_model("bert", **SMALL | dict(hidden_size=4, num_hidden_layers=1), num_labels=many)
+    transformers.BertForTokenClassification(config).save_pretrained(tags)
+    expect_refusal([*inspect, tags], None, failures)
+    for change, due in ((dict(id2label={"0": "a", "2": "b"}), "has 2 labels, and none with the number 1"), (dict(id2label={"0": "a"}), "must name 2 to 65536 labels"),
+                        (dict(problem_type="regression"), "problem_type is honoured as"), (dict(architectures=["BertForQuestionAnswering"]), "architectures must be"),
+                        (dict(id2label={str(number): str(number) for number in range(65537)}), "must name 2 to 65536 labels, got 65537")):
+        change_config(tags, **dict(id2label={"0": "a", "1": "b"}, problem_type=None, architectures=["BertForTokenClassification"]) | change)
+        expect_refusal([*inspect, tags], due, failures)
+    print("refused: what is no copy, labels that are none, heads that are not known")
+
+
+def expect_refusal(command, due, failures):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except subprocess.TimeoutExpired:
+        return failures.require(False, f"{command} takes more than 20 s")
+    holds = done.returncode == 0 if due is None else done.returncode == 1 and due in done.stderr
+    return failures.require(holds, f"{command}: {done.returncode}, {done.stderr}; due: {due}")
+
+
 def main():
     torch.set_num_threads(1)
     folder, *parts = sys.argv[1:]
@@ -405,6 +447,9 @@ def main():
             continue
         with tempfile.TemporaryDirectory() as work:
             compare(folder, name, work, failures)
+    if not parts or "refused" in parts:
+        with tempfile.TemporaryDirectory() as work:
+            refused(folder, work, failures)
     sys.exit(f"{failures.count} FAILED" if failures.count else 0)
 
 

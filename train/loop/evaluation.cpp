@@ -12,7 +12,7 @@ namespace trireme::train {
 Evaluation::Evaluation(std::string name, data::Corpus corpus, const EvaluationPlan& plan)
     : name_(std::move(name)),
       corpus_(std::move(corpus)),
-      batches_(corpus_, plan.sequence_length, plan.micro_batch, plan.first_token_labelled),
+      batches_(corpus_, plan.sequence_length, plan.micro_batch, plan.label_place),
       size_{plan.micro_batch, plan.sequence_length},
       chosen_(plan.batches == 0 ? batches_.count() : std::min(plan.batches, batches_.count())) {}
 
@@ -42,7 +42,7 @@ BatchLosses batch_losses(Stages& stages, std::int64_t chosen, Stages::Size size,
       if (const std::int64_t number = data_rank * each + begin + i; number < chosen)
         batches.push_back(stages.reads() ? batch(number) : nullptr);
     mine[0].stop = stop();
-    const std::vector<Stages::Score> found = stages.losses(batches, count, size, [&] { return mine[0].stop != 0; });
+    const std::vector<models::Score> found = stages.losses(batches, count, size, [&] { return mine[0].stop != 0; });
     for (std::size_t i = 0; i < found.size(); ++i) {
       mine[i].loss = found[i].loss;
       mine[i].correct = found[i].correct;
@@ -76,11 +76,12 @@ EvaluationResult Evaluation::run(Stages& stages, const std::function<std::int64_
       },
       stop);
   if (found.stopped) return {.stopped = found.stopped};
-  const double loss = found.sum / static_cast<double>(std::max<std::int64_t>(1, found.targets));
+  if (found.targets == 0)
+    throw Error(ErrorCode::kBadInput, "the evaluation set ", name_, " has no label within the first ", size_.length,
+                " tokens of its texts (data.sequence-length)");
+  const double loss = found.sum / static_cast<double>(found.targets);
   if (corpus_.labels().any())
-    return {
-        .loss = loss,
-        .accuracy = static_cast<double>(found.correct) / static_cast<double>(std::max<std::int64_t>(1, found.targets))};
+    return {.loss = loss, .accuracy = static_cast<double>(found.correct) / static_cast<double>(found.targets)};
   // Of a part of the set, its share of the text.
   const double bytes = static_cast<double>(std::max<std::int64_t>(1, corpus_.text_bytes())) *
                        (static_cast<double>(found.targets) / static_cast<double>(batches_.targets()));

@@ -38,8 +38,8 @@ BatchLosses batch_losses(Stages& stages, std::int64_t count, Stages::Size size,
 struct EvaluationPlan {
   std::int64_t sequence_length = 1;
   std::int64_t micro_batch = 1;
-  std::int64_t batches = 0;           ///< micro-batches, spread evenly over the set; 0: all
-  bool first_token_labelled = false;  ///< see data::LoaderPlan
+  std::int64_t batches = 0;        ///< micro-batches, spread evenly over the set; 0: all
+  data::LabelPlace label_place{};  ///< of labelled texts
 };
 
 /// One set of text, and how well a model predicts it.

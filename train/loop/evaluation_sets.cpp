@@ -9,10 +9,9 @@
 namespace trireme::train {
 
 EvaluationSets::EvaluationSets(const TrainConfig& config, const data::TrainingStream& training,
-                               bool first_token_labelled, bool speaks) {
+                               const data::LabelPlace& label_place, bool speaks) {
   if (config.eval.every_steps == 0) return;
-  const EvaluationPlan plan{config.data.sequence_length, config.data.micro_batch, config.eval.batches,
-                            first_token_labelled};
+  const EvaluationPlan plan{config.data.sequence_length, config.data.micro_batch, config.eval.batches, label_place};
   try {
     sets_.emplace_back(kValidationSet, data::Corpus::open(config.data.corpora()[0].path, data::Split::kValidation),
                        plan);

@@ -17,10 +17,10 @@ namespace trireme::train {
 class EvaluationSets {
  public:
   /// @param training              what is trained on
-  /// @param first_token_labelled  see data::LoaderPlan
+  /// @param label_place           of labelled texts
   /// @param speaks                whether to warn of a corpus without a validation split
   /// @throws Error kNotFound, kCorrupt, kBadInput
-  EvaluationSets(const TrainConfig& config, const data::TrainingStream& training, bool first_token_labelled,
+  EvaluationSets(const TrainConfig& config, const data::TrainingStream& training, const data::LabelPlace& label_place,
                  bool speaks);
 
   bool empty() const { return sets_.empty(); }

@@ -54,10 +54,11 @@ std::set<std::string> new_parameters(const models::ModelSource& source, const mo
 void expect_shape_of(models::ModelConfig theirs, const std::string& where, models::ModelConfig ours) {
   const bool has_rotary = std::ranges::count(models::find_family(theirs.family).keys, "rope-base") > 0;
   const bool any_context = has_rotary && theirs.rope_scaling.type == "none";
+  const bool new_head = has_new_head(theirs, ours);
   const FieldList of_theirs = fields_of(theirs), of_ours = fields_of(ours);
   for (std::size_t i = 0; i < of_ours.size(); ++i) {
     const std::string& key = of_ours[i].key;
-    if (key == "head" || key == "labels") continue;  // a new one
+    if (new_head && (key == "head" || key == "labels" || key == "padding")) continue;
     if (key == "dropout" || (key == "context" && any_context) || key == "lora.dropout") continue;
     if (key.starts_with("lora.") && theirs.lora.rank == 0) continue;  // new adapters
     if (field_text(of_ours[i]) != field_text(of_theirs[i]))

@@ -6,7 +6,6 @@
 
 #include "core/base/error.h"
 #include "models/generate/kv_cache.h"
-#include "models/loss.h"
 #include "models/registry.h"
 #include "models/weight_access.h"
 #include "train/parallel/sites.h"
@@ -94,21 +93,17 @@ std::vector<double> Stages::train(const std::vector<Action>& schedule, std::int6
   return losses;
 }
 
-std::vector<Stages::Score> Stages::losses(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
+std::vector<models::Score> Stages::losses(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
                                           const std::function<bool()>& give_up) {
   const at::NoGradGuard no_grad;
-  std::vector<Score> scores(ends_ ? batches.size() : 0);
+  std::vector<models::Score> scores(ends_ ? batches.size() : 0);
   const auto forward = [&](int chunk, std::int64_t turn, const at::Tensor& input) {
     models::Model& model = *chunks_[static_cast<std::size_t>(chunk)];
     const MicroBatch& batch = batches[static_cast<std::size_t>(turn)];
     models::ForwardPass how{.weights = access_};
     if (batch) how.lengths = lengths_of(batch);
-    at::Tensor out = model.forward(model.begins() ? tokens_of(batch) : input, how);
-    if (!model.ends()) return out;
-    Score& score = scores[static_cast<std::size_t>(turn)];
-    if (model.config().classifies()) score.correct = models::correct(model, out, targets_of(batch), how);
-    out = loss_of(model, out, batch, 1, how);
-    score.loss = out.const_data_ptr<double>()[0];
+    const at::Tensor out = model.forward(model.begins() ? tokens_of(batch) : input, how);
+    if (model.ends()) scores[static_cast<std::size_t>(turn)] = models::score(model, out, targets_of(batch), how);
     return out;
   };
   pipeline_->run(forward_passes(static_cast<int>(chunks_.size()), most), static_cast<std::int64_t>(batches.size()),

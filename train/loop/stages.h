@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "models/generate/generate.h"
-#include "models/model.h"
+#include "models/loss.h"
 #include "train/config/train_config.h"
 #include "train/loop/forward.h"
 #include "train/parallel/mesh.h"
@@ -63,15 +63,11 @@ class Stages {
                             const std::function<models::ForwardPass(std::int64_t turn)>& pass,
                             const std::function<bool()>& give_up, GradientReducer& reducer);
 
-  struct Score {
-    double loss = 0;
-    std::int64_t correct = 0;  ///< of labels, those found
-  };
   /// Sums of losses of micro-batches of equal size, where they are known. Called by all ranks; those of a pipeline have
   /// the same ones, each those that it reads.
   /// @param most  so many, or one less, have the others
-  std::vector<Score> losses(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
-                            const std::function<bool()>& give_up);
+  std::vector<models::Score> losses(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
+                                    const std::function<bool()>& give_up);
 
   /// The scores of the next token on all ranks of the pipeline, which call it together.
   /// @param stop     asked each time, where losses are known

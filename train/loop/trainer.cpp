@@ -21,6 +21,7 @@
 #include "models/checkpoint/manifest.h"
 #include "models/checkpoint/run_checkpoints.h"
 #include "models/checkpoint/run_owner.h"
+#include "models/family.h"
 #include "train/loop/best_losses.h"
 #include "train/loop/console.h"
 #include "train/loop/deadline.h"
@@ -61,8 +62,10 @@ class Trainer {
         augmentation_(augmentation_of(config, data_)),
         vocabulary_(vocabulary_of(config, data_)),
         pretrained_(start.pretrained),
+        label_place_{.first = models::kind_of(config.model) == models::Family::Kind::kEncoder,
+                     .padding_id = config.model.padding},
         engine_(world, config, vocabulary_),
-        evaluations_(config, data_, labels_first_token(), world.rank() == 0),
+        evaluations_(config, data_, label_place_, world.rank() == 0),
         deadline_(start.time_limit, checkpoint_bytes(engine_.parameters(), engine_.state().size())) {
     state_.corpus_hash = data_.content();
     state_.fingerprint = machine_fingerprint(at::get_num_threads());
@@ -139,8 +142,6 @@ class Trainer {
   };
 
   bool is_first() const { return world_.rank() == 0; }
-  // Of a text with a label, which of its tokens stands for it.
-  bool labels_first_token() { return engine_.stages().whole().class_place(2) == 0; }
 
   TrainingResult go_on(const models::RunOwner* owner, RunFiles& files, const std::filesystem::path& folder) {
     BestLosses losses;
@@ -188,10 +189,6 @@ class Trainer {
       if (needs_base())
         take_base(models::open_base(models::Checkpoint::open(models::checkpoint_path(run_, *point.step))));
     } else {
-      if (pretrained_ && config_.finetune.penalty > 0 && has_new_head(shape_of(*pretrained_), config_.model))
-        throw Error(ErrorCode::kUsage,
-                    "finetune.penalty must be 0 where model.head is a new one, which starts nowhere; ", "got ",
-                    config_.finetune.penalty);
       state_ = fresh_state();
       newest_ = {};
       engine_.initialise(pretrained_);
@@ -284,12 +281,12 @@ class Trainer {
       log_warning(std::to_string(longer) + " texts of " + config_.data.path + " are longer than data.sequence-length " +
                   std::to_string(config_.data.sequence_length) + ", and are cut there");
     if (pretrained_ && has_new_head(shape_of(*pretrained_), config_.model))
-      log_warning(pretrained_->where() + " ends in another head than model.head " + config_.model.head +
-                  " with these labels: this one begins with random weights");
+      log_warning(pretrained_->where() + " does not end in model.head " + config_.model.head + " with the labels " +
+                  one_line(join(config_.model.labels, ", "), 200) + ": that head begins with random weights");
   }
 
   // This rank's micro-batches of steps.
-  data::LoaderPlan loader_plan(std::int64_t first_step, std::int64_t last_step) {
+  data::LoaderPlan loader_plan(std::int64_t first_step, std::int64_t last_step) const {
     const Share& share = engine_.share();
     data::LoaderPlan plan;
     plan.micro_batch = config_.data.micro_batch;
@@ -299,7 +296,7 @@ class Trainer {
     plan.stride = share.stride;
     plan.first_step = first_step;
     plan.last_step = last_step;
-    plan.first_token_labelled = labels_first_token();
+    plan.label_place = label_place_;
     return plan;
   }
 
@@ -557,6 +554,7 @@ class Trainer {
   const std::int64_t vocabulary_;
   const std::shared_ptr<const models::ModelSource> pretrained_;
   std::map<std::string, std::string> companions_;  // of a model from elsewhere: they leave with what is made of it
+  const data::LabelPlace label_place_;
   Engine engine_;
   const EvaluationSets evaluations_;
   std::optional<Samples> samples_;  // of runs that are evaluated

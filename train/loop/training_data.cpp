@@ -3,6 +3,7 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "data/corpus/corpus.h"
+#include "models/family.h"
 
 namespace trireme::train {
 
@@ -27,19 +28,25 @@ data::TrainingStream open_training_data(const TrainConfig& config) {
                 "; model.head ", config.model.head, " learns from labels of ", name_of(expected),
                 " (trireme-data encode --labels)");
   if (labels.names != config.model.labels)
-    throw Error(ErrorCode::kBadInput, "data.path ", config.data.path, " has the labels ",
-                one_line(join(labels.names, ", "), 300), "; the model has ",
-                one_line(join(config.model.labels, ", "), 300), ", in this order (trireme-data encode --label-names)");
+    throw Error(
+        ErrorCode::kBadInput, "data.path ", config.data.path, " has the labels ",
+        one_line(join(labels.names, ", "), 300), "; the model has ", one_line(join(config.model.labels, ", "), 300),
+        ", in this order: encode it with --label-names, or name those of the corpus in model.labels for a new head");
   return stream;
 }
 
-void fill_labels(TrainConfig& config) {
-  if (!config.model.classifies() || !config.model.labels.empty()) return;
-  const std::string corpus = config.data.corpora()[0].path;
-  config.model.labels = data::Corpus::open(corpus, data::Split::kTraining).labels().names;
-  if (config.model.labels.empty())
-    throw Error(ErrorCode::kBadInput, "data.path ", corpus, " has no labels, which model.head ", config.model.head,
+void complete_head(models::ModelConfig& model, const DataConfig& config) {
+  if (!model.classifies()) return;
+  const std::string path = config.corpora()[0].path;
+  const data::Corpus corpus = data::Corpus::open(path, data::Split::kTraining);
+  if (model.labels.empty()) model.labels = corpus.labels().names;
+  if (model.labels.empty())
+    throw Error(ErrorCode::kBadInput, "data.path ", path, " has no labels, which model.head ", model.head,
                 " learns from (trireme-data encode --labels)");
+  if (model.head == "classes" && model.padding < 0 && !corpus.tokenizer_json().empty() &&
+      models::kind_of(model) == models::Family::Kind::kDecoder)
+    model.padding =
+        data::Tokenizer::parse(corpus.tokenizer_json(), path + "/tokenizer.json").end_of_text().value_or(-1);
 }
 
 std::int64_t vocabulary_of(const TrainConfig& config, const data::TrainingStream& stream) {

@@ -13,8 +13,9 @@ std::int64_t vocabulary_of(const TrainConfig& config, const data::TrainingStream
 /// where they are not labelled as model.head and model.labels ask for
 data::TrainingStream open_training_data(const TrainConfig& config);
 
-/// Names the labels of a model with model.head classes or labels that none were given: those of the corpus.
-void fill_labels(TrainConfig& config);
+/// What a new head, of model.head classes or labels, has to know and was not told: the labels of the corpus, and which
+/// token stands behind texts, that which ends them.
+void complete_head(models::ModelConfig& model, const DataConfig& data);
 
 /// What data.token-dropout and data.fim-rate do to its samples. @throws Error as Augmentation
 data::Augmentation augmentation_of(const TrainConfig& config, const data::TrainingStream& stream);

@@ -107,7 +107,7 @@ Found step_of(const Case& c, int quitter = -1, int behind = 0) {
     std::vector<MicroBatch> batches;
     for (std::int64_t i = 0; i < 3; ++i) batches.push_back(batch_of(100 + 10 * data.rank() + i));
     std::vector<double> evaluated;
-    for (const Stages::Score& score : stages.losses(batches, 3, {2, 8}, [] { return false; }))
+    for (const models::Score& score : stages.losses(batches, 3, {2, 8}, [] { return false; }))
       evaluated.push_back(score.loss);
 
     const std::lock_guard lock(mutex);
