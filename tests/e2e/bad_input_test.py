@@ -92,7 +92,7 @@ class BadInput(Case):
         for command, named in (([TRAIN, "--steps", "4"], "required"), ([TRAIN, "--run", self.folder / "x"], "data.path"),
                                ([TRAIN, "self-chek", "--run", "x"], "unknown command"), ([TRAIN, "--run"], "run"),
                                ([TRAIN, "--run", self.folder / "x", "--resume=sometimes"], "--resume"),
-                               ([DATA, "encod"], "did you mean"), ([DATA], "encode"), ([DATA, "encode"], "--tokenizer"),
+                               ([DATA, "encod"], "did you mean"), ([DATA], "encode"), ([DATA, "encode"], "--input"), ([DATA, "encode", "--input", "x", "--out", "y"], "--tokenizer"),
                                ([MODEL, "verfy", "x"], "did you mean"), ([MODEL], "verify"), ([SERVE], "model")):
             for ranks in (0, 2) if command[0] == TRAIN else (0,):
                 with self.subTest(command=command[1:], ranks=ranks):
