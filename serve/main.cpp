@@ -1,10 +1,12 @@
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "core/base/stop.h"
 #include "core/base/strict_json.h"
 #include "core/base/text.h"
@@ -23,6 +25,8 @@ struct ServeOptions {
   std::string weights = "current";
   std::string base;
   std::vector<std::string> prompt;
+  bool chat = false;
+  std::string system;
   std::string batch, out;
   std::string type = "stored", pooling = "auto";
   std::int64_t max_tokens = 64;
@@ -43,6 +47,9 @@ struct ServeOptions {
               OneOf("current", "ema")},
         Field{"base", &C::base, "of adapters: the model that they change; empty: where they say that it is"},
         Field{"prompt", &C::prompt, "text to go on from; one answer on stdout, no server", kOneEach},
+        Field{"chat", &C::chat,
+              "the prompt is a message, which the model's chat template turns into the text to go on from"},
+        Field{"system", &C::system, "of --chat: a system message before it"},
         Field{"batch", &C::batch, "file of requests to answer, OpenAI's batch lines; no server"},
         Field{"out", &C::out, "file for the answers of --batch"},
         Field{"type", &C::type, "of the weights in memory; stored: as they are",
@@ -52,7 +59,11 @@ struct ServeOptions {
               "the model makes of them; auto: as 1_Pooling in the directory says, else mean for encoders and last for "
               "decoders",
               OneOf("auto", "mean", "first", "last", "own")},
-        Field{"max-tokens", &C::max_tokens, "tokens of an answer", Range(1, 1 << 24)},
+        Field{
+            "max-tokens", &C::max_tokens,
+            "tokens of an answer; this and how they are drawn, where it is not given, is as generation_config.json of "
+            "the model says, if it does",
+            Range(1, 1 << 24)},
         Field{"temperature", &C::temperature, "divides the scores: lower is surer; 0: always the likeliest token",
               Range(0, 100)},
         Field{"top-k", &C::top_k, "draw from the k likeliest tokens; 0: from all", Range(0, 1 << 24)},
@@ -112,7 +123,30 @@ int batch(TextGenerator& generator, const models::ModelSource& source, const Ser
   return result.complete ? kExitDone : kExitResumable;
 }
 
-int serve(const ServeOptions& options) {
+/// What is not given is as the model wants it.
+GenerationRequest request_of(const ServeOptions& options, const Assignments& given,
+                             const models::GenerationDefaults& defaults) {
+  const auto is_given = [&](std::string_view key) {
+    return std::ranges::any_of(given, [&](const Assignment& assignment) { return assignment.key == key; });
+  };
+  GenerationRequest request{.max_tokens = options.max_tokens, .sampling = defaults.sampling};
+  if (!is_given("max-tokens") && defaults.max_tokens) request.max_tokens = *defaults.max_tokens;
+  if (is_given("temperature")) request.sampling.temperature = options.temperature;
+  if (is_given("top-k")) request.sampling.top_k = options.top_k;
+  if (is_given("top-p")) request.sampling.top_p = options.top_p;
+  request.sampling.seed = static_cast<std::uint64_t>(options.seed);
+  return request;
+}
+
+Prompt prompt_of(const ServeOptions& options, TextGenerator& generator) {
+  if (!options.chat) return options.prompt[0];
+  data::ChatTemplate::Conversation conversation{.add_generation_prompt = true};
+  if (!options.system.empty()) conversation.messages.push_back({{"role", "system"}, {"content", options.system}});
+  conversation.messages.push_back({{"role", "user"}, {"content", options.prompt[0]}});
+  return generator.chat_prompt(conversation);
+}
+
+int serve(const ServeOptions& options, const Assignments& given) {
   if (options.prompt.empty() && options.batch.empty())
     throw Error(ErrorCode::kUsage, "--prompt or --batch is required: the HTTP server is not available yet");
   if (!options.prompt.empty() && !options.batch.empty())
@@ -128,6 +162,9 @@ int serve(const ServeOptions& options) {
                 "--max-tokens, --temperature, --top-k and --top-p are of --prompt; requests of --batch say their own");
   if (options.batch.empty() && options.pooling != plain.pooling)
     throw Error(ErrorCode::kUsage, "--pooling is of --batch, got ", options.pooling, " without it");
+  if (options.prompt.empty() && options.chat)
+    throw Error(ErrorCode::kUsage, "--chat is of --prompt; requests of --batch say so by their url");
+  if (!options.chat && !options.system.empty()) throw Error(ErrorCode::kUsage, "--system goes with --chat");
   install_stop_signals();
   at::set_num_threads(static_cast<int>(options.threads));
   const std::shared_ptr<const models::ModelSource> source = models::open_source(
@@ -136,11 +173,12 @@ int serve(const ServeOptions& options) {
   TextGenerator generator(source, options.type == "stored"
                                       ? std::nullopt
                                       : std::optional(models::scalar_type(*models::stored_type(options.type))));
+  if (const auto& rest = generator.defaults().not_honoured; !rest.empty())
+    log_warning(options.model + ": generation_config.json asks for " + join(rest, ", ") + ", which is not done here");
   if (!options.batch.empty()) return batch(generator, *source, options);
-  const models::SamplingOptions sampling{options.temperature, options.top_k, options.top_p,
-                                         static_cast<std::uint64_t>(options.seed)};
   std::string text;
-  const GenerationRequest request{.prompt = options.prompt[0], .max_tokens = options.max_tokens, .sampling = sampling};
+  GenerationRequest request = request_of(options, given, generator.defaults());
+  request.prompt = prompt_of(options, generator);
   const Generation outcome = generator.generate(request, [&](std::string_view piece) {
     if (options.json)
       text += piece;
@@ -175,8 +213,9 @@ int main(int argc, char** argv) {
                                    "Face directory.",
                         .options = fields_of(options),
                         .positional = {"model"},
-                        .run = [&](const Assignments&) { return serve::serve(options); }}},
+                        .run = [&](const Assignments& given) { return serve::serve(options, given); }}},
                       "Examples:\n  trireme-serve runs/first --prompt \"In the beginning\" --temperature 0.7\n"
+                      "  trireme-serve Qwen2.5-0.5B-Instruct --chat --prompt \"Why is the sky blue?\"\n"
                       "  trireme-serve gpt2 --batch requests.jsonl --out answers.jsonl"},
                      argc, argv);
 }

@@ -21,4 +21,26 @@ std::string base64(std::string_view bytes) {
   return text;
 }
 
+std::optional<std::string> decode_base64(std::string_view text) {
+  // EVP_DecodeBlock passes over white space at both ends, which is none of the alphabet.
+  const auto is_known = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+  };
+  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+  if (text.size() % 4 != 0 || !std::ranges::all_of(text.substr(0, text.size() - padding), is_known))
+    return std::nullopt;
+  constexpr std::size_t kPiece = std::size_t{4} << 20;
+  std::string bytes;
+  for (std::size_t begin = 0; begin < text.size(); begin += kPiece) {
+    const std::string_view piece = text.substr(begin, kPiece);
+    std::string out(piece.size() / 4 * 3, '\0');
+    if (EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                        reinterpret_cast<const unsigned char*>(piece.data()), static_cast<int>(piece.size())) < 0)
+      return std::nullopt;
+    bytes += out;
+  }
+  bytes.resize(bytes.size() - padding);
+  return bytes;
+}
+
 }  // namespace trireme

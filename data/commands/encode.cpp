@@ -49,10 +49,10 @@ Json to_json(const Tally& tally) {
   return {{"documents", tally.documents}, {"tokens", tally.tokens}, {"text_bytes", tally.text_bytes}};
 }
 
-void print_ids(const EncodeOptions& options, const Tokenizer& tokenizer, SpecialText special) {
+void print_ids(const EncodeOptions& options, const Tokenizer& tokenizer, const EncodingOptions& encoding) {
   DocumentReader reader(find_inputs(options.input, options.stdin_format), options.text_field);
   encode_documents<PrintedChunk>(
-      reader, tokenizer, special, threads_of(options.threads),
+      reader, tokenizer, encoding, threads_of(options.threads),
       [](std::string_view, std::span<const TokenId> ids, PrintedChunk& chunk) {
         chunk.lines += '[';
         for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -68,19 +68,23 @@ void print_ids(const EncodeOptions& options, const Tokenizer& tokenizer, Special
       });
 }
 
-void encode_to_corpus(const EncodeOptions& options, const Tokenizer& tokenizer, SpecialText special) {
+void encode_to_corpus(const EncodeOptions& options, const Tokenizer& tokenizer, const EncodingOptions& encoding) {
   std::array<Tally, 2> tallies;
   // All that is named must be there before the first hour is spent on it.
   std::vector<Input> inputs = find_inputs(options.input, options.stdin_format);
   std::vector<Input> validation_inputs = find_inputs(options.validation_input, options.stdin_format);
   CorpusWriter writer(options.out, tokenizer, static_cast<std::uint64_t>(options.shard_size) << 20);
+  // Each document gets an end of text; one that the tokenizer puts there is that.
+  const bool ends_itself = encoding.add_special_tokens && !tokenizer.suffix().empty() &&
+                           tokenizer.suffix().back() == tokenizer.end_of_text();
   const auto encode_inputs = [&](std::vector<Input> some, double validation, const char* what) {
     DocumentReader reader(std::move(some), options.text_field);
     Progress progress(what, reader.bytes_in_all());
     encode_documents<EncodedChunk>(
-        reader, tokenizer, special, threads_of(options.threads),
+        reader, tokenizer, encoding, threads_of(options.threads),
         [&, storage = writer.storage()](std::string_view text, std::span<const TokenId> ids, EncodedChunk& chunk) {
           const Split split = is_for_validation(text, validation) ? Split::kValidation : Split::kTraining;
+          if (ends_itself) ids = ids.first(ids.size() - 1);
           chunk.rows[static_cast<std::size_t>(split)].add(storage, ids, static_cast<std::int64_t>(text.size()));
         },
         [&](const EncodedChunk& chunk, std::uint64_t bytes_taken) {
@@ -125,10 +129,12 @@ int encode(const EncodeOptions& options) {
     if (options.print) throw Error(ErrorCode::kUsage, "--print knows no labels; leave --labels out");
     return unless_stopped([&] { encode_labelled(options); });
   }
-  const SpecialText special = options.special_text == "plain" ? SpecialText::kPlain : SpecialText::kParse;
+  const EncodingOptions encoding{options.special_text == "plain" ? SpecialText::kPlain : SpecialText::kParse,
+                                 options.add_special_tokens};
   const Tokenizer tokenizer = Tokenizer::load(options.tokenizer);
-  return unless_stopped(
-      [&] { options.print ? print_ids(options, tokenizer, special) : encode_to_corpus(options, tokenizer, special); });
+  return unless_stopped([&] {
+    options.print ? print_ids(options, tokenizer, encoding) : encode_to_corpus(options, tokenizer, encoding);
+  });
 }
 
 }  // namespace trireme::data

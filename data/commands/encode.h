@@ -23,6 +23,7 @@ struct EncodeOptions {
   double validation = 0;
   std::vector<std::string> validation_input;
   std::string special_text = "parse";
+  bool add_special_tokens = true;
   std::int64_t shard_size = CorpusWriter::kShardBytes >> 20;
   std::int64_t threads = 0;
   bool json = false;
@@ -53,6 +54,8 @@ struct EncodeOptions {
         Field{"special-text", &C::special_text,
               "text that spells a special token, like <|endoftext|>, becomes that token (parse) or not (plain)",
               OneOf("parse", "plain")},
+        Field{"add-special-tokens", &C::add_special_tokens,
+              "the tokens that the tokenizer puts around each text, like <s>, where it does"},
         Field{"shard-size", &C::shard_size, "MiB of token ids that a file holds at most", Range(1, 1 << 20)},
         Field{"threads", &C::threads, kThreadsHelp, kThreads},
         Field{"json", &C::json, "the summary as one JSON object"}};

@@ -43,7 +43,8 @@ class LabelledEncoding {
       : options_(options),
         fields_{options.labels == "texts" ? Labels::Of::kTexts : Labels::Of::kTokens, options.text_field,
                 options.label_field.empty() ? (options.labels == "texts" ? "label" : "labels") : options.label_field},
-        special_(options.special_text == "plain" ? SpecialText::kPlain : SpecialText::kParse) {
+        encoding_{options.special_text == "plain" ? SpecialText::kPlain : SpecialText::kParse,
+                  options.add_special_tokens} {
     if (!options.tokenizer.empty()) tokenizer_.emplace(Tokenizer::load(options.tokenizer));
     token_ids_ = tokenizer_ ? tokenizer_->vocabulary_size() : options.vocabulary;
   }
@@ -155,13 +156,20 @@ class LabelledEncoding {
     }
     if (!session) throw Error(ErrorCode::kBadInput, place(), ": text needs --tokenizer; only \"token_ids\" go without");
     if (fields_.of == Labels::Of::kTexts) {
-      session->encode_to(line.text, text.ids, special_);
+      session->encode_to(line.text, text.ids, encoding_);
       text.labels.push_back(number(line.labels[0]));
     } else {
-      // The first token of a word has its label.
+      // The first token of a word has its label; what comes around the text has none.
+      const auto around = [&](std::span<const TokenId> ids) {
+        if (!encoding_.add_special_tokens) return;
+        text.ids.insert(text.ids.end(), ids.begin(), ids.end());
+        text.labels.resize(text.ids.size(), -1);
+      };
+      around(tokenizer_->prefix());
       for (std::size_t i = 0; i < line.words.size(); ++i) {
         const std::size_t before = text.ids.size();
-        session->encode_to((i > 0 ? " " : "") + line.words[i], text.ids, special_);
+        session->encode_to((i > 0 ? " " : "") + line.words[i], text.ids,
+                           {.special = encoding_.special, .add_special_tokens = false});
         text.labels.resize(text.ids.size(), -1);
         if (text.ids.size() > before)
           text.labels[before] = number(line.labels[i]);
@@ -169,6 +177,7 @@ class LabelledEncoding {
           throw Error(ErrorCode::kBadInput, place(), ": word ", i + 1, " has the label '",
                       one_line(*line.labels[i], 80), "' and no token");
       }
+      around(tokenizer_->suffix());
     }
     if (text.ids.empty()) throw Error(ErrorCode::kBadInput, place(), ": the text is empty, and a label needs one");
     return text;
@@ -190,7 +199,7 @@ class LabelledEncoding {
 
   const EncodeOptions& options_;
   const LabelledFields fields_;
-  const SpecialText special_;
+  const EncodingOptions encoding_;
   std::optional<Tokenizer> tokenizer_;
   std::int64_t token_ids_ = 0;
   std::array<std::uint64_t, 2> texts_{};

@@ -84,7 +84,7 @@ int cat_labelled(const Corpus& corpus, const std::optional<Tokenizer>& tokenizer
     const LabelledText text = corpus.labelled(i);
     Json line;
     if (labels.of == Labels::Of::kTexts) {
-      tokenizer ? line["text"] = tokenizer->decode(text.ids) : line["token_ids"] = text.ids;
+      tokenizer ? line["text"] = tokenizer->decode(tokenizer->body(text.ids)) : line["token_ids"] = text.ids;
       line["label"] = name(text.labels[0]);
     } else {
       line["token_ids"] = text.ids;
@@ -109,9 +109,10 @@ int cat(const CatOptions& options) {
   std::vector<TokenId> ids;
   for (std::int64_t i = 0; i < corpus.documents() && std::cout; ++i) {
     const auto [begin, end] = corpus.document(i);
-    ids.resize(static_cast<std::size_t>(end - begin - 1));  // without the end of text
+    ids.resize(static_cast<std::size_t>(end - begin));
     corpus.read(begin, ids);
-    std::cout << tokenizer.decode(ids);
+    if (tokenizer.suffix().empty() || tokenizer.suffix().back() != tokenizer.end_of_text()) ids.pop_back();
+    std::cout << tokenizer.decode(tokenizer.body(ids));
   }
   return kExitDone;
 }

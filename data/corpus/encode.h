@@ -19,8 +19,8 @@ namespace trireme::data {
 /// @tparam Result  what a chunk of documents comes to; cleared by clear() before each use
 /// @throws Error what the reader, the tokenizer, `each` or `take` throws
 template <class Result, class Each, class Take>
-void encode_documents(DocumentReader& reader, const Tokenizer& tokenizer, SpecialText special, int threads, Each each,
-                      Take take) {
+void encode_documents(DocumentReader& reader, const Tokenizer& tokenizer, const EncodingOptions& encoding, int threads,
+                      Each each, Take take) {
   struct Item {
     DocumentChunk chunk;
     Result result;
@@ -34,7 +34,7 @@ void encode_documents(DocumentReader& reader, const Tokenizer& tokenizer, Specia
         std::vector<TokenId> ids;
         item.chunk.for_each([&](std::string_view text) {
           ids.clear();
-          session.encode_to(text, ids, special);
+          session.encode_to(text, ids, encoding);
           each(text, std::span<const TokenId>(ids), item.result);
         });
       },

@@ -36,7 +36,7 @@ TEST(EncodeDocuments, GivesTheSameInTheSameOrderOnAnyNumberOfThreads) {
     DocumentReader reader({memory_input("memory", {.json_lines = true}, content)});
     Documents all;
     std::uint64_t bytes = 0;
-    encode_documents<Documents>(reader, tokenizer, SpecialText::kParse, threads, keep,
+    encode_documents<Documents>(reader, tokenizer, {}, threads, keep,
                                 [&](const Documents& chunk, std::uint64_t bytes_taken) {
                                   EXPECT_GE(bytes_taken, bytes);
                                   bytes = bytes_taken;
@@ -55,7 +55,7 @@ TEST(EncodeDocuments, AnErrorOfTheReceiverEndsIt) {
   const std::string content(3'000'000, 'x');
   DocumentReader reader({memory_input("memory", {}, content)});
   int taken = 0;
-  EXPECT_THROW(encode_documents<Documents>(reader, testing::bytes_tokenizer(), SpecialText::kParse, 3, keep,
+  EXPECT_THROW(encode_documents<Documents>(reader, testing::bytes_tokenizer(), {}, 3, keep,
                                            [&](const Documents&, std::uint64_t) {
                                              if (++taken == 2) throw Error(ErrorCode::kIo, "disk full");
                                            }),
@@ -72,7 +72,7 @@ TEST(EncodeDocuments, WhatComesBeforeABadDocumentIsHandedOverFirst) {
     std::size_t taken = 0;
     EXPECT_THAT(
         [&] {
-          encode_documents<Documents>(reader, testing::bytes_tokenizer(), SpecialText::kParse, threads, keep,
+          encode_documents<Documents>(reader, testing::bytes_tokenizer(), {}, threads, keep,
                                       [&](const Documents& chunk, std::uint64_t) { taken += chunk.texts.size(); });
         },
         ::testing::ThrowsMessage<Error>(::testing::HasSubstr("line 50001")));

@@ -4,7 +4,9 @@
 #include <cstring>
 
 #include "core/base/error.h"
+#include "data/tokenizer/char_sets.h"
 #include "data/tokenizer/unicode_classes.h"
+#include "data/tokenizer/utf8.h"
 
 namespace trireme::data {
 namespace {
@@ -22,21 +24,33 @@ std::size_t leading_space(std::string_view text) {
 
 std::size_t trailing_space(std::string_view text) {
   const UnicodeClasses& classes = UnicodeClasses::get();
-  std::size_t begin = text.size();
-  while (begin > 0) {
-    std::size_t at = begin - 1;  // white space has at most three bytes
-    while (at > 0 && begin - at < 3 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
-    const CharStep step = classes.step(text.substr(at, begin - at));
-    if (step.kind != CharClass::kSpace || step.size != begin - at) break;
-    begin = at;
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const Utf8Step step = utf8_step_back(text.substr(0, text.size() - size));
+    if (!step.is_valid() || classes.of(step.code) != CharClass::kSpace) break;
+    size += step.size;
   }
-  return text.size() - begin;
+  return size;
 }
+
+bool is_word(Utf8Step step) { return step.is_valid() && is_in(CharSet::kWord, step.code); }
+bool begins_with_word(std::string_view text) { return !text.empty() && is_word(utf8_step(text)); }
+bool ends_in_word(std::string_view text) { return !text.empty() && is_word(utf8_step_back(text)); }
 
 }  // namespace
 
-AddedTokens::AddedTokens(const std::vector<AddedToken>& tokens, const std::string& origin) {
-  for (const AddedToken& token : tokens) passes_[token.normalized ? 1 : 0].add(token);
+AddedTokens::AddedTokens(const std::vector<AddedToken>& tokens, const Normalizer* normalizer,
+                         const std::string& origin) {
+  TextChange::Scratch scratch;
+  for (AddedToken token : tokens) {
+    if (token.normalized && normalizer != nullptr) {
+      AlignedText content;
+      content.assign(token.content, 0);
+      normalizer->normalize(content, scratch);
+      if (content.is_changed()) token.content = content.text();
+    }
+    if (!token.content.empty()) passes_[token.normalized ? 1 : 0].add(std::move(token));
+  }
   for (Pass& pass : passes_) pass.finish(origin);
 }
 
@@ -66,8 +80,8 @@ const AddedToken* AddedTokens::Pass::longest_at(std::string_view text) const {
   return longest;
 }
 
-std::optional<AddedTokens::Match> AddedTokens::Pass::find(std::string_view text, std::size_t from, std::size_t done,
-                                                          SpecialText special) const {
+std::optional<AddedTokens::Pass::Match> AddedTokens::Pass::find(std::string_view text, std::size_t from,
+                                                                std::size_t done, SpecialText special) const {
   while (from < text.size()) {
     if (only_begin_ != 0) {
       const void* found = std::memchr(text.data() + from, only_begin_, text.size() - from);
@@ -83,7 +97,9 @@ std::optional<AddedTokens::Match> AddedTokens::Pass::find(std::string_view text,
       continue;
     }
     Match match{token, from, from + token->content.size()};
-    if (token->special && special == SpecialText::kPlain) {
+    const bool is_within_word =
+        token->single_word && (ends_in_word(text.substr(0, match.begin)) || begins_with_word(text.substr(match.end)));
+    if (is_within_word || (token->special && special == SpecialText::kPlain)) {
       from = match.end;
       continue;
     }

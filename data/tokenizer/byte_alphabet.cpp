@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "data/tokenizer/aligned_text.h"
+
 namespace trireme::data {
 namespace {
 
@@ -58,6 +60,15 @@ std::optional<std::string> unspell_bytes(std::string_view spelling) {
     bytes += static_cast<char>(kAlphabet.byte[character]);
   }
   return bytes;
+}
+
+void change_to_alphabet(TextChange& change, std::string_view bytes) {
+  bool is_first = true;
+  for (const char& byte : bytes) {
+    const std::string character = spell_bytes(std::string_view(&byte, 1));
+    is_first ? change.replace(character) : change.insert(character);
+    is_first = false;
+  }
 }
 
 }  // namespace trireme::data

@@ -1,34 +1,58 @@
 #pragma once
-#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
-#include "data/tokenizer/unicode_classes.h"
+#include "data/tokenizer/aligned_text.h"
+#include "data/tokenizer/json_reader.h"
+#include "data/tokenizer/word_scanner.h"
 
 namespace trireme::data {
 
-/// Cuts text into the pieces inside which byte pairs are merged: GPT-2's pattern
-///
-///     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
-///
-/// (Radford et al. 2019), or whole when a tokenizer.json says `use_regex: false`. A scanner by hand, since the pattern
-/// needs one character of look-ahead and no backtracking: linear for any text, without a match limit to run into, and
-/// about twice as fast as PCRE2's JIT on English. A test holds it against PCRE2.
-///
-/// A maximal run of bytes that are no UTF-8 is a piece of its own, and the text before it ends there.
+/// A stretch of an AlignedText that goes to the model on its own: bytes [begin, end).
+struct Piece {
+  std::size_t begin, end;
+};
+
+/// Text on its way through the pre-tokenizers.
+struct PieceList {
+  AlignedText text;
+  std::vector<Piece> pieces;  ///< in order; what lies between them goes nowhere
+
+  std::string_view of(Piece piece) const { return text.text().substr(piece.begin, piece.end - piece.begin); }
+};
+
+/// Cuts text into pieces. One of tokenizer.json's pre-tokenizers, or a sequence of them.
 class Pretokenizer {
  public:
-  explicit Pretokenizer(bool use_pattern = true) : use_pattern_(use_pattern) {}
+  /// Memory that it needs, kept from text to text.
+  struct Scratch {
+    TextChange::Scratch change;
+    std::vector<Piece> pieces;
+  };
 
-  /// Bytes of the first piece of `text`, which is not empty.
-  std::size_t first_piece(std::string_view text) const { return use_pattern_ ? first_match(text) : first_run(text); }
+  virtual ~Pretokenizer() = default;
+  virtual void cut(PieceList& list, Scratch& scratch) const = 0;
 
- private:
-  std::size_t first_match(std::string_view text) const;
-  std::size_t first_run(std::string_view text) const;
-  std::size_t run_end(std::string_view text, std::size_t begin, CharClass kind) const;
+  /// @param part  null gives none
+  /// @param as_bytes  "ByteLevel" leaves bytes as they are, where a model that knows all 256 comes behind
+  static std::unique_ptr<Pretokenizer> make(const JsonReader& reader, const nlohmann::json& part,
+                                            const std::string& where, bool as_bytes);
+};
 
-  const UnicodeClasses* classes_ = &UnicodeClasses::get();
-  bool use_pattern_;
+/// What of a pre_tokenizer is known before it is made.
+struct PretokenizerOutline {
+  /// It ends with "ByteLevel", so that a model sees bytes in their alphabet.
+  bool ends_in_bytes = false;
+  /// It is "ByteLevel", maybe behind one of the patterns that a scanner knows: pieces of the text as it is.
+  std::optional<WordScanner> scanner;
+  /// Before that, a space goes in front of a text that has none.
+  bool add_prefix_space = false;
+
+  static PretokenizerOutline of(const JsonReader& reader, const nlohmann::json& part);
 };
 
 }  // namespace trireme::data

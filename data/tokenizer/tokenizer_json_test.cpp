@@ -6,6 +6,7 @@
 #include <random>
 
 #include "core/base/error.h"
+#include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/train_tokenizer.h"
 
 namespace trireme::data {
@@ -36,24 +37,48 @@ void expect_refused(const char* changes, const char* part) {
 }
 
 TEST(TokenizerJson, RefusesByNameWhatWouldChangeIds) {
-  expect_refused(R"({"normalizer": {"type": "NFC"}})", R"(normalizer is not supported, must be null, got "NFC")");
-  expect_refused(R"({"truncation": {"max_length": 3}})", "truncation");
-  expect_refused(R"({"padding": {}})", "padding");
-  expect_refused(R"({"pre_tokenizer": null})", "pre_tokenizer");
-  expect_refused(R"({"pre_tokenizer": {"type": "Metaspace"}})",
-                 R"(pre_tokenizer must be "ByteLevel", got "Metaspace")");
+  expect_refused(R"({"normalizer": {"type": "NFX"}})", R"(normalizer.type "NFX" is not supported; known are Bert)");
+  expect_refused(R"({"normalizer": {"type": "NFC", "speed": 1}})", "speed");
+  expect_refused(R"({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}})", "precompiled_charsmap");
+  expect_refused(R"({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "?"}})", "precompiled_charsmap");
+  expect_refused(R"({"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Magic"}]}})",
+                 R"(normalizer.normalizers[1].type "Magic")");
+  expect_refused(R"({"normalizer": {"type": "Replace", "pattern": {"String": ""}, "content": "x"}})", "is empty");
+  expect_refused(R"({"truncation": {"max_length": 0, "strategy": "LongestFirst", "stride": 0}})", "max_length");
+  expect_refused(R"({"truncation": {"max_length": 3, "strategy": "OnlySecond", "stride": 0}})", "OnlySecond");
+  expect_refused(R"({"pre_tokenizer": {"type": "UnicodeScripts"}})", "UnicodeScripts");
   expect_refused(R"({"pre_tokenizer": {"behavior": "x"}})", "behavior");
-  expect_refused(R"({"decoder": {"type": "WordPiece"}})", "decoder");
-  expect_refused(R"({"post_processor": {"type": "TemplateProcessing"}})", "post_processor");
-  expect_refused(R"({"model": {"type": "Unigram"}})", "model.type");
+  expect_refused(R"({"decoder": {"type": "Wordpiece"}})", "decoder.type");
+  expect_refused(R"({"post_processor": {"type": "TemplateProcessing"}})", "post_processor.special_tokens is missing");
+  expect_refused(R"({"post_processor": {"type": "TemplateProcessing", "special_tokens": {}, "single": []}})",
+                 "$A, once");
+  expect_refused(R"({"post_processor": {"type": "BertProcessing", "cls": ["x", 0], "sep": ["y", 900]}})", "900");
+  expect_refused(R"({"model": {"type": "Trigram"}})", "model.type");
   expect_refused(R"({"model": {"dropout": 0.1}})", "model.dropout");
-  expect_refused(R"({"model": {"continuing_subword_prefix": "##"}})", "model.continuing_subword_prefix");
-  expect_refused(R"({"model": {"end_of_word_suffix": "</w>"}})", "model.end_of_word_suffix");
+  expect_refused(R"({"model": {"continuing_subword_prefix": "####"}})", "continuing_subword_prefix");
   expect_refused(R"({"model": {"ignore_merges": 1}})", "model.ignore_merges");
   expect_refused(R"({"model": {"novelty": 1}})", "novelty");
   expect_refused(R"({"version": "2.0"})", "version");
   expect_refused(R"({"noramlizer": 1})", "did you mean normalizer?");
-  expect_refused(R"({"added_tokens": [{"id": 0, "content": "<|endoftext|>", "single_word": true}]})", "single_word");
+}
+
+void expect_pattern_refused(const std::string& pattern, const char* part) {
+  const Json split = {
+      {"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}, {"invert", false}};
+  Json json = valid();
+  json["pre_tokenizer"] = split;
+  EXPECT_THAT([&] { Tokenizer::parse(json.dump(), "x"); }, ThrowsMessage<Error>(HasSubstr(part))) << pattern;
+}
+
+TEST(TokenizerJson, RefusesPatternsThatTheirEngineReadsDifferently) {
+  expect_pattern_refused("[a-z&&[^b]]", "&&");
+  expect_pattern_refused("[a[b]]", "class within a class");
+  expect_pattern_refused(R"(a\Kb)", "K");
+  expect_pattern_refused(R"((?<x>a)\g<x>)", "g");
+  expect_pattern_refused("(*LIMIT_MATCH=9)a", "(*");
+  expect_pattern_refused("(a", "parenthes");
+  expect_pattern_refused(R"(\p{Nonsense})", "not supported");
+  expect_pattern_refused(std::string(20000, 'a'), "16384");
 }
 
 TEST(TokenizerJson, RefusesVocabulariesThatContradictThemselves) {
@@ -61,7 +86,6 @@ TEST(TokenizerJson, RefusesVocabulariesThatContradictThemselves) {
   expect_refused(R"({"model": {"vocab": {"zz": -1}}})", "got -1");
   expect_refused(R"({"model": {"vocab": {"zz": 18446744073709551615}}})", "18446744073709551615");
   expect_refused(R"({"model": {"vocab": {"zz": 1.5}}})", "got 1.5");
-  expect_refused(R"({"model": {"vocab": {"a": null}}})", "0x61");
   expect_refused(R"({"model": {"merges": ["t h", "q zz"]}})", R"("zz")");
   expect_refused(R"({"model": {"merges": ["t h", "t h"]}})", "twice");
   expect_refused(R"({"model": {"merges": ["t  h"]}})", "model.merges[0]");
@@ -75,14 +99,14 @@ TEST(TokenizerJson, RefusesVocabulariesThatContradictThemselves) {
 }
 
 TEST(TokenizerJson, RefusesAKeyThatIsThereTwice) {
-  EXPECT_THAT([] { parse_tokenizer_json(R"({"model": {"vocab": {"a": 1, "a": 2}}})", "x"); },
+  EXPECT_THAT([] { Tokenizer::parse(R"({"model": {"vocab": {"a": 1, "a": 2}}})", "x"); },
               ThrowsMessage<Error>(HasSubstr("vocab has a key twice")));
 }
 
 TEST(TokenizerJson, RefusesWhatIsNoJson) {
   for (const std::string text : {"", "{", "nul", "[1, 2]", "\xFF", "3"})
-    EXPECT_THAT([&] { parse_tokenizer_json(text, "x"); }, ThrowsMessage<Error>(HasSubstr("x: "))) << text;
-  EXPECT_THAT([] { parse_tokenizer_json(std::string(1000000, '['), "x"); }, ThrowsMessage<Error>(HasSubstr("deep")));
+    EXPECT_THAT([&] { Tokenizer::parse(text, "x"); }, ThrowsMessage<Error>(HasSubstr("x: "))) << text;
+  EXPECT_THAT([] { Tokenizer::parse(std::string(1000000, '['), "x"); }, ThrowsMessage<Error>(HasSubstr("deep")));
 }
 
 TEST(TokenizerJson, NoDamageCrashesIt) {
@@ -100,30 +124,41 @@ TEST(TokenizerJson, NoDamageCrashesIt) {
 
 TEST(TokenizerJson, TakesMergesAsStringsAndSettingsWithoutEffect) {
   Json json = valid();
-  const TokenizerSpec before = parse_tokenizer_json(json.dump(), "x");
+  const std::string text = "the that <|endoftext|> th";
+  const auto before = Tokenizer::parse(json.dump(), "x").encode(text);
+  const auto pairs = json["model"]["merges"].get<std::vector<std::pair<std::string, std::string>>>();
   json["model"]["merges"] = {"#version: 0.2"};
-  for (const auto& [left, right] : before.merges) json["model"]["merges"].push_back(left + " " + right);
+  for (const auto& [left, right] : pairs) json["model"]["merges"].push_back(left + " " + right);
   json["model"]["unk_token"] = "<|endoftext|>";
   json["model"]["continuing_subword_prefix"] = "";
   json["model"]["dropout"] = 0.0;
+  json["padding"] = {{"strategy", "BatchLongest"}};
   json["post_processor"] = {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", false}};
-  EXPECT_EQ(parse_tokenizer_json(json.dump(), "x").merges, before.merges);
+  EXPECT_EQ(Tokenizer::parse(json.dump(), "x").encode(text), before);
 }
 
-TEST(TokenizerJson, WhatIsWrittenReadsBack) {
-  TokenizerSpec spec = parse_tokenizer_json(valid().dump(), "x");
+TEST(TokenizerJson, WritesWhatPypiWould) {
+  TokenizerSpec spec;
   spec.add_prefix_space = true;
   spec.use_pattern = false;
   spec.ignore_merges = true;
-  spec.added.push_back({.id = 999, .content = "<\"\n\\>", .lstrip = true, .rstrip = true, .normalized = true});
-  const TokenizerSpec again = parse_tokenizer_json(write_tokenizer_json(spec), "x");
-  EXPECT_EQ(again.add_prefix_space, true);
-  EXPECT_EQ(again.use_pattern, false);
-  EXPECT_EQ(again.ignore_merges, true);
-  EXPECT_EQ(again.vocabulary, spec.vocabulary);
-  EXPECT_EQ(again.merges, spec.merges);
-  EXPECT_EQ(again.added.at(1).content, spec.added[1].content);
-  EXPECT_TRUE(again.added[1].lstrip && again.added[1].rstrip && again.added[1].normalized && !again.added[1].special);
+  spec.vocabulary = {{"a", 0}, {"b", 1}, {"ab", 2}};
+  spec.merges = {{"a", "b"}};
+  spec.added.push_back({.id = 999, .content = "<\"\n\\>", .single_word = true, .lstrip = true, .rstrip = true});
+  const Json json = Json::parse(write_tokenizer_json(spec));
+  EXPECT_EQ(
+      json["pre_tokenizer"],
+      Json::parse(R"({"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": false})"));
+  EXPECT_EQ(json["model"]["ignore_merges"], true);
+  EXPECT_EQ(json["model"]["vocab"], (Json{{"a", 0}, {"b", 1}, {"ab", 2}}));
+  EXPECT_EQ(json["model"]["merges"], Json::parse(R"([["a", "b"]])"));
+  EXPECT_EQ(json["added_tokens"][0], (Json{{"id", 999},
+                                           {"content", "<\"\n\\>"},
+                                           {"single_word", true},
+                                           {"lstrip", true},
+                                           {"rstrip", true},
+                                           {"normalized", true},
+                                           {"special", false}}));
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "data/tokenizer/utf8.h"
+
 namespace trireme::data {
 
 /// What GPT-2's pattern sees in a character: \p{L}, \p{N}, \s, anything else, or bytes that are no UTF-8.
@@ -38,23 +40,12 @@ class UnicodeClasses {
   std::vector<Block> blocks_;
 };
 
-// Here, since the pre-tokenizer spends its time in it.
+// Here, since the scanner of words spends its time in it.
 inline CharStep UnicodeClasses::step(std::string_view text) const {
-  const auto byte = [&](std::size_t i) -> unsigned { return static_cast<unsigned char>(text[i]); };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return {ascii_[lead], 1};
-  if (lead < 0xC2 || lead > 0xF4) return {CharClass::kInvalid, 1};
-  // Unicode 16, table 3-7: the allowed second byte depends on the first.
-  const std::uint32_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  const unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-  const unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-  char32_t code = lead & (0x7Fu >> length);
-  for (std::uint32_t i = 1; i < length; ++i) {
-    if (i >= text.size() || byte(i) < (i == 1 ? low : 0x80u) || byte(i) > (i == 1 ? high : 0xBFu))
-      return {CharClass::kInvalid, i};
-    code = code << 6 | (byte(i) & 0x3F);
-  }
-  return {of(code), length};
+  const auto byte = static_cast<unsigned char>(text[0]);
+  if (byte < 0x80) return {ascii_[byte], 1};
+  const Utf8Step step = utf8_step(text);
+  return {step.is_valid() ? of(step.code) : CharClass::kInvalid, step.size};
 }
 
 }  // namespace trireme::data

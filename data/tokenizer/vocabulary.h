@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/base/hash.h"
@@ -21,23 +22,26 @@ struct TextHash {
 /// Tokens by id and by spelling: what of a tokenizer.json is a table.
 class Vocabulary {
  public:
-  /// @throws Error kBadInput  an id twice, a byte without a token, an added token that contradicts model.vocab
-  Vocabulary(const TokenizerSpec& spec, const std::string& origin);
+  /// @param tokens  of the model; of one spelling, the last counts
+  /// @throws Error kBadInput  an id twice, an added token that contradicts model.vocab
+  Vocabulary(const std::vector<std::pair<std::string, TokenId>>& tokens, const std::vector<AddedToken>& added,
+             const std::string& origin);
 
   /// The largest id plus one.
   std::int64_t size() const { return static_cast<std::int64_t>(kind_.size()); }
-  /// The bytes that a token stands for. @throws Error kBadInput for an id that is out of range or a hole
-  std::string_view bytes(TokenId id) const;
+  /// As the file spells it: "Ġthe", not " the". @throws Error kBadInput for an id that is out of range or a hole
+  std::string_view spelling(TokenId id) const;
   bool is_special(TokenId id) const { return id >= 0 && id < size() && kind_[index(id)] == Kind::kSpecial; }
-  /// As the file spells it: "Ġthe", not " the".
+  bool is_added(TokenId id) const { return id >= 0 && id < size() && kind_[index(id)] >= Kind::kAdded; }
+  bool is_hole(TokenId id) const { return id < 0 || id >= size() || kind_[index(id)] == Kind::kHole; }
   std::optional<TokenId> id_of(std::string_view spelling) const;
-  /// The same among the tokens of model.vocab alone, which merges are made of.
+  /// The same among the tokens of model.vocab alone, which texts are made of.
   std::optional<TokenId> model_id_of(std::string_view spelling) const;
-  /// The token of one byte.
-  const std::array<TokenId, 256>& byte_tokens() const { return byte_tokens_; }
+  /// The token of each byte in the byte alphabet; none unless all are there.
+  std::optional<std::array<TokenId, 256>> byte_tokens() const;
 
  private:
-  enum class Kind : std::uint8_t { kHole, kPlain, kSpecial };
+  enum class Kind : std::uint8_t { kHole, kPlain, kAdded, kSpecial };
   struct Known {
     TokenId id;
     bool in_model;
@@ -45,10 +49,9 @@ class Vocabulary {
   static std::size_t index(TokenId id) { return static_cast<std::size_t>(id); }
 
   std::vector<Kind> kind_;
-  std::vector<std::uint32_t> begin_, size_;  // of a token's bytes in bytes_
-  std::string bytes_;
+  std::vector<std::uint32_t> begin_, size_;  // of a token's spelling in spellings_
+  std::string spellings_;
   std::unordered_map<std::string, Known, TextHash, std::equal_to<>> by_spelling_;
-  std::array<TokenId, 256> byte_tokens_;
 };
 
 }  // namespace trireme::data

@@ -45,7 +45,7 @@ void WordCounts::Part::absorb(Part& other) {
 
 void WordCounts::add(std::string_view document) {
   while (!document.empty()) {
-    const std::string_view word = document.substr(0, pretokenizer_.first_piece(document));
+    const std::string_view word = document.substr(0, scanner_.first_piece(document));
     add_word(word, 1);
     document.remove_prefix(word.size());
   }

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/tokenizer/pretokenizer.h"
+#include "data/tokenizer/word_scanner.h"
 
 namespace trireme::data {
 
@@ -55,7 +55,7 @@ class WordCounts {
   };
   static constexpr int kPartBits = 6;
 
-  Pretokenizer pretokenizer_;
+  WordScanner scanner_;
   std::array<Part, std::size_t{1} << kPartBits> parts_;
 };
 

@@ -4,13 +4,14 @@
 
 #include "core/base/error.h"
 #include "models/checkpoint/manifest.h"
+#include "models/hugging_face/generation_config.h"
 #include "models/hugging_face/hf_config.h"
 
 namespace trireme::models {
 
 std::vector<std::int64_t> end_ids(const ModelSource& source, std::int64_t vocabulary) {
   constexpr const char* kKey = "eos_token_id";
-  for (const char* name : {"generation_config.json", kHfConfigFile}) {
+  for (const char* name : {kGenerationConfigFile, kHfConfigFile}) {
     const auto text = source.companion(name);
     if (!text) continue;
     HfConfig config(*text, source.where() + ": " + name);
@@ -23,7 +24,7 @@ std::vector<std::int64_t> end_ids(const ModelSource& source, std::int64_t vocabu
 }
 
 std::int64_t decoder_start_id(const ModelSource& source, std::int64_t vocabulary) {
-  for (const char* name : {"generation_config.json", kHfConfigFile}) {
+  for (const char* name : {kGenerationConfigFile, kHfConfigFile}) {
     const auto text = source.companion(name);
     if (!text) continue;
     HfConfig config(*text, source.where() + ": " + name);

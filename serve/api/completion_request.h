@@ -19,9 +19,9 @@ struct CompletionRequest {
   bool echo = false;             ///< the prompt is given before the answer
   bool return_token_ids = false;
 
-  /// @param default_seed  where the request has none
+  /// @param defaults  of what the request does not say
   /// @throws RequestError
-  static CompletionRequest parse(const nlohmann::json& body, std::uint64_t default_seed);
+  static CompletionRequest parse(const nlohmann::json& body, const GenerationRequest& defaults);
 };
 
 }  // namespace trireme::serve

@@ -10,7 +10,10 @@ namespace {
 using nlohmann::json;
 using Ids = std::vector<std::int64_t>;
 
-CompletionRequest parsed(const char* body) { return CompletionRequest::parse(json::parse(body), 7); }
+CompletionRequest parsed(const char* body,
+                         const GenerationRequest& defaults = {.max_tokens = 16, .sampling = {.seed = 7}}) {
+  return CompletionRequest::parse(json::parse(body), defaults);
+}
 
 void expect_refused(const char* body, const std::string& param) {
   try {
@@ -48,6 +51,17 @@ TEST(CompletionRequest, HonoursItsFields) {
   EXPECT_TRUE(request.generation.ignore_end && request.return_token_ids && request.echo);
   EXPECT_EQ(parsed(R"({"prompt":"a"})").generation.sampling.seed, 7u);
   EXPECT_EQ(parsed(R"({"prompt":"a"})").generation.max_tokens, 16);
+}
+
+TEST(CompletionRequest, TakesFromTheDefaultsWhatItDoesNotSay) {
+  const GenerationRequest defaults{.max_tokens = 99, .sampling = {.temperature = 0.6, .top_k = 20, .top_p = 0.9}};
+  const models::SamplingOptions taken = parsed(R"({"prompt":"a"})", defaults).generation.sampling;
+  EXPECT_EQ(taken.temperature, 0.6);
+  EXPECT_EQ(taken.top_k, 20);
+  EXPECT_EQ(taken.top_p, 0.9);
+  EXPECT_EQ(parsed(R"({"prompt":"a"})", defaults).generation.max_tokens, 99);
+  EXPECT_EQ(parsed(R"({"prompt":"a","temperature":1,"top_k":-1})", defaults).generation.sampling.temperature, 1);
+  EXPECT_EQ(parsed(R"({"prompt":"a","temperature":1,"top_k":-1})", defaults).generation.sampling.top_k, 0);
 }
 
 TEST(CompletionRequest, NumbersAreRefusedBeyondTheirLimitsAndNoNumbersByName) {

@@ -64,7 +64,7 @@ void RequestBody::expect(const char* key, const json& honoured) const {
     throw RequestError(key, key, " ", json_excerpt(*value), " is not supported yet; allowed: ", json_excerpt(honoured));
 }
 
-void RequestBody::expect_known(std::initializer_list<std::string_view> known) const {
+void RequestBody::expect_known(const std::vector<std::string_view>& known) const {
   for (const auto& [key, value] : body_.items())
     if (std::ranges::find(known, key) == known.end() && !value.is_null())
       throw RequestError(key, "the field ", json_excerpt(json(key)), " is not known");

@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -28,7 +27,7 @@ class RequestBody {
 
   /// Of fields that say what is done anyway; any other value is refused.
   void expect(const char* key, const nlohmann::json& honoured) const;
-  void expect_known(std::initializer_list<std::string_view> known) const;
+  void expect_known(const std::vector<std::string_view>& known) const;
 
  private:
   const nlohmann::json& body_;

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 #include <ctime>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -22,9 +23,11 @@
 #include "core/base/stop.h"
 #include "core/base/strict_json.h"
 #include "core/base/text.h"
+#include "serve/api/chat_request.h"
 #include "serve/api/classify_request.h"
 #include "serve/api/completion_request.h"
 #include "serve/api/embedding_request.h"
+#include "serve/api/generation_fields.h"
 #include "serve/api/request_error.h"
 
 namespace trireme::serve {
@@ -77,52 +80,96 @@ Json refused(const std::string& id, const Json& custom_id, int status, const std
           {"error", nullptr}};
 }
 
-Json choice_of(Context& context, const CompletionRequest& request, std::size_t prompt, std::int64_t k, Json& usage,
-               bool& interrupted) {
-  GenerationRequest one = request.generation;
-  one.prompt = request.prompts[prompt];
-  one.sampling.seed += static_cast<std::uint64_t>(k);
-  std::string text;
-  if (request.echo) text = context.generator.text_of(one.prompt);
-  const Generation done = context.generator.generate(one, [&](std::string_view piece) {
+/// What an answer used, summed over its choices.
+struct Usage {
+  std::int64_t prompt_tokens = 0, completion_tokens = 0;
+  Json json() const {
+    return {{"prompt_tokens", prompt_tokens},
+            {"completion_tokens", completion_tokens},
+            {"total_tokens", prompt_tokens + completion_tokens}};
+  }
+};
+
+/// One choice, with `text` in front of what is drawn; where it was interrupted, nothing.
+/// @param k          the how-manieth of its prompt
+/// @param as_answer  the text as the choice's member
+std::optional<Json> choice_of(Context& context, GenerationRequest request, std::int64_t k, bool gives_ids,
+                              std::string text, Usage& usage, const std::function<Json(std::string)>& as_answer) {
+  request.sampling.seed += static_cast<std::uint64_t>(k);
+  const Generation done = context.generator.generate(request, [&](std::string_view piece) {
     text += piece;
     return !stop_requested();
   });
-  interrupted = done.reason == "interrupted";
-  Json choice = {{"index", prompt * static_cast<std::size_t>(request.n) + static_cast<std::size_t>(k)},
-                 {"text", text},
-                 {"logprobs", nullptr},
-                 {"finish_reason", done.reason},
-                 {"stop_reason", nullptr}};
+  if (done.reason == "interrupted") return std::nullopt;
+  Json choice = {{"index", 0}};
+  choice.update(as_answer(std::move(text)));
+  choice.update(Json{{"logprobs", nullptr}, {"finish_reason", done.reason}, {"stop_reason", nullptr}});
   if (const auto* const id = std::get_if<std::int64_t>(&done.stop)) choice["stop_reason"] = *id;
   if (const auto* const stop = std::get_if<std::string>(&done.stop)) choice["stop_reason"] = *stop;
-  if (request.return_token_ids || !context.generator.has_text()) choice["token_ids"] = done.ids;
-  if (k == 0) usage["prompt_tokens"] = usage["prompt_tokens"].get<std::int64_t>() + done.prompt_tokens;
-  usage["completion_tokens"] =
-      usage["completion_tokens"].get<std::int64_t>() + static_cast<std::int64_t>(done.ids.size());
+  if (gives_ids || !context.generator.has_text()) choice["token_ids"] = done.ids;
+  if (k == 0) usage.prompt_tokens += done.prompt_tokens;
+  usage.completion_tokens += static_cast<std::int64_t>(done.ids.size());
   return choice;
+}
+
+Json answer_of(Context& context, const char* id, const char* object, const std::string& model, Json choices,
+               const Usage& usage) {
+  for (std::size_t i = 0; i < choices.size(); ++i) choices[i]["index"] = i;
+  return {{"id", id + unique_token().substr(0, 24)},
+          {"object", object},
+          {"created", static_cast<std::int64_t>(std::time(nullptr))},
+          {"model", model},
+          {"choices", std::move(choices)},
+          {"usage", usage.json()},
+          {"system_fingerprint", context.generator.weights_hash()}};
+}
+
+/// What a request does not say: the model's own way, and a seed made of --seed and the request's name, so that a batch
+/// draws the same again.
+/// @param max_tokens  where the model does not say it either
+GenerationRequest defaults_of(Context& context, const std::string& custom_id, std::int64_t max_tokens) {
+  const models::GenerationDefaults& model = context.generator.defaults();
+  GenerationRequest defaults{.max_tokens = model.max_tokens.value_or(max_tokens), .sampling = model.sampling};
+  const std::string key = std::to_string(context.seed) + "/" + custom_id;
+  defaults.sampling.seed = std::stoull(xxh3_128_hex(key).substr(0, 15), nullptr, 16);
+  return defaults;
 }
 
 // Nothing where it was interrupted.
 std::optional<Json> completion(Context& context, const nlohmann::json& body, const std::string& custom_id) {
-  const std::string key = std::to_string(context.seed) + "/" + custom_id;
-  const CompletionRequest request =
-      CompletionRequest::parse(body, std::stoull(xxh3_128_hex(key).substr(0, 15), nullptr, 16));
-  Json usage = {{"prompt_tokens", 0}, {"completion_tokens", 0}, {"total_tokens", 0}}, choices = Json::array();
-  for (std::size_t prompt = 0; prompt < request.prompts.size(); ++prompt)
+  const CompletionRequest request = CompletionRequest::parse(body, defaults_of(context, custom_id, 16));
+  Usage usage;
+  Json choices = Json::array();
+  for (const Prompt& prompt : request.prompts)
     for (std::int64_t k = 0; k < request.n; ++k) {
-      bool interrupted = false;
-      choices.push_back(choice_of(context, request, prompt, k, usage, interrupted));
-      if (interrupted) return std::nullopt;
+      GenerationRequest one = request.generation;
+      one.prompt = prompt;
+      auto choice = choice_of(context, std::move(one), k, request.return_token_ids,
+                              request.echo ? context.generator.text_of(prompt) : "", usage,
+                              [](std::string text) { return Json{{"text", std::move(text)}}; });
+      if (!choice) return std::nullopt;
+      choices.push_back(std::move(*choice));
     }
-  usage["total_tokens"] = usage["prompt_tokens"].get<std::int64_t>() + usage["completion_tokens"].get<std::int64_t>();
-  return Json{{"id", "cmpl-" + unique_token().substr(0, 24)},
-              {"object", "text_completion"},
-              {"created", static_cast<std::int64_t>(std::time(nullptr))},
-              {"model", request.model},
-              {"choices", std::move(choices)},
-              {"usage", std::move(usage)},
-              {"system_fingerprint", context.generator.weights_hash()}};
+  return answer_of(context, "cmpl-", "text_completion", request.model, std::move(choices), usage);
+}
+
+std::optional<Json> chat(Context& context, const Json& body, const std::string& custom_id) {
+  ChatRequest request = ChatRequest::parse(body, defaults_of(context, custom_id, kMostTokens));
+  try {
+    request.generation.prompt = context.generator.chat_prompt(request.conversation);
+  } catch (const data::jinja::TemplateRaised& refusal) {
+    throw RequestError("messages", refusal.message());
+  }
+  Usage usage;
+  Json choices = Json::array();
+  for (std::int64_t k = 0; k < request.n; ++k) {
+    auto choice = choice_of(context, request.generation, k, request.return_token_ids, "", usage, [](std::string text) {
+      return Json{{"message", {{"role", "assistant"}, {"content", std::move(text)}}}};
+    });
+    if (!choice) return std::nullopt;
+    choices.push_back(std::move(*choice));
+  }
+  return answer_of(context, "chatcmpl-", "chat.completion", request.model, std::move(choices), usage);
 }
 
 std::optional<Json> embeddings(Context& context, const nlohmann::json& body) {
@@ -204,13 +251,17 @@ std::optional<Json> answer_to(Context& context, const std::string& line) {
     if (request.contains("method") && request["method"] != "POST")
       throw RequestError("method", "method must be POST, got ", json_excerpt(request["method"], 40));
     const nlohmann::json url = request.contains("url") ? request["url"] : nlohmann::json();
-    if (url != "/v1/completions" && url != "/v1/embeddings" && url != "/classify")
-      throw RequestError("url", "url must be /v1/completions, /v1/embeddings or /classify, got ", json_excerpt(url));
-    if (url != "/v1/completions") asked = "input";
+    if (url != "/v1/completions" && url != "/v1/chat/completions" && url != "/v1/embeddings" && url != "/classify")
+      throw RequestError("url", "url must be /v1/completions, /v1/chat/completions, /v1/embeddings or /classify, got ",
+                         json_excerpt(url));
+    asked = url == "/v1/completions" ? "prompt" : url == "/v1/chat/completions" ? "messages" : "input";
     if (!request.contains("body")) throw RequestError("body", "body is missing");
-    auto body = url == "/v1/embeddings" ? embeddings(context, request["body"])
-                : url == "/classify"    ? classes(context, request["body"])
-                                        : completion(context, request["body"], custom_id.get<std::string>());
+    const std::string name = custom_id.get<std::string>();
+    // Templates see the keys of messages and tools in their order.
+    auto body = url == "/v1/chat/completions" ? chat(context, Json::parse(line)["body"], name)
+                : url == "/v1/embeddings"     ? embeddings(context, request["body"])
+                : url == "/classify"          ? classes(context, request["body"])
+                                              : completion(context, request["body"], name);
     if (!body) return std::nullopt;
     return Json{{"id", id_of(context, line)},
                 {"custom_id", custom_id},

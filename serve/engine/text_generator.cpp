@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "core/base/text.h"
 #include "models/family.h"
 #include "models/generate/generate.h"
@@ -31,6 +32,8 @@ TextGenerator::TextGenerator(std::shared_ptr<const models::ModelSource> source, 
   if (tokenizer_ && tokenizer_->vocabulary_size() > model_->vocabulary())
     throw Error(ErrorCode::kBadInput, source_->where(), ": the tokenizer has ", tokenizer_->vocabulary_size(),
                 " ids, the model ", model_->vocabulary());
+  if (const auto text = source_->companion(models::kGenerationConfigFile))
+    defaults_ = models::generation_defaults(*text, source_->where() + ": " + models::kGenerationConfigFile);
   end_ids_ = models::end_ids(*source_, model_->vocabulary());
   if (end_ids_.empty() && tokenizer_)
     if (const auto end = tokenizer_->end_of_text()) end_ids_.push_back(*end);
@@ -41,11 +44,11 @@ const std::string& TextGenerator::weights_hash() const {
   return weights_hash_;
 }
 
-std::vector<std::int64_t> TextGenerator::ids_of(const Prompt& prompt) const {
+std::vector<std::int64_t> TextGenerator::ids_of(const Prompt& prompt, bool truncate) const {
   if (const auto* const text = std::get_if<std::string>(&prompt)) {
     if (!tokenizer_)
       throw Error(ErrorCode::kBadInput, "the prompt is a text, and ids alone are taken: ", no_tokenizer_);
-    const std::vector<data::TokenId> ids = tokenizer_->encode_prompt(*text);
+    const std::vector<data::TokenId> ids = tokenizer_->encode_prompt(*text, {.truncate = truncate});
     return {ids.begin(), ids.end()};
   }
   const auto& ids = std::get<std::vector<std::int64_t>>(prompt);
@@ -59,15 +62,34 @@ std::vector<std::int64_t> TextGenerator::ids_of(const Prompt& prompt) const {
 std::string TextGenerator::text_of(const Prompt& prompt) const {
   if (const auto* const text = std::get_if<std::string>(&prompt)) return *text;
   if (!tokenizer_) return "";
-  std::string bytes;
+  std::string text;
+  data::Tokenizer::DecodeStream stream(*tokenizer_);
   for (const std::int64_t id : std::get<std::vector<std::int64_t>>(prompt))
-    if (id >= 0 && id < tokenizer_->vocabulary_size()) bytes += tokenizer_->decode_one(static_cast<data::TokenId>(id));
-  return well_formed_utf8(bytes);
+    text += stream.push(static_cast<data::TokenId>(id));
+  return text + stream.finish();
+}
+
+Prompt TextGenerator::chat_prompt(const data::ChatTemplate::Conversation& conversation) {
+  if (!tokenizer_)
+    throw Error(ErrorCode::kBadInput, "a conversation is text, and ids alone are taken: ", no_tokenizer_);
+  if (!chat_template_) {
+    chat_template_ = data::ChatTemplate::parse({.tokenizer_config = source_->companion("tokenizer_config.json"),
+                                                .special_tokens_map = source_->companion("special_tokens_map.json"),
+                                                .chat_template = source_->companion("chat_template.jinja")},
+                                               source_->where());
+    if (chat_template_->is_default())
+      log_warning(source_->where() +
+                  " has no chat template: messages are given as <|im_start|>role, content, <|im_end|>");
+  }
+  // The template writes what comes around a text itself.
+  const std::vector<data::TokenId> ids =
+      tokenizer_->encode(chat_template_->apply(conversation).text, {.add_special_tokens = false});
+  return std::vector<std::int64_t>(ids.begin(), ids.end());
 }
 
 Embedding TextGenerator::embed(const Prompt& prompt, Pooling pooling) {
   const at::NoGradGuard no_grad;
-  std::vector<std::int64_t> ids = ids_of(prompt);
+  std::vector<std::int64_t> ids = ids_of(prompt, /*truncate=*/true);
   if (ids.empty()) throw Error(ErrorCode::kBadInput, "the text has no tokens; at least one is due");
   const auto tokens = static_cast<std::int64_t>(ids.size());
   const at::Tensor input = at::from_blob(ids.data(), {1, tokens}, at::kLong);
@@ -137,7 +159,8 @@ Generation TextGenerator::generate(const GenerationRequest& request,
   std::vector<std::int64_t> stops = request.stop_ids;
   if (!request.ignore_end) stops.insert(stops.end(), end_ids_.begin(), end_ids_.end());
   Generation generation{.prompt_tokens = static_cast<std::int64_t>(prompt.size())};
-  std::string pending;  // bytes that do not yet end on a character
+  std::optional<data::Tokenizer::DecodeStream> stream;
+  if (tokenizer_) stream.emplace(*tokenizer_, /*skip_special=*/true);
   StopText stop_text(request.stop_texts);
   const auto give = [&](std::string_view text) {
     const std::string free = stop_text.pass(text);
@@ -149,17 +172,12 @@ Generation TextGenerator::generate(const GenerationRequest& request,
     if (prompt.empty()) throw Error(ErrorCode::kBadInput, "the prompt has no tokens; at least one is due");
     memory = model_->encode(at::from_blob(prompt.data(), {1, generation.prompt_tokens}, at::kLong));
     prompt = {models::decoder_start_id(*source_, model_->vocabulary())};
+  } else if (stream) {
+    stream->prime(std::vector<data::TokenId>(prompt.begin(), prompt.end()));
   }
   const auto take = [&](std::int64_t token) {
     generation.ids.push_back(token);
-    if (!tokenizer_) return emit("");
-    // A model may have more rows than its tokenizer has tokens: those stand for nothing.
-    const auto id = static_cast<data::TokenId>(token);
-    if (token < tokenizer_->vocabulary_size() && !tokenizer_->is_special(id)) pending += tokenizer_->decode_one(id);
-    const std::size_t whole = complete_utf8_prefix(pending);
-    const bool go_on = give(well_formed_utf8(std::string_view(pending).substr(0, whole)));
-    pending.erase(0, whole);
-    return go_on;
+    return stream ? give(stream->push(static_cast<data::TokenId>(token))) : emit("");
   };
   const models::Continuation done =
       models::generate(*model_, std::move(prompt), request.max_tokens, request.sampling, stops, take, memory);
@@ -174,7 +192,7 @@ Generation TextGenerator::generate(const GenerationRequest& request,
     if (std::ranges::find(request.stop_ids, *done.stop) != request.stop_ids.end()) generation.stop = *done.stop;
   }
   if (done.reason == "interrupted") return generation;
-  std::string rest = stop_text.pass(well_formed_utf8(pending));  // cut within a character
+  std::string rest = stop_text.pass(stream ? stream->finish() : "");  // cut within a character
   if (stop_text.found()) {
     generation.reason = "stop";
     generation.stop = *stop_text.found();

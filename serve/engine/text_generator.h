@@ -8,8 +8,10 @@
 #include <variant>
 #include <vector>
 
+#include "data/chat/chat_template.h"
 #include "data/tokenizer/tokenizer.h"
 #include "models/generate/sampler.h"
+#include "models/hugging_face/generation_config.h"
 #include "models/load.h"
 #include "models/model.h"
 
@@ -75,8 +77,15 @@ class TextGenerator {
   /// A prompt as text; of ids, empty where there is no tokenizer.
   std::string text_of(const Prompt& prompt) const;
 
+  /// What a request that does not say otherwise is answered with: generation_config.json of the model.
+  const models::GenerationDefaults& defaults() const { return defaults_; }
+  /// A conversation as the prompt that the model's chat template makes of it. The first call says, in the log, where
+  /// the model has none of its own.
+  /// @throws data::jinja::TemplateRaised, Error kBadInput  see data::ChatTemplate; there is no tokenizer
+  Prompt chat_prompt(const data::ChatTemplate::Conversation& conversation);
+
   /// What a text means to the model: hidden states behind its last layer, or its encoder's, pooled, computed in the
-  /// weights' type.
+  /// weights' type. A long text is cut where its tokenizer.json says so, as models that embed sentences have it.
   /// @throws Error kBadInput as generate(), and for kOwn where the model makes nothing of a text itself
   Embedding embed(const Prompt& prompt, Pooling pooling);
 
@@ -92,13 +101,16 @@ class TextGenerator {
   Generation generate(const GenerationRequest& request, const std::function<bool(std::string_view)>& emit);
 
  private:
-  std::vector<std::int64_t> ids_of(const Prompt& prompt) const;
+  /// @param truncate  a text, to what the tokenizer's file says it is to be cut to
+  std::vector<std::int64_t> ids_of(const Prompt& prompt, bool truncate = false) const;
 
   std::shared_ptr<const models::ModelSource> source_;
   std::optional<data::Tokenizer> tokenizer_;
   std::string no_tokenizer_;  // why
   std::unique_ptr<models::Model> model_;
   std::vector<std::int64_t> end_ids_;
+  models::GenerationDefaults defaults_;
+  std::optional<data::ChatTemplate> chat_template_;  // read when it is first asked for
   mutable std::string weights_hash_;
 };
 

@@ -26,7 +26,7 @@ def train(texts, size):
 
 
 def main(what, path, argument):
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8", newline="") as file:
         texts = pieces(file.read())
     if what == "train":
         work = lambda: train(texts, int(argument))

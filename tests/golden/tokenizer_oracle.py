@@ -5,12 +5,12 @@
 import json
 import os
 import random
-import shutil
 import struct
 import subprocess
 import sys
 import tempfile
 
+from tokenizer_texts import bible
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 END = "<|endoftext|>"
@@ -18,18 +18,6 @@ TRICKY = [" ", "  ", "   ", "\n", "\n\n", "\t", "\r\n", "\u00a0", "\u3000", "\u2
           "\x1c", "'", "'s", "'S", "'t", "'re", "'ll", "'ve", "'m", "'d", "'l", "''", "a", "I", "the", "God", "e\u0301", "ß", "İ", "中",
           "文字", "日本語", "한국", "1", "12345", "٣٤", "½", "Ⅷ", "²", "!", "...", "--", "_", "😀", "👩‍👩‍👧", "🇩🇪", "𐐀", "𝟎", "<", "<|",
           END, "<|endoftext", "endoftext|>", "http://x.y/z?a=1&b=2", "x=3.14e-10;", "\U0010ffff"]
-
-
-def bible():
-    """4.4 MB of English; where the machine has no such text, words made up of syllables."""
-    if shutil.which("bible"):
-        return subprocess.run(["bible", "-l", "100000", "-f", "Gen1:1-Rev22:21"], check=True, capture_output=True).stdout.decode()
-    print("no program `bible` (Debian package bible-kjv): made-up words instead")
-    chance = random.Random(1)
-    syllables = [c + v for c in ["b", "th", "s", "gr", "l", "m", "sh", "tr"] for v in "aeiou"]
-    words = ["".join(chance.choices(syllables, k=chance.randint(1, 4))) for _ in range(8000)]
-    weights = [1 / (rank + 1) for rank in range(len(words))]
-    return "\n".join(" ".join(chance.choices(words, weights, k=25)) + "." for _ in range(25000))
 
 
 def documents(text):

@@ -53,7 +53,9 @@ Sample Samples::sample(Stages& stages, std::size_t prompt, const std::function<b
   const std::int64_t context = stages.whole().config().context;
   const std::int64_t most = std::min(context, static_cast<std::int64_t>(ids.size()) + std::min(tokens_, context));
   const auto stopped = std::make_shared<bool>(false);
-  std::string bytes;
+  std::string text;
+  data::Tokenizer::DecodeStream stream(tokenizer_);
+  stream.prime(ids);
   std::vector<std::int64_t> stops;
   if (const auto end = tokenizer_.end_of_text()) stops.push_back(*end);
   const models::Continuation done =
@@ -61,12 +63,11 @@ Sample Samples::sample(Stages& stages, std::size_t prompt, const std::function<b
                        {.temperature = temperature_, .seed = seed_ + static_cast<std::uint64_t>(prompt)}, stops,
                        [&](std::int64_t token) {
                          stages.world().check();
-                         // A model may have more rows than its tokenizer has tokens: those stand for nothing.
-                         if (token < tokenizer_.vocabulary_size())
-                           bytes += tokenizer_.decode_one(static_cast<data::TokenId>(token));
+                         text += stream.push(static_cast<data::TokenId>(token));
                          return !*stopped;
                        });
-  return {prompts_[prompt], well_formed_utf8(bytes), done.tokens, done.reason};
+  text += stream.finish();
+  return {prompts_[prompt], text, done.tokens, done.reason};
 }
 
 }  // namespace trireme::train

@@ -1,4 +1,4 @@
-#include "data/tokenizer/pretokenizer.h"
+#include "data/tokenizer/word_scanner.h"
 
 #include <gmock/gmock.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -12,19 +12,6 @@ namespace trireme::data {
 namespace {
 
 using ::testing::ElementsAre;
-
-void append_utf8(std::string& text, char32_t code) {
-  const auto put = [&](char32_t bits) { text += static_cast<char>(bits); };
-  if (code < 0x80) {
-    put(code);
-  } else if (code < 0x800) {
-    put(0xC0 | code >> 6), put(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    put(0xE0 | code >> 12), put(0x80 | (code >> 6 & 0x3F)), put(0x80 | (code & 0x3F));
-  } else {
-    put(0xF0 | code >> 18), put(0x80 | (code >> 12 & 0x3F)), put(0x80 | (code >> 6 & 0x3F)), put(0x80 | (code & 0x3F));
-  }
-}
 
 std::string utf8(char32_t code) {
   std::string text;
@@ -70,30 +57,38 @@ class Pcre2 {
 
 constexpr const char* kSpace = R"(\t-\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
 
-std::string gpt2_pattern() {
-  const std::string space = kSpace;
-  return R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^)" + space + R"(\p{L}\p{N}]+|[)" + space + R"(]+(?![^)" +
-         space + R"(])|[)" + space + "]+";
+using Style = WordScanner::Style;
+
+std::string reference_pattern(Style style) {
+  std::string pattern(WordScanner::pattern(style));
+  const auto replace = [&](const std::string& what, const std::string& with) {
+    for (std::size_t at = 0; (at = pattern.find(what, at)) != std::string::npos; at += with.size())
+      pattern.replace(at, what.size(), with);
+  };
+  replace("[^\\s", "[^" + std::string(kSpace));
+  replace("\\s", "[" + std::string(kSpace) + "]");
+  replace("\\S", "[^" + std::string(kSpace) + "]");
+  return pattern;
 }
 
-std::vector<std::string> pieces(std::string_view text, bool use_pattern = true) {
-  const Pretokenizer pretokenizer(use_pattern);
+std::vector<std::string> pieces(std::string_view text, Style style = Style::kGpt2) {
+  const WordScanner scanner(style);
   std::vector<std::string> found;
   while (!text.empty()) {
-    const std::size_t size = pretokenizer.first_piece(text);
+    const std::size_t size = scanner.first_piece(text);
     found.emplace_back(text.substr(0, size));
     text.remove_prefix(size);
   }
   return found;
 }
 
-TEST(Pretokenizer, SplitsWordsNumbersContractionsAndSpace) {
+TEST(WordScanner, SplitsWordsNumbersContractionsAndSpace) {
   EXPECT_THAT(pieces("I'm sure they'll pay 1234  dollars!'s\n\n ok  "),
               ElementsAre("I", "'m", " sure", " they", "'ll", " pay", " 1234", " ", " dollars", "!'", "s", "\n\n",
                           " ok", "  "));
 }
 
-TEST(Pretokenizer, KnowsTheCharactersThatPcre2Knows) {
+TEST(WordScanner, KnowsTheCharactersThatPcre2Knows) {
   // What this PCRE2 does not know yet may differ: the table is newer.
   const Pcre2 letter(R"(^\p{L}$)"), number(R"(^\p{N}$)"), unknown(R"(^\p{Cn}$)"),
       space(std::string("^[") + kSpace + "]$");
@@ -115,8 +110,7 @@ TEST(Pretokenizer, KnowsTheCharactersThatPcre2Knows) {
   }
 }
 
-TEST(Pretokenizer, EqualsPcre2OnRandomText) {
-  const Pcre2 reference(gpt2_pattern());
+TEST(WordScanner, EqualsPcre2OnRandomText) {
   const std::vector<std::string> tricky = {" ",
                                            " ",
                                            "  ",
@@ -136,6 +130,10 @@ TEST(Pretokenizer, EqualsPcre2OnRandomText) {
                                            "'ll",
                                            "'l",
                                            "'v",
+                                           "'LL",
+                                           "'Ve",
+                                           utf8(0x17F),
+                                           "\r",
                                            "a",
                                            "Z",
                                            "é",
@@ -157,36 +155,46 @@ TEST(Pretokenizer, EqualsPcre2OnRandomText) {
                                            std::string(1, '\0'),
                                            utf8(0x10FFFF),
                                            "\x1c"};
-  std::mt19937 random(7);
-  for (int round = 0; round < 20000; ++round) {
-    std::string text;
-    for (int i = static_cast<int>(random() % 12); i >= 0; --i) text += tricky[random() % tricky.size()];
-    ASSERT_EQ(pieces(text), reference.all(text)) << testing::PrintToString(text);
+  for (const Style style : {Style::kGpt2, Style::kLlama3, Style::kQwen}) {
+    const Pcre2 reference(reference_pattern(style));
+    std::mt19937 random(7);
+    for (int round = 0; round < 20000; ++round) {
+      std::string text;
+      for (int i = static_cast<int>(random() % 12); i >= 0; --i) text += tricky[random() % tricky.size()];
+      ASSERT_EQ(pieces(text, style), reference.all(text)) << testing::PrintToString(text);
+    }
   }
 }
 
-TEST(Pretokenizer, InvalidBytesAreAPieceOfTheirOwn) {
+TEST(WordScanner, InvalidBytesAreAPieceOfTheirOwn) {
   EXPECT_THAT(pieces("ab \xFF\xFE cd"), ElementsAre("ab", " ", "\xFF\xFE", " cd"));
   EXPECT_THAT(pieces("a  \x80"), ElementsAre("a", "  ", "\x80"));
   EXPECT_THAT(pieces("\xE4\xB8"), ElementsAre("\xE4\xB8"));                                    // cut inside a character
   EXPECT_THAT(pieces("\xED\xA0\x80x\xC0\xAF"), ElementsAre("\xED\xA0\x80", "x", "\xC0\xAF"));  // surrogate, overlong
   EXPECT_THAT(pieces("a b\xFF"
                      "c d",
-                     /*use_pattern=*/false),
+                     Style::kWhole),
               ElementsAre("a b", "\xFF", "c d"));
+  for (const Style style : {Style::kLlama3, Style::kQwen}) {
+    EXPECT_THAT(pieces("ab \xFF\xFE cd", style), ElementsAre("ab", " ", "\xFF\xFE", " cd"));
+    EXPECT_THAT(pieces("!\xFF\n  \x80", style), ElementsAre("!", "\xFF", "\n", "  ", "\x80"));
+  }
 }
 
-TEST(Pretokenizer, PiecesJoinToTheTextForAnyBytes) {
+TEST(WordScanner, PiecesJoinToTheTextForAnyBytes) {
   std::mt19937 random(11);
   for (int round = 0; round < 2000; ++round) {
     std::string text(random() % 64, '\0');
     for (char& byte : text) byte = static_cast<char>(random());
     std::string joined;
-    for (const std::string& piece : pieces(text)) {
-      ASSERT_FALSE(piece.empty());
-      joined += piece;
+    for (const Style style : {Style::kWhole, Style::kGpt2, Style::kLlama3, Style::kQwen}) {
+      joined.clear();
+      for (const std::string& piece : pieces(text, style)) {
+        ASSERT_FALSE(piece.empty());
+        joined += piece;
+      }
+      ASSERT_EQ(joined, text);
     }
-    ASSERT_EQ(joined, text);
   }
 }
 

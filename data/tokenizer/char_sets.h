@@ -1,0 +1,28 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace trireme::data {
+
+/// Sets of characters as the parts of PyPI's tokenizers know them, from a table in this tree and not from a library of
+/// the machine: ids must not depend on which release of Unicode that has. char_sets.inc names the command that made it.
+enum class CharSet {
+  kWord,            ///< \w: letters, marks, decimal digits, connectors
+  kNumeric,         ///< Nd, Nl, No
+  kPunctuation,     ///< P, and all of ASCII's symbols
+  kControl,         ///< what BERT's cleaning drops: Cc, Cf, Co, but tab and ends of lines; U+FFFD
+  kMark,            ///< M
+  kNonspacingMark,  ///< Mn
+  kJoining,         ///< of one cluster with the letter before: Grapheme_Extend, SpacingMark, ZWJ
+};
+
+bool is_in(CharSet set, char32_t code);
+
+/// The lower case of a character without regard to its place; U+0130 alone gives two.
+std::u32string_view lowercase(char32_t code, char32_t (&buffer)[2]);
+
+/// For a class of PCRE2, whose Unicode is the machine's: the code points of a general category ("L", "Lu") that came
+/// with Unicode 15 and 16, as \x{..}-\x{..}.
+std::string newer_of_category(std::string_view category);
+
+}  // namespace trireme::data
