@@ -12,22 +12,16 @@ namespace trireme::data {
 namespace {
 
 std::size_t leading_space(std::string_view text) {
-  const UnicodeClasses& classes = UnicodeClasses::get();
   std::size_t size = 0;
-  while (size < text.size()) {
-    const CharStep step = classes.step(text.substr(size));
-    if (step.kind != CharClass::kSpace) break;
-    size += step.size;
-  }
+  while (size < text.size() && is_white_space(utf8_step(text.substr(size)))) size += utf8_step(text.substr(size)).size;
   return size;
 }
 
 std::size_t trailing_space(std::string_view text) {
-  const UnicodeClasses& classes = UnicodeClasses::get();
   std::size_t size = 0;
   while (size < text.size()) {
     const Utf8Step step = utf8_step_back(text.substr(0, text.size() - size));
-    if (!step.is_valid() || classes.of(step.code) != CharClass::kSpace) break;
+    if (!is_white_space(step)) break;
     size += step.size;
   }
   return size;

@@ -18,8 +18,6 @@ namespace {
 using Json = nlohmann::json;
 using Scratch = TextChange::Scratch;
 
-bool is_space(Utf8Step step) { return step.is_valid() && UnicodeClasses::get().of(step.code) == CharClass::kSpace; }
-
 /// Writes each character anew: `change(TextChange&, Utf8Step, std::string_view bytes)` goes over just one.
 template <class Change>
 void change_each(AlignedText& text, Scratch& scratch, Change&& each) {
@@ -112,7 +110,7 @@ class Bert final : public Normalizer {
     if (clean_text_) {
       drop(CharSet::kControl, text, scratch);
       change_some(
-          text, scratch, [](Utf8Step step) { return is_space(step) && step.code != ' '; },
+          text, scratch, [](Utf8Step step) { return is_white_space(step) && step.code != ' '; },
           [](TextChange& change, Utf8Step, std::string_view) { change.replace(" "); });
     }
     if (chinese_) {
@@ -148,9 +146,10 @@ class Strip final : public Normalizer {
 
   void normalize(AlignedText& text, Scratch& scratch) const override {
     std::string_view kept = text.text();
-    while (left_ && !kept.empty() && is_space(utf8_step(kept))) kept.remove_prefix(utf8_step(kept).size);
+    while (left_ && !kept.empty() && is_white_space(utf8_step(kept))) kept.remove_prefix(utf8_step(kept).size);
     const std::size_t begin = text.text().size() - kept.size();
-    while (right_ && !kept.empty() && is_space(utf8_step_back(kept))) kept.remove_suffix(utf8_step_back(kept).size);
+    while (right_ && !kept.empty() && is_white_space(utf8_step_back(kept)))
+      kept.remove_suffix(utf8_step_back(kept).size);
     if (kept.size() == text.text().size()) return;
     TextChange change(text, scratch);
     change.skip(begin);

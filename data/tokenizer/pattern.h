@@ -31,15 +31,13 @@ class Pattern {
   /// Calls `match` for each match, from left to right; they do not overlap.
   /// @throws Error kBadInput  it takes too long
   void for_each(std::string_view text, const Match& match) const;
-  /// Where it is one of the common patterns, whose matches cover any text: the scanner that gives them.
-  const std::optional<WordScanner>& scanner() const { return scanner_; }
 
  private:
   class Regex;
   Pattern();
 
   std::string literal_;
-  std::optional<WordScanner> scanner_;
+  std::optional<WordScanner> scanner_;  // of a common pattern, whose matches cover any text
   std::unique_ptr<const Regex> regex_;
 };
 

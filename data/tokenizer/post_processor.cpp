@@ -115,9 +115,9 @@ PostProcessor PostProcessor::read(const JsonReader& reader, const Json& part, co
 PostProcessor::LooseSpan PostProcessor::loose(std::string_view token, TextSpan span) const {
   LooseSpan loose{span};
   if (trims.empty()) return loose;
-  const auto is_space = [classes = &UnicodeClasses::get()](Utf8Step step) {
+  const auto is_space = [](Utf8Step step) {
     constexpr char32_t kSpaceOfAlphabet = 0x120;  // "Ġ"
-    return step.is_valid() && (step.code == kSpaceOfAlphabet || classes->of(step.code) == CharClass::kSpace);
+    return step.code == kSpaceOfAlphabet || is_white_space(step);
   };
   for (std::string_view rest = token; !rest.empty() && is_space(utf8_step(rest)); ++loose.leading)
     rest.remove_prefix(utf8_step(rest).size);

@@ -15,8 +15,6 @@ namespace {
 using Json = nlohmann::json;
 using Scratch = Pretokenizer::Scratch;
 
-bool is_space(Utf8Step step) { return step.is_valid() && UnicodeClasses::get().of(step.code) == CharClass::kSpace; }
-
 /// What happens to what was found, and to what lies between.
 enum class Behavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
 
@@ -256,7 +254,7 @@ bool is_numeric(Utf8Step step) { return step.is_valid() && is_in(CharSet::kNumer
 class Bert final : public Pretokenizer {
  public:
   void cut(PieceList& list, Scratch& scratch) const override {
-    cut_at_characters(list, scratch, Behavior::kRemoved, is_space);
+    cut_at_characters(list, scratch, Behavior::kRemoved, is_white_space);
     cut_at_characters(list, scratch, Behavior::kIsolated, is_punctuation);
   }
 };
@@ -284,7 +282,7 @@ class Whitespace final : public Pretokenizer {
       for (std::size_t at = 0;;) {
         const bool ends = at == piece.size();
         const Utf8Step step = ends ? Utf8Step{' ', 0} : utf8_step(piece.substr(at));
-        const Kind kind = ends || is_space(step)                                ? Kind::kSpace
+        const Kind kind = ends || is_white_space(step)                          ? Kind::kSpace
                           : step.is_valid() && is_in(CharSet::kWord, step.code) ? Kind::kWord
                                                                                 : Kind::kOther;
         if (kind != last) {
@@ -380,7 +378,7 @@ std::unique_ptr<Pretokenizer> Pretokenizer::make(const JsonReader& reader, const
       {"WhitespaceSplit",
        {{},
         [](const JsonReader&, const Json&, const std::string&, bool) {
-          return characters(is_space, Behavior::kRemoved);
+          return characters(is_white_space, Behavior::kRemoved);
         }}},
   };
   if (part.is_null()) return nullptr;
@@ -418,7 +416,9 @@ PretokenizerOutline PretokenizerOutline::of(const JsonReader& reader, const Json
   if (before != 1 || cuts || adds_space || last == &part || !is(first, "Split") ||
       !says(first, "behavior", "Isolated") || reader.boolean(first, "invert", "pre_tokenizer"))
     return outline;
-  outline.scanner = Pattern::read(reader, first, "pre_tokenizer").scanner();
+  const auto pattern = first.find("pattern");
+  if (pattern != first.end() && pattern->is_object() && pattern->contains("Regex") && (*pattern)["Regex"].is_string())
+    outline.scanner = WordScanner::of_pattern((*pattern)["Regex"].get_ref<const std::string&>());
   return outline;
 }
 

@@ -32,13 +32,20 @@ struct Document {
                                "post_processor", "decoder", "model"});
     if (const auto version = json.find("version"); version != json.end() && *version != "1.0")
       reader.refuse("version must be \"1.0\", got ", JsonReader::shown(*version));
-    model = reader.member(json, "model", "the top level");
   }
-  Json part(const char* key) const { return json.contains(key) ? json[key] : Json(); }
+  Document(const Document&) = delete;
+  Document& operator=(const Document&) = delete;
+
+  /// Null where it is absent.
+  const Json& part(const char* key) const {
+    static const Json null;
+    const auto found = json.find(key);
+    return found == json.end() ? null : *found;
+  }
 
   JsonReader reader;
   Json json;
-  Json model;
+  const Json& model = reader.member(json, "model", "the top level");
 };
 
 constexpr const char* kEndNames[] = {"<|endoftext|>", "<|end_of_text|>",       "</s>",

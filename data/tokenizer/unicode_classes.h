@@ -48,4 +48,8 @@ inline CharStep UnicodeClasses::step(std::string_view text) const {
   return {step.is_valid() ? of(step.code) : CharClass::kInvalid, step.size};
 }
 
+inline bool is_white_space(Utf8Step step) {
+  return step.is_valid() && UnicodeClasses::get().of(step.code) == CharClass::kSpace;
+}
+
 }  // namespace trireme::data

@@ -387,9 +387,9 @@ def main():
     arguments = sys.argv[2:]
     full = "--full" in arguments
     wanted = [argument for argument in arguments if argument != "--full"]
-    documents = tokenizer_texts.real_texts(10_000_000 if full else 700_000)
-    groups = {"real text": documents, "nasty strings": tokenizer_texts.nasty_strings(100_000 if full else 4000),
-              "code points": tokenizer_texts.every_code_point(1 if full else 37), "nothing": ["", " ", "\n"]}
+    documents = tokenizer_texts.real_texts(10_000_000 if full else 400_000)
+    groups = {"real text": documents, "nasty strings": tokenizer_texts.nasty_strings(100_000 if full else 2500),
+              "code points": tokenizer_texts.every_code_point(1 if full else 61), "nothing": ["", " ", "\n"]}
     training = documents[::max(1, len(documents) // 300)]
     names = [name for name in vars(Maker) if not name.startswith("_") and name not in ("bpe", "charsmap", "unigram")]
     with tempfile.TemporaryDirectory() as folder:
