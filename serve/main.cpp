@@ -1,6 +1,5 @@
 #include <ATen/Parallel.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -29,10 +28,10 @@ struct ServeOptions {
   std::string system;
   std::string batch, out;
   std::string type = "stored", pooling = "auto";
-  std::int64_t max_tokens = 64;
-  double temperature = 1;
-  std::int64_t top_k = 0;
-  double top_p = 1;
+  std::int64_t max_tokens = 0;
+  double temperature = -1;
+  std::int64_t top_k = -1;
+  double top_p = -1;
   std::int64_t seed = 0;
   std::int64_t threads = 1;
   bool json = false;
@@ -59,15 +58,16 @@ struct ServeOptions {
               "the model makes of them; auto: as 1_Pooling in the directory says, else mean for encoders and last for "
               "decoders",
               OneOf("auto", "mean", "first", "last", "own")},
-        Field{
-            "max-tokens", &C::max_tokens,
-            "tokens of an answer; this and how they are drawn, where it is not given, is as generation_config.json of "
-            "the model says, if it does",
-            Range(1, 1 << 24)},
-        Field{"temperature", &C::temperature, "divides the scores: lower is surer; 0: always the likeliest token",
-              Range(0, 100)},
-        Field{"top-k", &C::top_k, "draw from the k likeliest tokens; 0: from all", Range(0, 1 << 24)},
-        Field{"top-p", &C::top_p, "draw from the likeliest tokens that together reach this probability", Range(0, 1)},
+        Field{"max-tokens", &C::max_tokens,
+              "tokens of an answer; 0: what generation_config.json of the model says, else 64", Range(0, 1 << 24)},
+        Field{"temperature", &C::temperature,
+              "divides the scores: lower is surer; 0: always the likeliest token; -1: as the model says, else 1",
+              Range(-1, 100)},
+        Field{"top-k", &C::top_k, "draw from the k likeliest tokens; 0: from all; -1: as the model says, else from all",
+              Range(-1, 1 << 24)},
+        Field{"top-p", &C::top_p,
+              "draw from the likeliest tokens that together reach this probability; -1: as the model says, else 1",
+              Range(-1, 1)},
         Field{"seed", &C::seed, "of the draws; the same seed gives the same answer", Range(0, 9e15)},
         Field{"threads", &C::threads, "for computing", Range(1, 4096)},
         Field{"json", &C::json, "the answer as one JSON object with its counts, instead of streamed text"}};
@@ -123,17 +123,13 @@ int batch(TextGenerator& generator, const models::ModelSource& source, const Ser
   return result.complete ? kExitDone : kExitResumable;
 }
 
-/// What is not given is as the model wants it.
-GenerationRequest request_of(const ServeOptions& options, const Assignments& given,
-                             const models::GenerationDefaults& defaults) {
-  const auto is_given = [&](std::string_view key) {
-    return std::ranges::any_of(given, [&](const Assignment& assignment) { return assignment.key == key; });
-  };
-  GenerationRequest request{.max_tokens = options.max_tokens, .sampling = defaults.sampling};
-  if (!is_given("max-tokens") && defaults.max_tokens) request.max_tokens = *defaults.max_tokens;
-  if (is_given("temperature")) request.sampling.temperature = options.temperature;
-  if (is_given("top-k")) request.sampling.top_k = options.top_k;
-  if (is_given("top-p")) request.sampling.top_p = options.top_p;
+/// What is left to the model is as it wants it.
+GenerationRequest request_of(const ServeOptions& options, const models::GenerationDefaults& defaults) {
+  GenerationRequest request{.max_tokens = defaults.max_tokens.value_or(64), .sampling = defaults.sampling};
+  if (options.max_tokens > 0) request.max_tokens = options.max_tokens;
+  if (options.temperature >= 0) request.sampling.temperature = options.temperature;
+  if (options.top_k >= 0) request.sampling.top_k = options.top_k;
+  if (options.top_p >= 0) request.sampling.top_p = options.top_p;
   request.sampling.seed = static_cast<std::uint64_t>(options.seed);
   return request;
 }
@@ -146,7 +142,7 @@ Prompt prompt_of(const ServeOptions& options, TextGenerator& generator) {
   return generator.chat_prompt(conversation);
 }
 
-int serve(const ServeOptions& options, const Assignments& given) {
+int serve(const ServeOptions& options) {
   if (options.prompt.empty() && options.batch.empty())
     throw Error(ErrorCode::kUsage, "--prompt or --batch is required: the HTTP server is not available yet");
   if (!options.prompt.empty() && !options.batch.empty())
@@ -177,7 +173,7 @@ int serve(const ServeOptions& options, const Assignments& given) {
     log_warning(options.model + ": generation_config.json asks for " + join(rest, ", ") + ", which is not done here");
   if (!options.batch.empty()) return batch(generator, *source, options);
   std::string text;
-  GenerationRequest request = request_of(options, given, generator.defaults());
+  GenerationRequest request = request_of(options, generator.defaults());
   request.prompt = prompt_of(options, generator);
   const Generation outcome = generator.generate(request, [&](std::string_view piece) {
     if (options.json)
@@ -213,7 +209,7 @@ int main(int argc, char** argv) {
                                    "Face directory.",
                         .options = fields_of(options),
                         .positional = {"model"},
-                        .run = [&](const Assignments& given) { return serve::serve(options, given); }}},
+                        .run = [&](const Assignments&) { return serve::serve(options); }}},
                       "Examples:\n  trireme-serve runs/first --prompt \"In the beginning\" --temperature 0.7\n"
                       "  trireme-serve Qwen2.5-0.5B-Instruct --chat --prompt \"Why is the sky blue?\"\n"
                       "  trireme-serve gpt2 --batch requests.jsonl --out answers.jsonl"},

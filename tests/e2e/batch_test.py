@@ -102,7 +102,7 @@ class Batch(Case):
 
     def test_what_cannot_be_answered_says_why_and_the_rest_is(self):
         lines = [request("a", prompt=[10 ** 6]), request("a2", prompt="x" * 100000), "no json", request("b", prompt="x", logprobs=3),
-                 request("c", prompt="x") | {"url": "/v1/chat/completions"}, {"custom_id": "d"}, request("e", prompt="x", max_tokens=2),
+                 request("c", prompt="x") | {"url": "/v1/audio"}, {"custom_id": "d"}, request("e", prompt="x", max_tokens=2),
                  request("e", prompt="x"), '{"custom_id":"f","custom_id":"g"}', request("h", prompt="x", max_tokens=-1), "[" * 100000]
         answers = self.batch(lines)
         self.assertEqual(len(answers), len(lines))

@@ -65,7 +65,7 @@ class Serve(Case):
 
     def test_wrong_flags_are_one_line(self):
         for flags, named in ((("--prompt", "x", "--temperature", "nan"), "temperature"),
-                             (("--prompt", "x", "--max-tokens", "0"), "max-tokens"),
+                             (("--prompt", "x", "--max-tokens", "-1"), "max-tokens"),
                              (("--prompt", "x", "--tempratur", "1"), "did you mean"),
                              (("--prompt", "x", "--top-p", "1.5"), "top-p"), ((), "--prompt")):
             result = self.answer(*flags, status=2)
