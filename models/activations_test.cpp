@@ -58,7 +58,9 @@ TEST_F(Activations, AreWhatAPassHolds) {
           const auto most = static_cast<double>(block_cache_counts().most_bytes - now);
           const double weights =
               static_cast<double>(model->parameters().elements()) * static_cast<double>(at::elementSize(type));
-          EXPECT_LE(most, planned.replayed + planned.backward + weights);
+          // Kernels' scratch, which differs by the machine, is no part of the plan.
+          EXPECT_LE(most, 1.02 * (planned.replayed + planned.backward + weights))
+              << family << " " << type << ", dropout " << dropout << ", recompute " << static_cast<int>(recompute);
         }
 }
 

@@ -41,7 +41,7 @@ AddedTokens::AddedTokens(const std::vector<AddedToken>& tokens, const Normalizer
       AlignedText content;
       content.assign(token.content, 0);
       normalizer->normalize(content, scratch);
-      if (content.is_changed()) token.content = content.text();
+      if (content.text() != token.content) normalized_[token.id] = token.content = content.text();
     }
     if (!token.content.empty()) passes_[token.normalized ? 1 : 0].add(std::move(token));
   }

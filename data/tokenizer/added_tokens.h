@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "data/tokenizer/normalizer.h"
@@ -23,6 +24,11 @@ class AddedTokens {
 
   const Pass& before_normalizer() const { return passes_[0]; }
   const Pass& behind_normalizer() const { return passes_[1]; }
+  /// What the normalizer makes of a token's content; null where that is nothing else.
+  const std::string* normalized(TokenId id) const {
+    const auto found = normalized_.find(id);
+    return found == normalized_.end() ? nullptr : &found->second;
+  }
 
   class Pass {
    public:
@@ -60,6 +66,7 @@ class AddedTokens {
   };
 
  private:
+  std::unordered_map<TokenId, std::string> normalized_;
   std::array<Pass, 2> passes_;
 };
 

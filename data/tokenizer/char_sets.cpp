@@ -16,8 +16,8 @@ struct CaseRun {
   char32_t first, last;
   std::int32_t step, difference;
 };
-struct NewerCategory {
-  const char* category;
+struct PropertyMembers {
+  std::string_view property;
   char32_t first, last;
 };
 #include "data/tokenizer/char_sets.inc"
@@ -75,16 +75,30 @@ std::u32string_view lowercase(char32_t code, char32_t (&buffer)[2]) {
   return {buffer, 1};
 }
 
-std::string newer_of_category(std::string_view category) {
+std::string members_of(std::string_view property) {
   std::string ranges;
-  for (const NewerCategory& newer : kNewerCategories) {
-    if (!std::string_view(newer.category).starts_with(category)) continue;
+  for (const PropertyMembers& those : kPropertyMembers) {
+    const bool is_of = property.size() == 1 ? those.property.size() == 2 && those.property.starts_with(property)
+                                            : those.property == property;
+    if (!is_of) continue;
     char text[40];
-    std::snprintf(text, sizeof text, "\\x{%X}-\\x{%X}", static_cast<unsigned>(newer.first),
-                  static_cast<unsigned>(newer.last));
+    std::snprintf(text, sizeof text, "\\x{%X}-\\x{%X}", static_cast<unsigned>(those.first),
+                  static_cast<unsigned>(those.last));
     ranges += text;
   }
   return ranges;
+}
+
+std::string_view script_of_name(std::string_view name) {
+  const auto bare = [](std::string_view text) {
+    std::string letters;
+    for (const char c : text)
+      if (c != ' ' && c != '-' && c != '_') letters += c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+    return letters;
+  };
+  const std::string wanted = bare(name);
+  const auto* const found = std::ranges::find(kScripts, wanted, bare);
+  return found == std::end(kScripts) ? std::string_view() : *found;
 }
 
 }  // namespace trireme::data

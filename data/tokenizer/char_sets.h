@@ -21,8 +21,11 @@ bool is_in(CharSet set, char32_t code);
 /// The lower case of a character without regard to its place; U+0130 alone gives two.
 std::u32string_view lowercase(char32_t code, char32_t (&buffer)[2]);
 
-/// For a class of PCRE2, whose Unicode is the machine's: the code points of a general category ("L", "Lu") that came
-/// with Unicode 15 and 16, as \x{..}-\x{..}.
-std::string newer_of_category(std::string_view category);
+/// For a class of PCRE2, whose Unicode is the machine's, as \x{..}-\x{..}: the code points that came with Unicode 15
+/// and 16 of a general category ("L", "Lu") or a script; all of Other_Alphabetic, Other_Lowercase and Other_Uppercase.
+std::string members_of(std::string_view property);
+
+/// The script of a name in a pattern, written as in Unicode's Scripts.txt: "han" and "Han" are Han. Empty: it is none.
+std::string_view script_of_name(std::string_view name);
 
 }  // namespace trireme::data

@@ -150,7 +150,7 @@ class Replace final : public Stage {
 };
 
 /// "<0x61>" is a byte. A run of them that is no text gives U+FFFD for each; of a stream, what is text at its begin is
-/// given at once.
+/// given at once, where no later stage asks for the token that a run is.
 class ByteFallback final : public Stage {
  public:
   explicit ByteFallback(bool is_stream) : is_stream_(is_stream) {}
@@ -215,15 +215,19 @@ class Strip final : public Stage {
       out({std::string_view(waiting_).substr(0, waiting_.size() - tail)});
       waiting_.erase(0, waiting_.size() - tail);
     } else {
-      finish(out);
+      give(out);
     }
   }
   void finish(const Sink& out) override {
+    if (is_fused_) give(out);  // else a token more
+  }
+
+ private:
+  void give(const Sink& out) {
     out({std::string_view(waiting_).substr(0, waiting_.size() - tail_of(waiting_))});
     waiting_.clear();
   }
 
- private:
   std::size_t tail_of(std::string_view text) const {
     std::size_t size = 0;
     for (std::int64_t i = 0; i < stop_ && text.substr(0, text.size() - size).ends_with(content_); ++i)
@@ -269,16 +273,18 @@ class Reading {
   std::vector<Decoder::MakeStage> stages() const {
     std::size_t waiting_end = 0;  // behind the last one that needs whole tokens
     for (std::size_t i = 0; i < entries_.size(); ++i)
-      if (!entries_[i].fuses && !entries_[i].goes_by_bits) waiting_end = i + 1;
+      if (entries_[i].make && !entries_[i].goes_by_bits) waiting_end = i + 1;
     std::vector<Decoder::MakeStage> made;
     bool is_fused = false;
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       const Entry& entry = entries_[i];
+      const bool may_stream = i + 1 >= waiting_end;
       if (entry.make)
-        made.push_back([make = entry.make, is_fused](bool is_stream) { return make(is_fused, is_stream); });
+        made.push_back([=, make = entry.make](bool is_stream) { return make(is_fused, is_stream && may_stream); });
       if (!entry.fuses) continue;
-      if (i < waiting_end) made.push_back([](bool) { return std::make_unique<Fuse>(); });
-      is_fused = i >= waiting_end;
+      const bool waits = i + 1 < waiting_end;
+      if (waits) made.push_back([](bool) { return std::make_unique<Fuse>(); });
+      is_fused = !waits;
     }
     return made;
   }

@@ -75,17 +75,11 @@ class Translation {
 
   void escape(bool in_class) {
     const char kind = rest_.size() > 1 ? rest_[1] : '\0';
-    const auto members = [&](std::string_view those, bool negated, std::size_t bytes) {
-      if (in_class && negated)
-        reader_.refuse(where_, ".pattern.Regex has ", quoted(std::string(rest_.substr(0, bytes))),
-                       " within a class, which is not supported");
-      put(in_class ? std::string(those) : (negated ? "[^" : "[") + std::string(those) + "]", bytes);
-    };
     switch (kind) {
       case 's':
-        return members(kSpace, false, 2);
+        return members(kSpace, false, 2, in_class);
       case 'S':
-        if (!in_class) return members(kSpace, true, 2);
+        if (!in_class) return members(kSpace, true, 2, in_class);
         // Within a class there is no "not", but all that is there on its own.
         return put(
             "\\x00-\\x08\\x0E-\\x1F\\x21-\\x84\\x86-\\x9F\\xA1-\\x{167F}\\x{1681}-\\x{1FFF}\\x{200B}-\\x{2027}"
@@ -93,16 +87,24 @@ class Translation {
             2);
       case 'w':
       case 'W':
-        return members("\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}" + newer_of_category("L") + newer_of_category("M") +
-                           newer_of_category("Nd") + newer_of_category("Nl"),
-                       kind == 'W', 2);
+        return members(in_class ? word() : lone_word(), kind == 'W', 2, in_class);
+      case 'b':
+      case 'B': {
+        if (in_class) break;  // a backspace
+        const std::string those = "[" + lone_word() + "])";
+        const std::string behind = "(?<=" + those, ahead = "(?=" + those;
+        const std::string none_behind = "(?<!" + those, none_ahead = "(?!" + those;
+        return put(kind == 'b' ? "(?:" + behind + none_ahead + "|" + none_behind + ahead + ")"
+                               : "(?:" + behind + ahead + "|" + none_behind + none_ahead + ")",
+                   2);
+      }
       case 'd':
       case 'D':
-        return members("\\p{Nd}" + newer_of_category("Nd"), kind == 'D', 2);
+        return members(category("Nd"), kind == 'D', 2, in_class);
       case 'h':
-        return members("0-9a-fA-F", false, 2);
+        return members("0-9a-fA-F", false, 2, in_class);
       case 'H':
-        return members("0-9a-fA-F", true, 2);
+        return members("0-9a-fA-F", true, 2, in_class);
       case 'p':
       case 'P':
         return property(in_class);
@@ -120,11 +122,23 @@ class Translation {
       case 'Y':
         reader_.refuse(where_, ".pattern.Regex has \"\\", std::string(1, kind), "\", which is not supported");
       default:
-        take(rest_.size() > 1 ? 1 + utf8_step(rest_.substr(1)).size : 1);
+        break;
     }
+    take(rest_.size() > 1 ? 1 + utf8_step(rest_.substr(1)).size : 1);
   }
 
-  // \p{L}, \P{L}, \p{^L}
+  // A class of `those`, or what of it stands within one.
+  void members(std::string_view those, bool negated, std::size_t bytes, bool in_class) {
+    if (in_class && negated) refuse_in_pattern(rest_.substr(0, bytes), " within a class");
+    put(in_class ? std::string(those) : (negated ? "[^" : "[") + std::string(those) + "]", bytes);
+  }
+  static std::string category(std::string_view name) { return "\\p{" + std::string(name) + "}" + members_of(name); }
+  static std::string alphabetic() { return category("L") + category("Nl") + members_of("Other_Alphabetic"); }
+  static std::string word() { return alphabetic() + category("M") + category("Nd") + category("Pc"); }
+  // Alone, not in a class, \w has some fractions and superscripts there.
+  static std::string lone_word() { return word() + "\\xB2\\xB3\\xB9\\xBC-\\xBE"; }
+
+  // \p{L}, \P{L}, \p{^L}, \p{Han}
   void property(bool in_class) {
     const std::size_t end = rest_.find('}');
     if (rest_.size() < 4 || rest_[2] != '{' || end == std::string_view::npos)
@@ -135,12 +149,44 @@ class Translation {
       negated = !negated;
       name.remove_prefix(1);
     }
-    const std::string newer = newer_of_category(name.size() <= 2 ? name : "-");
-    const std::string known = "\\p{" + std::string(name) + "}";
-    if (in_class)
-      put(negated ? "\\P{" + std::string(name) + "}" : known + newer, end + 1);
-    else
-      put((negated ? "[^" : "[") + known + newer + "]", end + 1);
+    // C and Cn are others in each release of Unicode; Mn had U+1171E, which is Mc now.
+    static constexpr std::string_view kCategories =
+        " L Lu Ll Lt Lm Lo M Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S Sm Sc Sk So Z Zs Zl Zp Cc Cf Co ";
+    std::string those;
+    if (!name.empty() && name.find(' ') == std::string_view::npos &&
+        kCategories.find(" " + std::string(name) + " ") != std::string_view::npos) {
+      those = category(name);
+    } else if (const std::string_view script = script_of_name(name); !script.empty()) {
+      those = "\\p{sc:" + std::string(script) + "}" + members_of(script);  // \p{Han} alone takes in Script_Extensions
+    } else {
+      refuse_in_pattern(rest_.substr(0, end + 1), "");
+    }
+    members(those, negated, end + 1, in_class);
+  }
+
+  // [:alpha:] within a class, as Unicode's UTS 18 has it.
+  void posix_class(std::size_t bytes) {
+    const std::string_view name = rest_.substr(2, bytes - 4);
+    const std::map<std::string_view, std::string> known = {
+        {"alpha", alphabetic()},
+        {"alnum", alphabetic() + category("Nd")},
+        {"ascii", "\\x00-\\x7F"},
+        {"blank", "\\t\\p{Zs}"},
+        {"digit", category("Nd")},
+        {"lower", category("Ll") + members_of("Other_Lowercase")},
+        {"punct", category("P") + category("S")},
+        {"space", std::string(kSpace)},
+        {"upper", category("Lu") + members_of("Other_Uppercase")},
+        {"word", word()},
+        {"xdigit", "0-9A-Fa-f"},
+    };
+    const auto found = known.find(name);
+    if (found == known.end()) refuse_in_pattern(rest_.substr(0, bytes), " within a class");
+    put(found->second, bytes);
+  }
+
+  [[noreturn]] void refuse_in_pattern(std::string_view what, std::string_view place) const {
+    reader_.refuse(where_, ".pattern.Regex has ", quoted(std::string(what)), place, ", which is not supported");
   }
 
   void character_class() {
@@ -152,13 +198,12 @@ class Translation {
       if (rest_[0] == '\\') {
         escape(/*in_class=*/true);
       } else if (rest_.starts_with("&&") || rest_.starts_with("--")) {
-        reader_.refuse(where_, ".pattern.Regex has ", quoted(std::string(rest_.substr(0, 2))),
-                       " within a class, which is not supported");
+        refuse_in_pattern(rest_.substr(0, 2), " within a class");
       } else if (rest_[0] == '[') {
         const std::size_t end = rest_.find(":]");
         if (!rest_.starts_with("[:") || end == std::string_view::npos)
           reader_.refuse(where_, ".pattern.Regex has a class within a class, which is not supported");
-        take(end + 2);
+        posix_class(end + 2);
       } else {
         take(utf8_step(rest_).size);
       }

@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +37,10 @@ class TokenModel {
   /// Bytes of the first part of a piece, which is not empty, that has the same tokens on its own and leaves the rest
   /// theirs: short parts repeat, and their tokens are remembered.
   virtual std::size_t first_part(std::string_view piece) const { return piece.size(); }
+
+  /// The token for the unknown, where PyPI's tokenizers call it by the text that it stands for: white space at its ends
+  /// may not count then.
+  virtual std::optional<TokenId> unknown_as_it_is() const { return std::nullopt; }
 
   /// Tokens by id, as model.vocab spells them.
   using Tokens = std::vector<std::pair<std::string, TokenId>>;

@@ -151,12 +151,17 @@ struct Tokenizer::Impl {
       }
       if (spans == nullptr) continue;
       work.spans.clear();
-      const std::size_t before = ids.size();
+      const std::size_t before = ids.size(), size = piece.end - piece.begin;
       model->encode(list.of(piece), ids, &work.spans, work.model);
       for (std::size_t i = 0; i < work.spans.size(); ++i) {
-        const TextSpan of_piece = work.spans[i];
-        const TextSpan span = list.text.original(piece.begin + of_piece.begin, piece.begin + of_piece.end);
-        spans->push_back(post_processor.loose(vocabulary.spelling(ids[before + i]), span));
+        // Bytes that stand for the mark of a word's end are none of the piece.
+        const std::size_t last = std::min<std::size_t>(work.spans[i].end, size);
+        const std::size_t first = std::min<std::size_t>(work.spans[i].begin, last - 1);
+        const TextSpan span = list.text.original(piece.begin + first, piece.begin + last);
+        const TokenId id = ids[before + i];
+        const std::string_view token =
+            id == model->unknown_as_it_is() ? list.of(piece).substr(first, last - first) : vocabulary.spelling(id);
+        spans->push_back(post_processor.loose(token, span));
       }
     }
   }
@@ -230,7 +235,11 @@ struct Tokenizer::Impl {
     truncation->keeps_end ? row.erase(first, row.end() - count) : row.erase(first + count, row.end());
   }
 
-  Decoder::Token token(TokenId id) const { return {vocabulary.spelling(id), vocabulary.is_added(id)}; }
+  /// An added token that is looked for in normalized text comes back as it was found there, as from PyPI's tokenizers.
+  Decoder::Token token(TokenId id) const {
+    if (const std::string* const normalized = added.normalized(id)) return {*normalized};
+    return {vocabulary.spelling(id), vocabulary.is_added(id)};
+  }
 
   std::unique_ptr<Workspace> borrow_workspace() const {
     const std::lock_guard lock(mutex);

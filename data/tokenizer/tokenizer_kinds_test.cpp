@@ -119,6 +119,69 @@ TEST(TokenizerKinds, UnigramTakesTheBestScore) {
   EXPECT_THAT([&] { make(json).encode("axya"); }, ThrowsMessage<Error>(HasSubstr("no token for \"x\"")));
 }
 
+TEST(TokenizerKinds, WhatIsUnknownIsNoFaultBesideABetterWay) {
+  const Tokenizer tokenizer =
+      make(Json::parse(R"({"model": {"type": "Unigram", "vocab": [["t", -1], ["h", -1], ["th", -1], ["he", -1]]}})"));
+  EXPECT_THAT(tokenizer.encode("the"), ElementsAre(0, 3));  // "th" goes before an "e" that has no token
+}
+
+TEST(TokenizerKinds, SpansOfBytesThatStandForMarksLieInTheText) {
+  Json json = byte_fallback();
+  json["model"]["end_of_word_suffix"] = "</w>";
+  const Encoding encoding = make(json).encode_with_spans("\xC3\xA4");
+  EXPECT_GT(encoding.ids.size(), 2u);
+  for (const TextSpan& span : encoding.spans) EXPECT_LE(span.end, 2u);
+}
+
+TEST(TokenizerKinds, AnAddedTokenDecodesAsItIsLookedFor) {
+  Json json = word_piece();
+  json["added_tokens"].push_back({{"id", 9}, {"content", "NEW"}, {"normalized", true}});
+  json["added_tokens"].push_back({{"id", 10}, {"content", "OLD"}, {"normalized", false}});
+  EXPECT_EQ(make(json).decode(std::vector<TokenId>{9, 10}), "new OLD");
+}
+
+TEST(TokenizerKinds, AStageThatNeedsWholeTokensGetsThem) {
+  Json json = byte_fallback();
+  const Json strip = {{"type", "Strip"}, {"content", " "}, {"start", 2}, {"stop", 0}};
+  const Json word_piece = {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", false}};
+  const auto decoded = [&](const std::vector<Json>& decoders, const std::vector<TokenId>& ids) {
+    json["decoder"] = {{"type", "Sequence"}, {"decoders", decoders}};
+    const Tokenizer tokenizer = make(json);
+    Tokenizer::DecodeStream stream(tokenizer);
+    std::string streamed;
+    for (const TokenId id : ids) streamed += stream.push(id);
+    EXPECT_EQ(streamed + stream.finish(), tokenizer.decode(ids));
+    return tokenizer.decode(ids);
+  };
+  EXPECT_EQ(decoded({Json{{"type", "Fuse"}}, strip, word_piece}, {2, 3}), "ab");
+  EXPECT_EQ(decoded({Json{{"type", "ByteFallback"}}, word_piece}, {2, 10 + 'x', 10 + 'y', 3}), "a xy b");
+}
+
+TEST(TokenizerKinds, ClassesOfPatternsAreThoseOfTheFormat) {
+  const auto pieces = [](const std::string& regex, const std::string& text) {
+    Json json = Json::parse(R"({"pre_tokenizer": {"type": "Split", "behavior": "Removed", "invert": false},
+        "model": {"type": "WordLevel", "unk_token": "?", "vocab": {"?": 0}}})");
+    json["pre_tokenizer"]["pattern"] = {{"Regex", regex}};
+    std::vector<std::string> found;
+    for (const TextSpan& span : make(json).encode_with_spans(text).spans)
+      found.push_back(text.substr(span.begin, span.end - span.begin));
+    return found;
+  };
+  EXPECT_THAT(pieces("[[:punct:]]", "a+b.c"), ElementsAre("a", "b", "c"));  // symbols are
+  EXPECT_THAT(pieces("\\p{Han}",
+                     "a\xE3\x80\x81"
+                     "b"),
+              ElementsAre("a\xE3\x80\x81"
+                          "b"));  // U+3001 is used with it only
+  EXPECT_THAT(pieces("\\p{Han}",
+                     "a\xF0\xB1\x8D\x90"
+                     "b"),
+              ElementsAre("a", "b"));  // U+31350 of Unicode 15
+  EXPECT_THAT(pieces("\\b", "a\xC2\xB2 b"), ElementsAre("a\xC2\xB2", " ", "b"));
+  EXPECT_THAT([&] { pieces("\\p{Emoji}", ""); },
+              ThrowsMessage<Error>(HasSubstr("\\p{Emoji}\", which is not supported")));
+}
+
 TEST(TokenizerKinds, TruncationCountsWhatComesAround) {
   Json json = word_piece();
   json["truncation"] = {{"max_length", 4}, {"strategy", "LongestFirst"}, {"stride", 0}, {"direction", "Right"}};

@@ -62,13 +62,14 @@ void Unigram::encode(std::string_view piece, std::vector<TokenId>& ids, std::vec
   score.assign(piece.size() + 1, 0);
   begin.assign(piece.size() + 1, kNowhere);
   token.resize(piece.size() + 1);
+  constexpr TokenId kUnknown = -1;
   const auto offer = [&](std::size_t from, std::size_t to, double of_path, TokenId id) {
     if (begin[to] != kNowhere && of_path <= score[to]) return;
+    if (id == kUnknown && !unknown_) throw_no_token(piece.substr(from, to - from));
     score[to] = of_path;
     begin[to] = static_cast<std::uint32_t>(from);
     token[to] = id;
   };
-  constexpr TokenId kUnknown = -1;
   for (std::size_t at = 0; at < piece.size();) {
     const std::uint32_t character = utf8_step(piece.substr(at)).size;
     bool is_known = false;
@@ -76,10 +77,7 @@ void Unigram::encode(std::string_view piece, std::vector<TokenId>& ids, std::vec
       offer(at, at + size, score[at] + scores_[id], static_cast<TokenId>(id));
       is_known = is_known || size == character;
     });
-    if (!is_known) {
-      if (!unknown_) throw_no_token(piece.substr(at, character));
-      offer(at, at + character, score[at] + unknown_score_, kUnknown);
-    }
+    if (!is_known) offer(at, at + character, score[at] + unknown_score_, kUnknown);
     at += character;
   }
   // From the end, with neighbours that are unknown as one.

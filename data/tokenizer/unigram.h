@@ -20,6 +20,7 @@ class Unigram final : public TokenModel {
 
   void encode(std::string_view piece, std::vector<TokenId>& ids, std::vector<TextSpan>* spans,
               Scratch& scratch) const override;
+  std::optional<TokenId> unknown_as_it_is() const override { return unknown_; }
 
  private:
   const Vocabulary& vocabulary_;

@@ -72,7 +72,8 @@ class Checkpoints(Case):
                    if requested["time"] < record["time"] < durable["time"]]
         self.assertTrue(between, "no step ended while a checkpoint was written")
         self.assertAlmostEqual(sum(record["checkpoint_write_ms"] for record in logged.values()),
-                               sum(event["write_ms"] for event in events[1:-1:2]), delta=0.01)
+                               sum(event["write_ms"] for event in events[1::2] if event["time"] < logged[40]["time"]),
+                               delta=0.01)
 
     def test_a_save_that_fails_leaves_training_running_and_is_tried_again(self):
         size = sum(path.stat().st_size for path in checkpoint(self.straight, 60).iterdir()) // 1024
@@ -135,9 +136,11 @@ class Checkpoints(Case):
         for keys in ({"checkpoint.every-seconds": 0.3},
                      {"checkpoint.auto": "true", "checkpoint.failure-hours": 0.001, "checkpoint.stall-budget": 1}):
             folder = self.new_run()
-            self.train(2, folder, CONFIG | {"steps": 300, "checkpoint.every-steps": 0} | keys)
+            job = self.start(2, folder, CONFIG | {"steps": 100000, "checkpoint.every-steps": 0} | keys)
+            job.wait_until(lambda: job.stderr().count("checkpoint-requested") > 4, what=f"saves by {keys}")
+            job.signal(signal.SIGTERM)
+            self.assertEqual(job.finish().status, 75)
             times = [event["time"] for event in self.events(folder, "checkpoint-requested")]
-            self.assertGreater(len(times), 3, keys)
             self.assertGreater(min(after - before for before, after in zip(times[:-2], times[1:-1])), 0.02, keys)
 
     def test_damage_ends_a_start_that_is_told_so(self):

@@ -94,14 +94,35 @@ def joining():
     return [code for code in CODES if code and tokenizer.normalizer.normalize_str("a" + chr(code)) == "X"]
 
 
-def newer_categories():
-    """Code points that the regular expressions of PyPI's tokenizers know, and Unicode 14 did not, by their general category."""
-    chunks = ["".join(map(chr, CODES[at:at + 50000])) for at in range(0, len(CODES), 50000)]
-    for category in "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cf".split():
-        others = normalizers.Replace(Regex(rf"[^\p{{{category}}}]"), "")
-        for first, last in ranges(ord(char) for chunk in chunks for char in others.normalize_str(chunk)
-                                  if unicodedata.category(char) == "Cn"):
-            yield f'{{"{category}", 0x{first:X}, 0x{last:X}}}'
+def members(pattern):
+    """Code points that a class of their regular expressions has."""
+    others = normalizers.Replace(Regex(f"[^{pattern}]"), "")
+    for at in range(0, len(CODES), 50000):
+        yield from map(ord, others.normalize_str("".join(map(chr, CODES[at:at + 50000]))))
+
+
+CATEGORIES = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cf".split()
+
+
+# U+1171E has changed.
+OLDER = {"Mc": ("Cn", "Mn")}
+
+
+def scripts():
+    """Names of Unicode's Scripts.txt, of Debian's unicode-data."""
+    with open("/usr/share/unicode/Scripts.txt", encoding="utf-8") as file:
+        return sorted({line.split(";")[1].split("#")[0].strip() for line in file if ";" in line.split("#")[0]})
+
+
+def property_members():
+    """Code points that the regular expressions of PyPI's tokenizers have of a property and PCRE2 with Unicode 14 has not. Other_Alphabetic and
+    its like are what the property has beside general categories, and whole."""
+    for name in [*CATEGORIES, *scripts()]:
+        for first, last in ranges(code for code in members(rf"\p{{{name}}}") if unicodedata.category(chr(code)) in OLDER.get(name, "Cn")):
+            yield f'{{"{name}", 0x{first:X}, 0x{last:X}}}'
+    for name, categories in (("Alphabetic", r"\p{L}\p{Nl}"), ("Lowercase", r"\p{Ll}"), ("Uppercase", r"\p{Lu}")):
+        for first, last in ranges(set(members(rf"\p{{{name}}}")) - set(members(categories))):
+            yield f'{{"Other_{name}", 0x{first:X}, 0x{last:X}}}'
 
 
 def sets():
@@ -120,7 +141,8 @@ def sets():
     assert longer == [(0x130, "i\u0307")], "char_sets.cpp knows one character whose lower case has two"
     runs = lowercase_runs([(code, ord(text)) for code, text in pairs if len(text) == 1 and text != chr(code)])
     print_array("constexpr CaseRun kLowercase[] = {", [f"{{0x{first:X}, 0x{last:X}, {step}, {by}}}" for first, last, step, by in runs])
-    print_array("constexpr NewerCategory kNewerCategories[] = {", newer_categories())
+    print_array("constexpr PropertyMembers kPropertyMembers[] = {", property_members())
+    print_array("constexpr std::string_view kScripts[] = {", [f'"{name}"' for name in scripts()])
 
 
 if __name__ == "__main__":
