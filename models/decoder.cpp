@@ -78,7 +78,8 @@ class Decoder final : public Model {
   }
 
   at::Tensor embedded(const at::Tensor& tokens_bt, const ForwardPass& pass) const {
-    const std::int64_t offset = pass.cache ? pass.cache->length() : 0, tokens = tokens_bt.size(1);
+    const std::int64_t offset = pass.cache ? pass.cache->length() : 0;
+    const std::int64_t tokens = pass.documents ? pass.documents->longest() : tokens_bt.size(1);
     if (tokens > config().context - offset)
       throw Error(ErrorCode::kBadInput, "position ", offset + tokens, " lies beyond model.context ", config().context);
     const ReadingWeights reading(pass.weights, "embedding");
@@ -87,7 +88,8 @@ class Decoder final : public Model {
     if (embedding_scale_ != 1) x = x * at::scalar_tensor(embedding_scale_, x.options());
     if (positions_) {
       const ReadingWeights reading_positions(pass.weights, "position-embedding");
-      x = x + positions_->value.narrow(0, offset, tokens);
+      x = x + (pass.documents ? ops::embedding(pass.documents->positions().view(tokens_bt.sizes()), positions_->value)
+                              : positions_->value.narrow(0, offset, tokens));
     }
     x = dropout_.forward(x, pass);
     // Below adapters nothing learns; what lies above an input without a gradient would be taken for the same.

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "models/kernels/documents.h"
 #include "models/kernels/dropout.h"
 
 namespace trireme::models {
@@ -33,6 +34,8 @@ struct ForwardPass {
   /// Of texts that were filled up behind their end: how many tokens each has, at least one, [B] int64. What lies behind
   /// is seen by none of them; causal attention need not be told.
   at::Tensor lengths{};
+  /// Of rows that several documents share; null where each row is one. Of decoders, and not together with a cache.
+  DocumentsPointer documents{};
   /// Added to scores of self-attention, [H, T, L]; models fill it in for their blocks.
   at::Tensor attention_bias{};
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/base/error.h"
 #include "models/kernels/avx512.h"
 #include "models/kernels/gemm.h"
 
@@ -19,13 +20,40 @@ struct Rows {
   std::int64_t stride;  // elements between tokens
 };
 
+// What sees itself alone: a row of a batch, or a document of the one row there is.
+struct Sequence {
+  std::int64_t batch, begin, tokens;
+};
+
+class Sequences {
+ public:
+  Sequences(const at::Tensor& q_bthd, const Documents* documents)
+      : rows_(q_bthd.size(0)), tokens_(q_bthd.size(1)), documents_(documents) {
+    if (documents && (rows_ != 1 || documents->tokens() != tokens_))
+      throw Error(ErrorCode::kBug, "documents of ", documents->tokens(), " tokens in ", rows_, " rows of ", tokens_);
+  }
+  std::int64_t count() const { return documents_ ? documents_->count() : rows_; }
+  std::int64_t longest() const { return documents_ ? documents_->longest() : tokens_; }
+  Sequence operator[](std::int64_t i) const {
+    return documents_ ? Sequence{0, documents_->begin(i), documents_->length(i)} : Sequence{i, 0, tokens_};
+  }
+
+ private:
+  std::int64_t rows_, tokens_;
+  const Documents* documents_;
+};
+
 template <class Scalar>
-Rows<const Scalar> rows_of(const at::Tensor& x, std::int64_t batch, std::int64_t head) {
-  return {static_cast<const Scalar*>(x.const_data_ptr()) + batch * x.stride(0) + head * x.stride(2), x.stride(1)};
+Rows<const Scalar> rows_of(const at::Tensor& x, const Sequence& of, std::int64_t head) {
+  return {static_cast<const Scalar*>(x.const_data_ptr()) + of.batch * x.stride(0) + of.begin * x.stride(1) +
+              head * x.stride(2),
+          x.stride(1)};
 }
 template <class Scalar>
-Rows<Scalar> writable_rows_of(const at::Tensor& x, std::int64_t batch, std::int64_t head) {
-  return {static_cast<Scalar*>(x.mutable_data_ptr()) + batch * x.stride(0) + head * x.stride(2), x.stride(1)};
+Rows<Scalar> writable_rows_of(const at::Tensor& x, const Sequence& of, std::int64_t head) {
+  return {
+      static_cast<Scalar*>(x.mutable_data_ptr()) + of.batch * x.stride(0) + of.begin * x.stride(1) + head * x.stride(2),
+      x.stride(1)};
 }
 
 // Memory of one thread, dealt out in aligned pieces.
@@ -69,10 +97,10 @@ class LeftRows {
     return Arena::bytes<Scalar>(tokens * stride_of(width));
   }
   LeftRows(Arena& arena, std::int64_t tokens, std::int64_t width)
-      : tokens_(tokens), width_(width), stride_(stride_of(width)), rows_(arena.take<Scalar>(tokens * stride_)) {}
+      : width_(width), stride_(stride_of(width)), rows_(arena.take<Scalar>(tokens * stride_)) {}
 
-  void read(Rows<const Scalar> rows) {
-    for (std::int64_t token = 0; token < tokens_; ++token) {
+  void read(Rows<const Scalar> rows, std::int64_t tokens) {
+    for (std::int64_t token = 0; token < tokens; ++token) {
       Scalar* to = rows_ + token * stride_;
       std::copy_n(rows.data + token * rows.stride, width_, to);
       std::fill(to + width_, to + stride_, Scalar(0));
@@ -87,7 +115,7 @@ class LeftRows {
     return stride % 512 == 0 ? stride + 16 : stride;
   }
 
-  std::int64_t tokens_, width_, stride_;
+  std::int64_t width_, stride_;
   Scalar* rows_;
 };
 
@@ -143,7 +171,7 @@ TRIREME_TILE void for_query_panels(std::int64_t tokens, const Visit& visit) {
     visit(first, std::min<std::int64_t>(kQueries, tokens - first));
 }
 
-// Forward of one key head of one sequence, for all query heads that read it.
+// Forward of one key head of one sequence after the other, for all query heads that read it.
 template <class Kind>
 class Forward {
   using Scalar = typename Kind::Scalar;
@@ -165,8 +193,11 @@ class Forward {
         probabilities_(arena_.template take<std::uint32_t>(kQueries * (tokens + 1))),
         mixed_(arena_.template take<float>(kQueries * width)) {}
 
-  void read(Rows<const Scalar> k, Rows<const Scalar> v) {
-    keys_.read(k);
+  /// @param tokens  of this sequence, at most those that there is room for
+  void read(Rows<const Scalar> k, Rows<const Scalar> v, std::int64_t tokens) {
+    tokens_ = tokens;
+    token_units_ = units_of<Kind>(tokens);
+    keys_.read(k, tokens);
     pack_channels<Kind>(v.data, v.stride, channels_, tokens_, values_);
   }
 
@@ -282,9 +313,11 @@ class Backward {
     *scale_ = 1.0F / std::sqrt(static_cast<float>(width));
   }
 
-  void read(Rows<const Scalar> k, Rows<const Scalar> v) {
-    keys_.read(k);
-    values_.read(v);
+  void read(Rows<const Scalar> k, Rows<const Scalar> v, std::int64_t tokens) {
+    tokens_ = tokens;
+    token_units_ = units_of<Kind>(tokens);
+    keys_.read(k, tokens);
+    values_.read(v, tokens);
     pack_channels<Kind>(k.data, k.stride, channels_, tokens_, key_channels_);
     std::fill_n(key_gradients_, tokens_ * blocks_ * kColumns, 0.0F);
     std::fill_n(value_gradients_, tokens_ * blocks_ * kColumns, 0.0F);
@@ -440,20 +473,23 @@ void with_kind(const at::Tensor& x, Visit visit) {
 
 bool has_fused_attention(const at::Tensor& q_bthd) { return has_matrix_kernels(q_bthd.scalar_type()); }
 
-std::pair<at::Tensor, at::Tensor> fused_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+std::pair<at::Tensor, at::Tensor> fused_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                                  const Documents* documents) {
   const std::int64_t batch = q.size(0), tokens = q.size(1), heads = q.size(2), width = q.size(3), kv_heads = k.size(2);
+  const Sequences sequences(q, documents);
   at::Tensor out = at::empty({batch, tokens, heads, width}, q.options());
   at::Tensor logsumexp = at::empty({batch, heads, tokens}, at::kFloat);
   with_kind(q, [&]<class Kind>(Kind) {
     using Scalar = typename Kind::Scalar;
-    at::parallel_for(0, batch * kv_heads, 1, [&](std::int64_t first, std::int64_t last) {
-      avx512::Forward<Kind> head(tokens, width);
+    at::parallel_for(0, sequences.count() * kv_heads, 1, [&](std::int64_t first, std::int64_t last) {
+      avx512::Forward<Kind> head(sequences.longest(), width);
       for (std::int64_t i = first; i < last; ++i) {
-        const std::int64_t b = i / kv_heads, kv = i % kv_heads;
-        head.read(rows_of<Scalar>(k, b, kv), rows_of<Scalar>(v, b, kv));
+        const Sequence of = sequences[i / kv_heads];
+        const std::int64_t kv = i % kv_heads;
+        head.read(rows_of<Scalar>(k, of, kv), rows_of<Scalar>(v, of, kv), of.tokens);
         for (std::int64_t h = kv * heads / kv_heads; h < (kv + 1) * heads / kv_heads; ++h)
-          head.run(rows_of<Scalar>(q, b, h), writable_rows_of<Scalar>(out, b, h),
-                   logsumexp.mutable_data_ptr<float>() + (b * heads + h) * tokens);
+          head.run(rows_of<Scalar>(q, of, h), writable_rows_of<Scalar>(out, of, h),
+                   logsumexp.mutable_data_ptr<float>() + (of.batch * heads + h) * tokens + of.begin);
       }
     });
   });
@@ -462,21 +498,23 @@ std::pair<at::Tensor, at::Tensor> fused_attention(const at::Tensor& q, const at:
 
 void fused_attention_backward(const at::Tensor& gradient, const at::Tensor& out, const at::Tensor& logsumexp,
                               const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                              const at::Tensor& q_gradient, const at::Tensor& k_gradient,
-                              const at::Tensor& v_gradient) {
-  const std::int64_t batch = q.size(0), tokens = q.size(1), heads = q.size(2), width = q.size(3), kv_heads = k.size(2);
+                              const at::Tensor& q_gradient, const at::Tensor& k_gradient, const at::Tensor& v_gradient,
+                              const Documents* documents) {
+  const std::int64_t tokens = q.size(1), heads = q.size(2), width = q.size(3), kv_heads = k.size(2);
+  const Sequences sequences(q, documents);
   with_kind(q, [&]<class Kind>(Kind) {
     using Scalar = typename Kind::Scalar;
-    at::parallel_for(0, batch * kv_heads, 1, [&](std::int64_t first, std::int64_t last) {
-      avx512::Backward<Kind> head(tokens, width);
+    at::parallel_for(0, sequences.count() * kv_heads, 1, [&](std::int64_t first, std::int64_t last) {
+      avx512::Backward<Kind> head(sequences.longest(), width);
       for (std::int64_t i = first; i < last; ++i) {
-        const std::int64_t b = i / kv_heads, kv = i % kv_heads;
-        head.read(rows_of<Scalar>(k, b, kv), rows_of<Scalar>(v, b, kv));
+        const Sequence of = sequences[i / kv_heads];
+        const std::int64_t kv = i % kv_heads;
+        head.read(rows_of<Scalar>(k, of, kv), rows_of<Scalar>(v, of, kv), of.tokens);
         for (std::int64_t h = kv * heads / kv_heads; h < (kv + 1) * heads / kv_heads; ++h)
-          head.run(rows_of<Scalar>(q, b, h), rows_of<Scalar>(gradient, b, h), rows_of<Scalar>(out, b, h),
-                   logsumexp.const_data_ptr<float>() + (b * heads + h) * tokens,
-                   writable_rows_of<Scalar>(q_gradient, b, h));
-        head.write(writable_rows_of<Scalar>(k_gradient, b, kv), writable_rows_of<Scalar>(v_gradient, b, kv));
+          head.run(rows_of<Scalar>(q, of, h), rows_of<Scalar>(gradient, of, h), rows_of<Scalar>(out, of, h),
+                   logsumexp.const_data_ptr<float>() + (of.batch * heads + h) * tokens + of.begin,
+                   writable_rows_of<Scalar>(q_gradient, of, h));
+        head.write(writable_rows_of<Scalar>(k_gradient, of, kv), writable_rows_of<Scalar>(v_gradient, of, kv));
       }
     });
   });

@@ -27,27 +27,35 @@ struct Rule {
   AttentionRule rule;
   std::optional<DropoutMask> mask;
   std::vector<std::int64_t> lengths{};  // of keys, by sample; none: all
+  DocumentsPointer documents{};
+
+  std::int64_t sequences(const at::Tensor& x_bhtd) const { return documents ? documents->count() : x_bhtd.size(0); }
+  // The head's tokens [tokens, D] of a sample, or of a document of the only one.
+  at::Tensor of(const at::Tensor& x_bhtd, std::int64_t sequence, std::int64_t head) const {
+    if (!documents) return x_bhtd.select(0, sequence).select(0, head);
+    return x_bhtd.select(0, 0).select(0, head).narrow(0, documents->begin(sequence), documents->length(sequence));
+  }
 };
 
-// The keys and values that some heads of one sample share, and one of these heads after the other. All are [tokens, D].
+// The keys and values that some heads of one sequence, a sample or a document, share, and one of these heads after the
+// other. All are [tokens, D].
 class Group {
  public:
   Group(const Rule& rule, const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
-        std::int64_t sample, std::int64_t shared)
+        std::int64_t sequence, std::int64_t shared)
       : rule_(rule),
-        sample_(sample),
-        k_(wide(k_bhld, sample, shared)),
-        v_(wide(v_bhld, sample, shared)),
-        keys_(rule.lengths.empty() ? k_bhld.size(2) : rule.lengths[static_cast<std::size_t>(sample)]),
+        sample_(rule.documents ? 0 : sequence),
+        first_(rule.documents ? rule.documents->begin(sequence) : 0),
+        k_(wide(rule.of(k_bhld, sequence, shared))),
+        v_(wide(rule.of(v_bhld, sequence, shared))),
+        keys_(rule.lengths.empty() ? k_.size(0) : rule.lengths[static_cast<std::size_t>(sequence)]),
         hidden_(k_bhld.size(2) - q_bhtd.size(2)),
         scale_(rule.rule.scale > 0 ? rule.rule.scale : 1 / std::sqrt(static_cast<double>(q_bhtd.size(3)))) {}
 
   const at::Tensor& k() const { return k_; }
   const at::Tensor& v() const { return v_; }
 
-  static at::Tensor wide(const at::Tensor& x_bhtd, std::int64_t sample, std::int64_t head) {
-    return x_bhtd.select(0, sample).select(0, head).to(math_type(x_bhtd)).contiguous();
-  }
+  static at::Tensor wide(const at::Tensor& x_td) { return x_td.to(math_type(x_td)).contiguous(); }
 
   // Some queries of one head, and the keys that any of them sees.
   struct Panel {
@@ -94,7 +102,7 @@ class Group {
     return rule_.rule.window > 0 ? std::max<std::int64_t>(0, query + hidden_ + 1 - rule_.rule.window) : 0;
   }
   std::int64_t last_key(std::int64_t query) const { return rule_.rule.causal ? query + hidden_ + 1 : keys_; }
-  DropoutMask::Row place(const Panel& panel, std::int64_t query) const { return {sample_, panel.head, query}; }
+  DropoutMask::Row place(const Panel& panel, std::int64_t query) const { return {sample_, panel.head, first_ + query}; }
 
   void weigh(Panel& panel) const {
     at::Tensor scores = at::matmul(panel.q, panel.of_keys(k_).t());
@@ -131,7 +139,7 @@ class Group {
   }
 
   const Rule& rule_;
-  std::int64_t sample_;
+  std::int64_t sample_, first_;  // its first token in the sample
   at::Tensor k_, v_;
   std::int64_t keys_;    // that are seen
   std::int64_t hidden_;  // keys before the first query's own
@@ -139,11 +147,11 @@ class Group {
 };
 
 struct GeneralAttention : torch::autograd::Function<GeneralAttention> {
-  // visit(sample, shared head): the heads that share keys are on one thread, so that their gradients can be added.
+  // visit(sequence, shared head): the heads that share keys are on one thread, so that their gradients can be added.
   template <class Visit>
-  static void for_groups(const at::Tensor& k_bhld, Visit visit) {
+  static void for_groups(const Rule& rule, const at::Tensor& k_bhld, Visit visit) {
     const std::int64_t shared = k_bhld.size(1);
-    for_blocks(k_bhld.size(0) * shared, 1, [&](std::int64_t index, std::int64_t, std::int64_t) {
+    for_blocks(rule.sequences(k_bhld) * shared, 1, [&](std::int64_t index, std::int64_t, std::int64_t) {
       const at::NoGradGuard no_grad;  // autograd is off in this Function, but not yet in other threads
       visit(index / shared, index % shared);
     });
@@ -153,12 +161,11 @@ struct GeneralAttention : torch::autograd::Function<GeneralAttention> {
     // In memory as projections leave heads, [B, T, H, D].
     at::Tensor out = at::empty({q.size(0), q.size(2), q.size(1), q.size(3)}, q.options()).transpose(1, 2);
     const std::int64_t heads = q.size(1) / k.size(1);
-    for_groups(k, [&](std::int64_t sample, std::int64_t shared) {
-      const Group group(rule, q, k, v, sample, shared);
+    for_groups(rule, k, [&](std::int64_t sequence, std::int64_t shared) {
+      const Group group(rule, q, k, v, sequence, shared);
       for (std::int64_t head = shared * heads; head < (shared + 1) * heads; ++head)
-        group.for_panels(head, Group::wide(q, sample, head), [&](const Group::Panel& panel) {
-          panel.of_queries(out.select(0, sample).select(0, head))
-              .copy_(at::matmul(panel.kept, panel.of_keys(group.v())));
+        group.for_panels(head, Group::wide(rule.of(q, sequence, head)), [&](const Group::Panel& panel) {
+          panel.of_queries(rule.of(out, sequence, head)).copy_(at::matmul(panel.kept, panel.of_keys(group.v())));
         });
     });
     return {out};
@@ -178,12 +185,12 @@ struct GeneralAttention : torch::autograd::Function<GeneralAttention> {
     const auto sums = [](const at::Tensor& x) { return at::zeros(x.sizes(), x.options().dtype(math_type(x))); };
     at::Tensor dq = sums(q), dk = sums(k), dv = sums(v);
     const std::int64_t heads = q.size(1) / k.size(1);
-    for_groups(k, [&](std::int64_t sample, std::int64_t shared) {
-      const Group group(rule, q, k, v, sample, shared);
-      const auto of = [&](const at::Tensor& x, std::int64_t head) { return x.select(0, sample).select(0, head); };
+    for_groups(rule, k, [&](std::int64_t sequence, std::int64_t shared) {
+      const Group group(rule, q, k, v, sequence, shared);
+      const auto of = [&](const at::Tensor& x, std::int64_t head) { return rule.of(x, sequence, head); };
       for (std::int64_t head = shared * heads; head < (shared + 1) * heads; ++head) {
-        const at::Tensor outer_td = Group::wide(dout, sample, head);
-        group.for_panels(head, Group::wide(q, sample, head), [&](const Group::Panel& panel) {
+        const at::Tensor outer_td = Group::wide(of(dout, head));
+        group.for_panels(head, Group::wide(of(q, head)), [&](const Group::Panel& panel) {
           const at::Tensor d = panel.of_queries(outer_td);
           panel.of_keys(of(dv, shared)).add_(at::matmul(panel.kept.t(), d));
           at::Tensor slopes = at::matmul(d, panel.of_keys(group.v()).t());
@@ -200,8 +207,9 @@ struct GeneralAttention : torch::autograd::Function<GeneralAttention> {
 }  // namespace
 
 at::Tensor general_attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
-                             const AttentionRule& rule, const DropoutMask* mask, const at::Tensor& lengths) {
-  Rule all{rule, mask ? std::optional(*mask) : std::nullopt};
+                             const AttentionRule& rule, const DropoutMask* mask, const at::Tensor& lengths,
+                             const DocumentsPointer& documents) {
+  Rule all{.rule = rule, .mask = mask ? std::optional(*mask) : std::nullopt, .documents = documents};
   if (lengths.defined()) {
     const auto* const first = lengths.const_data_ptr<std::int64_t>();
     all.lengths.assign(first, first + lengths.numel());

@@ -4,6 +4,7 @@
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_backward.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
@@ -20,6 +21,7 @@
 #include "models/kernels/attention.h"
 #include "models/kernels/gemm.h"
 #include "models/kernels/general_attention.h"
+#include "models/kernels/held.h"
 #include "models/kernels/kept.h"
 #include "models/kernels/put_off.h"
 
@@ -136,50 +138,76 @@ struct Linear : torch::autograd::Function<Linear> {
 
 struct CausalAttention : torch::autograd::Function<CausalAttention> {
   // The result [B, T, H, D], and the logarithm of each row's sum of exponentials [B, H, T].
-  static variable_list attended(const at::Tensor& q_bthd, const at::Tensor& k_bthd, const at::Tensor& v_bthd) {
+  static variable_list attended(const at::Tensor& q_bthd, const at::Tensor& k_bthd, const at::Tensor& v_bthd,
+                                const DocumentsPointer& documents) {
     return Kept::result([&] {
       if (has_fused_attention(q_bthd)) {
-        auto [out, logsumexp] = fused_attention(q_bthd, k_bthd, v_bthd);
+        auto [out, logsumexp] = fused_attention(q_bthd, k_bthd, v_bthd, documents.get());
         return variable_list{out, logsumexp};
       }
-      const at::Tensor q = widened(q_bthd), k = widened(k_bthd), v = widened(v_bthd);
-      auto [out, logsumexp] = at::_scaled_dot_product_flash_attention_for_cpu(
-          swapped(q), for_each_head(k, q), for_each_head(v, q), 0.0, /*is_causal=*/true);
-      return variable_list{swapped(out).to(q_bthd.scalar_type()), logsumexp};
+      variable_list outs, logsumexps;
+      for_sequences(documents, [&](const auto& of) {
+        const at::Tensor q = widened(of(q_bthd)), k = widened(of(k_bthd)), v = widened(of(v_bthd));
+        auto [out, logsumexp] = at::_scaled_dot_product_flash_attention_for_cpu(
+            swapped(q), for_each_head(k, q), for_each_head(v, q), 0.0, /*is_causal=*/true);
+        outs.push_back(swapped(out).to(q_bthd.scalar_type()));
+        logsumexps.push_back(logsumexp);
+      });
+      return variable_list{joined(outs, 1), joined(logsumexps, 2)};
     });
   }
 
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q_bthd, const at::Tensor& k_bthd,
-                            const at::Tensor& v_bthd) {
-    const variable_list results = attended(q_bthd, k_bthd, v_bthd);
+                            const at::Tensor& v_bthd, const DocumentsPointer& documents) {
+    const variable_list results = attended(q_bthd, k_bthd, v_bthd, documents);
     context->save_for_backward({q_bthd, k_bthd, v_bthd, results[0], results[1]});
+    hold(context, documents);
     return results[0];
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& outer) {
     const variable_list saved = context->get_saved_variables();
+    const auto& documents = held<DocumentsPointer>(context);
     const at::Tensor &out = saved[3], &logsumexp = saved[4];
     if (has_fused_attention(saved[0])) {
       const at::Tensor &q = saved[0], &k = saved[1], &v = saved[2];
       at::Tensor dq = at::empty(q.sizes(), q.options()), dk = at::empty(k.sizes(), k.options()),
                  dv = at::empty(v.sizes(), v.options());
       const at::Tensor gradient = outer[0].stride(-1) == 1 ? outer[0] : outer[0].contiguous();
-      fused_attention_backward(gradient, out, logsumexp, q, k, v, dq, dk, dv);
-      return {dq, dk, dv};
+      fused_attention_backward(gradient, out, logsumexp, q, k, v, dq, dk, dv, documents.get());
+      return {dq, dk, dv, {}};
     }
-    const at::Tensor q = widened(saved[0]), k = widened(saved[1]), v = widened(saved[2]);
-    auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-        swapped(widened(outer[0])), swapped(q), for_each_head(k, q), for_each_head(v, q), swapped(widened(out)),
-        logsumexp, 0.0, /*is_causal=*/true);
-    const auto over_groups = [&](const at::Tensor& gradient) {
-      if (k.size(2) == q.size(2)) return swapped(gradient);
-      return swapped(gradient.unflatten(1, {k.size(2), -1}).sum(2));
-    };
-    const at::ScalarType type = saved[0].scalar_type();
-    return {swapped(dq).to(type), over_groups(dk).to(type), over_groups(dv).to(type)};
+    variable_list dqs, dks, dvs;
+    for_sequences(documents, [&](const auto& of) {
+      const at::Tensor q = widened(of(saved[0])), k = widened(of(saved[1])), v = widened(of(saved[2]));
+      auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
+          swapped(widened(of(outer[0]))), swapped(q), for_each_head(k, q), for_each_head(v, q),
+          swapped(widened(of(out))), of(logsumexp, 2), 0.0, /*is_causal=*/true);
+      const auto over_groups = [&](const at::Tensor& gradient) {
+        if (k.size(2) == q.size(2)) return swapped(gradient);
+        return swapped(gradient.unflatten(1, {k.size(2), -1}).sum(2));
+      };
+      const at::ScalarType type = saved[0].scalar_type();
+      dqs.push_back(swapped(dq).to(type));
+      dks.push_back(over_groups(dk).to(type));
+      dvs.push_back(over_groups(dv).to(type));
+    });
+    return {joined(dqs, 1), joined(dks, 1), joined(dvs, 1), {}};
   }
 
  private:
+  // visit(of): of(x, axis) are the tokens of a document, or all of them.
+  template <class Visit>
+  static void for_sequences(const DocumentsPointer& documents, const Visit& visit) {
+    if (!documents) return visit([](const at::Tensor& x, std::int64_t = 1) { return x; });
+    for (std::int64_t i = 0; i < documents->count(); ++i)
+      visit([&](const at::Tensor& x, std::int64_t axis = 1) {
+        return x.narrow(axis, documents->begin(i), documents->length(i));
+      });
+  }
+  static at::Tensor joined(const variable_list& parts, std::int64_t axis) {
+    return parts.size() == 1 ? parts[0] : at::cat(parts, axis);
+  }
   static at::Tensor widened(const at::Tensor& x) { return x.to(product_type(x.scalar_type())); }
   static at::Tensor swapped(const at::Tensor& x) { return x.transpose(1, 2); }
   // Keys or values, once for each query head: [B, H, T, D].
@@ -227,7 +255,10 @@ at::Tensor biased_attention(const at::Tensor& q, const at::Tensor& k, const at::
 
 at::Tensor attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
                      const AttentionRule& rule, const DropoutMask* mask, const at::Tensor& bias,
-                     const at::Tensor& lengths) {
+                     const at::Tensor& lengths, const DocumentsPointer& documents) {
+  if (documents && (!rule.causal || q_bhtd.size(0) != 1 || q_bhtd.size(2) != documents->tokens() ||
+                    k_bhld.size(2) != documents->tokens() || bias.defined()))
+    throw Error(ErrorCode::kBug, "documents of ", documents->tokens(), " tokens are for causal attention of one row");
   if (lengths.defined() && rule.causal) throw Error(ErrorCode::kBug, "causal attention is told the lengths of texts");
   if (bias.defined()) {
     if (mask || rule.softcap != 0 || rule.window != 0 || lengths.defined())
@@ -239,11 +270,13 @@ at::Tensor attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const a
     return at::scaled_dot_product_attention(q_bhtd, spread(k_bhld, q_bhtd.size(1)), spread(v_bhld, q_bhtd.size(1)), {},
                                             /*dropout_p=*/0, /*is_causal=*/false,
                                             rule.scale > 0 ? std::optional(rule.scale) : std::nullopt);
-  if (mask || !rule.is_plain(k_bhld.size(2))) return general_attention(q_bhtd, k_bhld, v_bhld, rule, mask, lengths);
+  if (mask || !rule.is_plain(documents ? documents->longest() : k_bhld.size(2)))
+    return general_attention(q_bhtd, k_bhld, v_bhld, rule, mask, lengths, documents);
   const std::int64_t queries = q_bhtd.size(2), keys = k_bhld.size(2), heads = q_bhtd.size(1);
   if (queries == keys) {
     const at::Tensor q = q_bhtd.transpose(1, 2), k = k_bhld.transpose(1, 2), v = v_bhld.transpose(1, 2);
-    return (at::GradMode::is_enabled() ? CausalAttention::apply(q, k, v) : CausalAttention::attended(q, k, v)[0])
+    return (at::GradMode::is_enabled() ? CausalAttention::apply(q, k, v, documents)
+                                       : CausalAttention::attended(q, k, v, documents)[0])
         .transpose(1, 2);
   }
   const at::Tensor k = spread(k_bhld, heads), v = spread(v_bhld, heads);

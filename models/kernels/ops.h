@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "models/kernels/documents.h"
 #include "models/kernels/dropout.h"
 
 /// The operations that layers are made of, so that a family has one forward whatever runs below it. Products (gemm.h),
@@ -65,9 +66,11 @@ struct AttentionRule {
 ///                or a bound of scores
 /// @param lengths  of keys that are not causal: how many of them a sample's queries see, [B] int64, in [1, L];
 ///                 undefined: all. Not together with a bias
+/// @param documents  that see only themselves, of causal attention where B is 1 and T = L their tokens; null: the rule
+///                 is for whole rows
 at::Tensor attention(const at::Tensor& q_bhtd, const at::Tensor& k_bhld, const at::Tensor& v_bhld,
                      const AttentionRule& rule = {}, const DropoutMask* mask = nullptr, const at::Tensor& bias = {},
-                     const at::Tensor& lengths = {});
+                     const at::Tensor& lengths = {}, const DocumentsPointer& documents = nullptr);
 
 /// Which experts tokens pass: their rows in the order of experts, and within one in the order of tokens.
 class Routing {

@@ -1,5 +1,6 @@
 #include "models/layers/attention.h"
 
+#include "core/base/error.h"
 #include "models/generate/kv_cache.h"
 #include "models/kernels/ops.h"
 #include "models/layers/initial.h"
@@ -50,7 +51,12 @@ std::pair<at::Tensor, at::Tensor> Attention::of_memory(const ForwardPass& pass) 
 }
 
 at::Tensor Attention::forward(const at::Tensor& x_btc, const ForwardPass& pass) const {
-  const std::int64_t batch = x_btc.size(0), tokens = x_btc.size(1);
+  const Documents* const documents = pass.documents.get();
+  if (documents && (pass.cache || cross_ || x_btc.size(0) * x_btc.size(1) != documents->tokens()))
+    throw Error(ErrorCode::kBug, "documents of ", documents->tokens(), " tokens do not fit attention to ",
+                x_btc.size(0), " rows of ", x_btc.size(1), ", a cache or another text");
+  // Documents lie in one row.
+  const std::int64_t batch = documents ? 1 : x_btc.size(0), tokens = documents ? documents->tokens() : x_btc.size(1);
   const auto in_heads = [&](const at::Tensor& x, std::int64_t heads, const std::optional<Norm>& norm) {
     const at::Tensor x_bthd = x.view({batch, tokens, heads, head_width_});
     return (norm ? norm->forward(x_bthd) : x_bthd).transpose(1, 2);
@@ -64,7 +70,10 @@ at::Tensor Attention::forward(const at::Tensor& x_btc, const ForwardPass& pass) 
     q = in_heads(projected[0], heads_, query_norm_);
     k = in_heads(projected[1], kv_heads_, key_norm_);
     v = in_heads(projected[2], kv_heads_, std::nullopt);
-    if (rotary_) {
+    if (rotary_ && documents) {
+      q = rotary_->forward(q, *documents);
+      k = rotary_->forward(k, *documents);
+    } else if (rotary_) {
       const std::int64_t offset = pass.cache ? pass.cache->length() : 0;
       q = rotary_->forward(q, offset);
       k = rotary_->forward(k, offset);
@@ -74,8 +83,8 @@ at::Tensor Attention::forward(const at::Tensor& x_btc, const ForwardPass& pass) 
   const auto dropped = probabilities_.mask(pass);
   const at::Tensor mixed =
       ops::attention(q, k, v, rule_, dropped ? &*dropped : nullptr, cross_ ? at::Tensor() : pass.attention_bias,
-                     cross_ || rule_.causal ? at::Tensor() : pass.lengths);
-  return output_.forward(mixed.transpose(1, 2).reshape({batch, tokens, heads_ * head_width_}), pass);
+                     cross_ || rule_.causal ? at::Tensor() : pass.lengths, pass.documents);
+  return output_.forward(mixed.transpose(1, 2).reshape({x_btc.size(0), x_btc.size(1), heads_ * head_width_}), pass);
 }
 
 }  // namespace trireme::models

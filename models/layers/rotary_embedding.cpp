@@ -1,5 +1,6 @@
 #include "models/layers/rotary_embedding.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
@@ -120,14 +121,35 @@ RotaryEmbedding::Table RotaryEmbedding::table(bool long_sequence, bool wide, std
   return table = {cosine.to(type), sine.to(type)};
 }
 
+void RotaryEmbedding::expect_fits(std::int64_t positions) const {
+  if (positions > context_)
+    throw Error(ErrorCode::kBadInput, "position ", positions, " lies beyond model.context ", context_);
+}
+
 at::Tensor RotaryEmbedding::forward(const at::Tensor& x_bhtd, std::int64_t offset) const {
   const std::int64_t tokens = x_bhtd.size(2);
-  if (offset < 0 || tokens > context_ - offset)
-    throw Error(ErrorCode::kBadInput, "position ", offset + tokens, " lies beyond model.context ", context_);
+  expect_fits(offset + tokens);
   if (frequencies_[0].empty()) return x_bhtd;
-  const Table angles =
-      table(border_ && offset + tokens > *border_, x_bhtd.scalar_type() == at::kDouble, offset + tokens);
+  const Table angles = table(is_long(offset + tokens), x_bhtd.scalar_type() == at::kDouble, offset + tokens);
   return ops::rotate(x_bhtd, angles.cos.narrow(0, offset, tokens), angles.sin.narrow(0, offset, tokens));
+}
+
+at::Tensor RotaryEmbedding::forward(const at::Tensor& x_bhtd, const Documents& documents) const {
+  expect_fits(documents.longest());
+  if (frequencies_[0].empty()) return x_bhtd;
+  std::vector<at::Tensor> cos, sin;
+  // Documents of one table at a time, which is all of them but where long ones turn by other angles.
+  for (std::int64_t first = 0, last = 0; first < documents.count(); first = last) {
+    const bool long_sequence = is_long(documents.length(first));
+    while (last < documents.count() && is_long(documents.length(last)) == long_sequence) ++last;
+    const Table angles = table(long_sequence, x_bhtd.scalar_type() == at::kDouble, documents.longest());
+    const at::Tensor positions =
+        documents.positions().narrow(0, documents.begin(first), documents.begin(last) - documents.begin(first));
+    cos.push_back(angles.cos.index_select(0, positions));
+    sin.push_back(angles.sin.index_select(0, positions));
+  }
+  if (cos.size() == 1) return ops::rotate(x_bhtd, cos[0], sin[0]);
+  return ops::rotate(x_bhtd, at::cat(cos), at::cat(sin));
 }
 
 }  // namespace trireme::models

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/config.h"
+#include "models/kernels/documents.h"
 
 namespace trireme::models {
 
@@ -25,6 +26,8 @@ class RotaryEmbedding {
   /// @param offset  position of the first token
   /// @throws Error kBadInput  offset + T exceeds model.context
   at::Tensor forward(const at::Tensor& x_bhtd, std::int64_t offset = 0) const;
+  /// Of documents, each of which begins at position 0. @param x_bhtd  B is 1
+  at::Tensor forward(const at::Tensor& x_bhtd, const Documents& documents) const;
 
   /// Sequences longer than this turn by other angles, from their first token on (longrope): keys of shorter ones that
   /// were kept do not fit them.
@@ -36,6 +39,8 @@ class RotaryEmbedding {
     at::Tensor cos, sin;
   };
   Table table(bool long_sequence, bool wide, std::int64_t positions) const;
+  void expect_fits(std::int64_t positions) const;
+  bool is_long(std::int64_t positions) const { return border_ && positions > *border_; }
 
   std::int64_t context_;
   std::vector<double> frequencies_[2];  // of short and long sequences
