@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/base/stop.h"
 #include "core/base/text.h"
+#include "data/commands/encode_answers.h"
 #include "data/commands/encode_labelled.h"
 #include "data/corpus/documents.h"
 #include "data/corpus/encode.h"
@@ -21,15 +22,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What a chunk of documents comes to: a row a split.
-struct EncodedChunk {
-  std::array<TokenRow, 2> rows;
-  void clear() {
-    for (TokenRow& row : rows) row.clear();
-  }
-};
-
-// The same for --print: a line a document.
+// For --print: a line a document.
 struct PrintedChunk {
   std::string lines;
   void clear() { lines.clear(); }
@@ -80,18 +73,18 @@ void encode_to_corpus(const EncodeOptions& options, const Tokenizer& tokenizer, 
   const auto encode_inputs = [&](std::vector<Input> some, double validation, const char* what) {
     DocumentReader reader(std::move(some), options.text_field);
     Progress progress(what, reader.bytes_in_all());
-    encode_documents<EncodedChunk>(
+    encode_documents<RowsOfSplits>(
         reader, tokenizer, encoding, threads_of(options.threads),
-        [&, storage = writer.storage()](std::string_view text, std::span<const TokenId> ids, EncodedChunk& chunk) {
+        [&, storage = writer.storage()](std::string_view text, std::span<const TokenId> ids, RowsOfSplits& chunk) {
           const Split split = is_for_validation(text, validation) ? Split::kValidation : Split::kTraining;
           if (ends_itself) ids = ids.first(ids.size() - 1);
-          chunk.rows[static_cast<std::size_t>(split)].add(storage, ids, static_cast<std::int64_t>(text.size()));
+          chunk.of(split).add(storage, ids, static_cast<std::int64_t>(text.size()));
         },
-        [&](const EncodedChunk& chunk, std::uint64_t bytes_taken) {
+        [&](RowsOfSplits& chunk, std::uint64_t bytes_taken) {
           throw_if_stop_requested();
           for (const Split split : kSplits) {
-            writer.add(split, chunk.rows[static_cast<std::size_t>(split)]);
-            tallies[static_cast<std::size_t>(split)].add(chunk.rows[static_cast<std::size_t>(split)]);
+            writer.add(split, chunk.of(split));
+            tallies[static_cast<std::size_t>(split)].add(chunk.of(split));
           }
           progress.update(bytes_taken);
         });
@@ -119,7 +112,11 @@ int encode(const EncodeOptions& options) {
     throw Error(ErrorCode::kUsage, "one of --out and --print is due", options.print ? ", not both" : "");
   if (options.print && (options.validation > 0 || !options.validation_input.empty()))
     throw Error(ErrorCode::kUsage, "--print writes no corpus: --validation and --validation-input do not go with it");
-  const bool labelled = options.labels != "none";
+  const bool labelled = options.labels != "none", of_answers = options.learn != "all";
+  if (of_answers && (options.print || labelled || options.tokenizer.empty()))
+    throw Error(ErrorCode::kUsage, "--learn ", options.learn, " needs --tokenizer and --out, and no --labels");
+  if (!of_answers && !options.chat_template.empty())
+    throw Error(ErrorCode::kUsage, "--chat-template goes with --learn answers or preferences");
   if (!labelled && (!options.label_field.empty() || !options.label_names.empty() || options.vocabulary > 0))
     throw Error(ErrorCode::kUsage, "--label-field, --label-names and --vocabulary go with --labels");
   if (options.tokenizer.empty() == (options.vocabulary == 0))
@@ -129,6 +126,7 @@ int encode(const EncodeOptions& options) {
     if (options.print) throw Error(ErrorCode::kUsage, "--print knows no labels; leave --labels out");
     return unless_stopped([&] { encode_labelled(options); });
   }
+  if (of_answers) return unless_stopped([&] { encode_answers(options); });
   const EncodingOptions encoding{options.special_text == "plain" ? SpecialText::kPlain : SpecialText::kParse,
                                  options.add_special_tokens};
   const Tokenizer tokenizer = Tokenizer::load(options.tokenizer);

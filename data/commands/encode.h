@@ -12,6 +12,8 @@ namespace trireme::data {
 struct EncodeOptions {
   std::string tokenizer;
   std::string labels = "none";
+  std::string learn = "all";
+  std::string chat_template;
   std::string label_field;
   std::vector<std::string> label_names;
   std::int64_t vocabulary = 0;
@@ -34,6 +36,12 @@ struct EncodeOptions {
         Field{"tokenizer", &C::tokenizer, "tokenizer.json; needed but for labelled lines of \"token_ids\" alone"},
         Field{"input", &C::input, kInputHelp, kRequired},
         Field{"text-field", &C::text_field, kTextFieldHelp},
+        Field{"learn", &C::learn,
+              "what a model is to learn to give: all text; of JSON lines the answers, in \"messages\" or behind a "
+              "\"prompt\" in \"completion\"; or preferences, \"chosen\" and \"rejected\"",
+              OneOf("all", "answers", "preferences")},
+        Field{"chat-template", &C::chat_template,
+              "of messages: a model's directory, or a .jinja file; empty: the directory of the tokenizer"},
         Field{"labels", &C::labels,
               "labels in JSON lines, for model.head classes or labels: one of each text, or in lists, of each word or "
               "token",

@@ -10,10 +10,10 @@
 #include "core/base/stop.h"
 #include "core/base/text.h"
 #include "data/corpus/documents.h"
+#include "data/corpus/encode.h"
 #include "data/corpus/index.h"
 #include "data/corpus/inputs.h"
 #include "data/corpus/labelled_line.h"
-#include "data/corpus/ordered.h"
 #include "data/progress.h"
 #include "data/tokenizer/tokenizer.h"
 
@@ -21,21 +21,6 @@ namespace trireme::data {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// A chunk of lines and what it comes to.
-template <class Result>
-struct Item {
-  DocumentChunk chunk;
-  Result result;
-  std::size_t size() const { return chunk.size(); }
-};
-
-struct Rows {
-  std::array<TokenRow, 2> of_splits;
-  void clear() {
-    for (TokenRow& row : of_splits) row.clear();
-  }
-};
 
 class LabelledEncoding {
  public:
@@ -98,19 +83,14 @@ class LabelledEncoding {
   // each(line, place, session, result) on any thread; take(result, bytes taken) on this one, in order.
   template <class Result, class Each, class Take>
   void each_line(DocumentReader& reader, Each each, Take take) const {
-    in_order<Item<Result>>(
-        threads_of(options_.threads), [&](Item<Result>& item) { return reader.next(item.chunk); },
-        [&](Item<Result>& item, int) {
-          item.result.clear();
-          std::optional<Tokenizer::Session> session;
-          if (tokenizer_) session.emplace(*tokenizer_);
-          item.chunk.for_each_line([&](std::string_view text, const std::function<std::string()>& place) {
-            each(LabelledLine::parse(text, fields_, place), place, session ? &*session : nullptr, item.result);
-          });
+    encode_lines<Result>(
+        reader, tokenizer_ ? &*tokenizer_ : nullptr, threads_of(options_.threads),
+        [&](std::string_view text, const auto& place, Tokenizer::Session* session, Result& result) {
+          each(LabelledLine::parse(text, fields_, place), place, session, result);
         },
-        [&](Item<Result>& item) {
+        [&](Result& result, std::uint64_t bytes_taken) {
           throw_if_stop_requested();
-          take(item.result, item.chunk.bytes_taken());
+          take(result, bytes_taken);
         });
   }
 
@@ -118,20 +98,19 @@ class LabelledEncoding {
               CorpusWriter& writer) {
     DocumentReader reader(std::move(inputs), options_.text_field);
     Progress progress(what, reader.bytes_in_all());
-    each_line<Rows>(
+    each_line<RowsOfSplits>(
         reader,
-        [&, storage = writer.storage(), labels = writer.label_storage()](const LabelledLine& line, const auto& place,
-                                                                         Tokenizer::Session* session, Rows& rows) {
+        [&, storage = writer.storage(), labels = writer.label_storage()](
+            const LabelledLine& line, const auto& place, Tokenizer::Session* session, RowsOfSplits& rows) {
           const LabelledText text = encoded(line, place, session, names);
           std::string key = line.text;
           if (line.ids) key.assign(reinterpret_cast<const char*>(text.ids.data()), text.ids.size() * sizeof(TokenId));
           const Split split = is_for_validation(key, validation) ? Split::kValidation : Split::kTraining;
-          rows.of_splits[static_cast<std::size_t>(split)].add(storage, labels.row(text),
-                                                              static_cast<std::int64_t>(line.text.size()));
+          rows.of(split).add(storage, labels.row(text), static_cast<std::int64_t>(line.text.size()));
         },
-        [&](Rows& rows, std::uint64_t bytes_taken) {
+        [&](RowsOfSplits& rows, std::uint64_t bytes_taken) {
           for (const Split split : kSplits) {
-            const TokenRow& row = rows.of_splits[static_cast<std::size_t>(split)];
+            const TokenRow& row = rows.of(split);
             writer.add(split, row);
             texts_[static_cast<std::size_t>(split)] += row.documents().size();
           }

@@ -46,7 +46,9 @@ int inspect(const CorpusOptions& options) {
   if (!options.json)
     std::cout << "corpus           " << options.corpus << "\nvocabulary size  " << index.token_ids
               << "\ntokenizer hash   " << index.tokenizer_hash << "\n";
-  if (!options.json && index.labels.any())
+  if (!options.json && index.labels.of_answers())
+    std::cout << "learnt           " << name_of(index.labels.of) << "\n";
+  else if (!options.json && index.labels.any())
     std::cout << "labels           of " << name_of(index.labels.of) << ": "
               << one_line(join(index.labels.names, ", "), 400) << "\n";
   for (const Split which : kSplits) {
@@ -73,6 +75,32 @@ int inspect(const CorpusOptions& options) {
 }
 
 namespace {
+
+Json shown_answers(const LabelledText& text, const Tokenizer& tokenizer) {
+  Json json = {{"text", tokenizer.decode(text.ids)},
+               {"answers", Json::array()},
+               {"token_ids", text.ids},
+               {"answer_tokens", Json::array()}};
+  for (std::size_t i = 0; i < text.ids.size(); ++i) {
+    const std::size_t begin = i;
+    while (i < text.ids.size() && text.labels[i] >= 0) ++i;
+    if (i == begin) continue;
+    json["answers"].push_back(tokenizer.decode(std::span(text.ids).subspan(begin, i - begin)));
+    json["answer_tokens"].push_back({begin, i});
+  }
+  return json;
+}
+
+// A line of JSON a text with its answers, or a preference.
+int cat_answers(const Corpus& corpus, const Tokenizer& tokenizer) {
+  const bool in_pairs = corpus.labels().of == Labels::Of::kPreferences;
+  for (std::int64_t i = 0; i < corpus.documents() && std::cout; i += in_pairs ? 2 : 1) {
+    Json line = shown_answers(corpus.labelled(i), tokenizer);
+    if (in_pairs) line = {{"chosen", std::move(line)}, {"rejected", shown_answers(corpus.labelled(i + 1), tokenizer)}};
+    std::cout << line.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
+  }
+  return kExitDone;
+}
 
 // A line of JSON a text, as `encode` takes them.
 int cat_labelled(const Corpus& corpus, const std::optional<Tokenizer>& tokenizer) {
@@ -104,6 +132,7 @@ int cat(const CatOptions& options) {
   std::optional<Tokenizer> known;
   if (!corpus.tokenizer_json().empty())
     known.emplace(Tokenizer::parse(corpus.tokenizer_json(), options.corpus + "/tokenizer.json"));
+  if (corpus.labels().of_answers()) return cat_answers(corpus, *known);
   if (corpus.labels().any()) return cat_labelled(corpus, known);
   const Tokenizer& tokenizer = *known;
   std::vector<TokenId> ids;

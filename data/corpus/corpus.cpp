@@ -13,6 +13,7 @@ struct Corpus::Impl {
   CorpusIndex index;
   Split which;
   std::string tokenizer_json;
+  std::map<std::string, std::string> companions;
   std::vector<Shard> shards;
   // Where each shard begins in the row and in the list of documents, and after the last one where both end.
   std::vector<std::int64_t> first_token = {0}, first_document = {0};
@@ -36,6 +37,10 @@ Corpus Corpus::open(const std::filesystem::path& directory, Split split) {
   impl->which = split;
   impl->directory = directory.string();
   impl->tokenizer_json = read_corpus_tokenizer(directory, impl->index);
+  impl->companions = read_corpus_companions(directory, impl->index);
+  if (impl->index.labels.of == Labels::Of::kPreferences && impl->split().documents % 2 != 0)
+    throw Error(ErrorCode::kCorrupt, directory.string(), " is damaged: it has ", impl->split().documents,
+                " texts in pairs");
   for (const ShardEntry& entry : impl->split().shards) {
     impl->shards.emplace_back(directory, entry, impl->index.vocabulary_size);
     impl->first_token.push_back(impl->first_token.back() + static_cast<std::int64_t>(entry.tokens));
@@ -51,6 +56,7 @@ std::int64_t Corpus::vocabulary_size() const { return static_cast<std::int64_t>(
 const Labels& Corpus::labels() const { return impl_->index.labels; }
 const std::string& Corpus::tokenizer_json() const { return impl_->tokenizer_json; }
 const std::string& Corpus::tokenizer_hash() const { return impl_->index.tokenizer_hash; }
+const std::map<std::string, std::string>& Corpus::companions() const { return impl_->companions; }
 const std::string& Corpus::content_hash() const { return impl_->split().content_hash; }
 
 void Corpus::read(std::int64_t begin, std::span<TokenId> out) const {

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,6 +31,8 @@ class CorpusWriter {
   /// @param tokenizer  null: the ids come as such, from 0 to token_ids - 1
   CorpusWriter(std::filesystem::path directory, const Tokenizer* tokenizer, std::int64_t token_ids, Labels labels,
                std::uint64_t shard_bytes = kShardBytes);
+  /// Keeps a file of kChatFiles.
+  void keep(const std::string& name, const std::string& text);
   ~CorpusWriter();
   CorpusWriter(const CorpusWriter&) = delete;
   CorpusWriter& operator=(const CorpusWriter&) = delete;
@@ -70,6 +73,8 @@ class Corpus {
   /// The tokenizer.json that the ids were made with (kept in the corpus) and its hash; empty where they came as such.
   const std::string& tokenizer_json() const;
   const std::string& tokenizer_hash() const;
+  /// Files of a chat template, by name: what conversations were made into text with.
+  const std::map<std::string, std::string>& companions() const;
   /// Names this content: changes when any token of the split does, and not with the way it is cut into shards.
   const std::string& content_hash() const;
 

@@ -1,11 +1,17 @@
 #pragma once
+#include <array>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "data/corpus/corpus.h"
 #include "data/corpus/documents.h"
 #include "data/corpus/ordered.h"
+#include "data/corpus/token_row.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace trireme::data {
@@ -40,5 +46,39 @@ void encode_documents(DocumentReader& reader, const Tokenizer& tokenizer, const 
       },
       [&](Item& item) { take(item.result, item.chunk.bytes_taken()); });
 }
+
+/// The same with whole lines of JSON:
+///
+///     void each(std::string_view line, const std::function<std::string()>& place, Tokenizer::Session*, Result&)
+///
+/// @param tokenizer  null: there is no session
+template <class Result, class Each, class Take>
+void encode_lines(DocumentReader& reader, const Tokenizer* tokenizer, int threads, Each each, Take take) {
+  struct Item {
+    DocumentChunk chunk;
+    Result result;
+    std::size_t size() const { return chunk.size(); }
+  };
+  in_order<Item>(
+      threads, [&](Item& item) { return reader.next(item.chunk); },
+      [&](Item& item, int) {
+        item.result.clear();
+        std::optional<Tokenizer::Session> session;
+        if (tokenizer) session.emplace(*tokenizer);
+        item.chunk.for_each_line([&](std::string_view line, const std::function<std::string()>& place) {
+          each(line, place, session ? &*session : nullptr, item.result);
+        });
+      },
+      [&](Item& item) { take(item.result, item.chunk.bytes_taken()); });
+}
+
+/// What a chunk comes to: a row a split.
+struct RowsOfSplits {
+  std::array<TokenRow, 2> rows;
+  TokenRow& of(Split split) { return rows[static_cast<std::size_t>(split)]; }
+  void clear() {
+    for (TokenRow& row : rows) row.clear();
+  }
+};
 
 }  // namespace trireme::data

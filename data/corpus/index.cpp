@@ -129,19 +129,45 @@ SplitEntry split_from_json(const Reader& reader, const Json& json, Split which) 
 void read_labels(const Reader& reader, const Json& root, CorpusIndex& index) {
   const Json& labels = reader.member(root, "labels");
   const std::string of = reader.text(labels, "of");
-  if (of != name_of(Labels::Of::kTexts) && of != name_of(Labels::Of::kTokens)) reader.fail("labels are of ", of);
-  index.labels.of = of == name_of(Labels::Of::kTexts) ? Labels::Of::kTexts : Labels::Of::kTokens;
+  for (const auto known : {Labels::Of::kTexts, Labels::Of::kTokens, Labels::Of::kAnswers, Labels::Of::kPreferences})
+    if (of == name_of(known)) index.labels.of = known;
+  if (!index.labels.any()) reader.fail("labels are of ", of);
   const Json& names = reader.member(labels, "names");
-  if (!names.is_array() || names.size() < 2 || names.size() > Labels::kMost)
-    reader.fail("names of labels are no list of 2 to ", Labels::kMost);
+  const std::size_t least = index.labels.of_answers() ? 0 : 2, most = index.labels.of_answers() ? 0 : Labels::kMost;
+  if (!names.is_array() || names.size() < least || names.size() > most)
+    reader.fail("names of labels are no list of ", least, " to ", most);
   for (const Json& name : names) {
     if (!name.is_string()) reader.fail("the name of a label is no text");
     index.labels.names.push_back(name.get<std::string>());
   }
   index.token_ids = reader.number(root, "token-ids");
-  if (index.token_ids == 0 || static_cast<std::uint64_t>(index.label_storage().ids()) > index.vocabulary_size)
+  if (index.token_ids == 0 || index.token_ids > INT32_MAX ||
+      static_cast<std::uint64_t>(index.label_storage().ids()) > index.vocabulary_size)
     reader.fail("vocabulary-size ", index.vocabulary_size, " does not hold ", index.token_ids, " tokens and ",
                 index.labels.names.size(), " labels");
+}
+
+void read_companions(const Reader& reader, const Json& root, CorpusIndex& index) {
+  if (!root.contains("companions")) return;
+  const Json& companions = root["companions"];
+  if (!companions.is_object()) reader.fail("companions are no object");
+  for (const auto& [name, entry] : companions.items()) {
+    if (std::ranges::find(kChatFiles, name) == kChatFiles.end()) reader.fail("it has a companion ", name);
+    index.companions[name] = {reader.number(entry, "bytes"),
+                              reader.checksum(reader.member(entry, "checksum"), "checksum")};
+  }
+}
+
+// A file beside the shards, as the index describes it.
+std::string checked_file(const fs::path& path, std::uint64_t bytes, const std::string& checksum) {
+  if (!fs::exists(path)) throw Error(ErrorCode::kNotFound, "no file ", path.string());
+  std::string text = read_file(path);
+  if (text.size() != bytes)
+    throw Error(ErrorCode::kCorrupt, path.string(), " is damaged: it holds ", text.size(), " bytes, ", bytes,
+                " are due");
+  if (xxh3_128_hex(text) != checksum)
+    throw Error(ErrorCode::kCorrupt, path.string(), " is damaged: its checksum does not match its content");
+  return text;
 }
 
 }  // namespace
@@ -167,6 +193,8 @@ std::string index_to_json(const CorpusIndex& index) {
   }
   json["tokenizer"] = {
       {"file", "tokenizer.json"}, {"bytes", index.tokenizer_bytes}, {"checksum", index.tokenizer_hash}};
+  for (const auto& [name, entry] : index.companions)
+    json["companions"][name] = {{"bytes", entry.bytes}, {"checksum", entry.checksum}};
   for (const Split which : kSplits) {
     const SplitEntry& split = index.split(which);
     Json shards = Json::array();
@@ -208,7 +236,9 @@ CorpusIndex index_from_json(std::string_view json, const std::string& origin) {
   const Json& tokenizer = reader.member(root, "tokenizer");
   index.tokenizer_bytes = reader.number(tokenizer, "bytes");
   index.tokenizer_hash = reader.checksum(reader.member(tokenizer, "checksum"), "checksum");
-  if (index.tokenizer_bytes == 0 && !index.labels.any()) reader.fail("it has no tokenizer");
+  if (version == kVersionWithLabels) read_companions(reader, root, index);
+  if (index.tokenizer_bytes == 0 && (!index.labels.any() || index.labels.of_answers()))
+    reader.fail("it has no tokenizer");
   const Json& splits = reader.member(root, "splits");
   for (const Split which : kSplits)
     index.split(which) =
@@ -225,15 +255,14 @@ CorpusIndex read_corpus_index(const fs::path& directory) {
 
 std::string read_corpus_tokenizer(const fs::path& directory, const CorpusIndex& index) {
   if (index.tokenizer_bytes == 0) return "";
-  const fs::path path = directory / "tokenizer.json";
-  if (!fs::exists(path)) throw Error(ErrorCode::kNotFound, "no file ", path.string());
-  std::string json = read_file(path);
-  if (json.size() != index.tokenizer_bytes)
-    throw Error(ErrorCode::kCorrupt, path.string(), " is damaged: it holds ", json.size(), " bytes, ",
-                index.tokenizer_bytes, " are due");
-  if (xxh3_128_hex(json) != index.tokenizer_hash)
-    throw Error(ErrorCode::kCorrupt, path.string(), " is damaged: its checksum does not match its content");
-  return json;
+  return checked_file(directory / "tokenizer.json", index.tokenizer_bytes, index.tokenizer_hash);
+}
+
+std::map<std::string, std::string> read_corpus_companions(const fs::path& directory, const CorpusIndex& index) {
+  std::map<std::string, std::string> texts;
+  for (const auto& [name, entry] : index.companions)
+    texts[name] = checked_file(directory / name, entry.bytes, entry.checksum);
+  return texts;
 }
 
 }  // namespace trireme::data

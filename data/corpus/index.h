@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,17 @@ struct SplitEntry {
   std::vector<ShardEntry> shards;
 };
 
+/// A file beside the shards.
+struct CompanionEntry {
+  std::uint64_t bytes = 0;
+  std::string checksum;  ///< XXH3-128
+};
+
+/// What a chat template is made of, by the names that models have it under; a corpus of conversations keeps what it was
+/// made with.
+inline constexpr std::array<std::string_view, 3> kChatFiles = {"chat_template.jinja", "special_tokens_map.json",
+                                                               "tokenizer_config.json"};
+
 /// What index.json holds.
 struct CorpusIndex {
   std::uint64_t vocabulary_size = 0;  ///< all ids, those of labels too
@@ -52,6 +64,7 @@ struct CorpusIndex {
   std::uint64_t end_of_text = 0;
   std::uint64_t tokenizer_bytes = 0;  ///< 0: none; the ids came as such
   std::string tokenizer_hash;
+  std::map<std::string, CompanionEntry> companions;  ///< some of kChatFiles
   std::array<SplitEntry, 2> splits;
 
   LabelStorage label_storage() const { return {static_cast<std::int64_t>(token_ids), labels}; }
@@ -73,5 +86,8 @@ CorpusIndex read_corpus_index(const std::filesystem::path& directory);
 
 /// tokenizer.json of a corpus, checked against the index; empty where there is none. @throws Error kNotFound, kCorrupt
 std::string read_corpus_tokenizer(const std::filesystem::path& directory, const CorpusIndex& index);
+/// The same of its companions, by name.
+std::map<std::string, std::string> read_corpus_companions(const std::filesystem::path& directory,
+                                                          const CorpusIndex& index);
 
 }  // namespace trireme::data

@@ -20,6 +20,7 @@ class Verification {
     attempt([&] { index_ = read_corpus_index(directory_); });
     if (!index_) return std::move(problems_);
     attempt([&] { check_tokenizer(); });
+    attempt([&] { read_corpus_companions(directory_, *index_); });
     for (const Split which : kSplits) check_split(which);
     attempt([&] { check_names(); });
     return std::move(problems_);
@@ -112,6 +113,7 @@ class Verification {
   void check_names() {
     std::vector<std::string> known = {"index.json"};
     if (index_->tokenizer_bytes > 0) known.emplace_back("tokenizer.json");
+    for (const auto& [name, entry] : index_->companions) known.push_back(name);
     for (const Split which : kSplits)
       for (const ShardEntry& entry : index_->split(which).shards) known.push_back(entry.file);
     for (const fs::directory_entry& entry : fs::directory_iterator(directory_))

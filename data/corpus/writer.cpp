@@ -36,6 +36,7 @@ struct CorpusWriter::Impl {
 
   fs::path directory, temporary;
   std::string tokenizer_json;
+  std::map<std::string, std::string> companions;
   std::uint64_t shard_tokens;
   CorpusIndex index;
   std::array<SplitState, 2> states;
@@ -114,6 +115,7 @@ struct CorpusWriter::Impl {
       throw Error(ErrorCode::kBadInput, "no document fell into the training split of ", directory.string(), " (",
                   index.split(Split::kValidation).documents, " into validation)");
     if (!tokenizer_json.empty()) write_file_atomically(temporary / "tokenizer.json", tokenizer_json);
+    for (const auto& [name, text] : companions) write_file_atomically(temporary / name, text);
     write_file_atomically(temporary / "index.json", index_to_json(index));
     sync_folder(temporary, kObject);
     // Never over something that appeared meanwhile.
@@ -159,6 +161,11 @@ CorpusWriter::CorpusWriter(fs::path directory, const Tokenizer* tokenizer, std::
 }
 
 CorpusWriter::~CorpusWriter() = default;
+
+void CorpusWriter::keep(const std::string& name, const std::string& text) {
+  impl_->index.companions[name] = {text.size(), xxh3_128_hex(text)};
+  impl_->companions[name] = text;
+}
 
 TokenStorage CorpusWriter::storage() const { return impl_->index.storage(); }
 LabelStorage CorpusWriter::label_storage() const { return impl_->index.label_storage(); }

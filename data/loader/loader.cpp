@@ -50,6 +50,28 @@ void fill_row(const LabelledText& text, Labels::Of of, const LabelPlace& place, 
     targets[label_at(text, place, tokens)] = text.labels[0];
 }
 
+// Texts with answers, one behind the other. A token's target is the next one, where that is to be learnt.
+void fill_row(const std::vector<LabelledText>& texts, bool in_pairs, std::int64_t row, MicroBatch& batch) {
+  std::int64_t at = row * batch.length;
+  const std::int64_t end = at + batch.length;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (in_pairs && i % 2 == 0) batch.chosen.push_back(static_cast<std::int64_t>(batch.documents.size()));
+    const auto places = static_cast<std::int64_t>(texts[i].ids.size()) - 1;
+    std::copy_n(texts[i].ids.begin(), places, batch.tokens.begin() + at);
+    std::copy_n(texts[i].labels.begin() + 1, places, batch.targets.begin() + at);
+    batch.documents.push_back(places);
+    at += places;
+  }
+  if (at < end) batch.documents.push_back(end - at);
+}
+
+std::int64_t answers_of(const std::vector<LabelledText>& texts) {
+  std::int64_t count = 0;
+  for (const LabelledText& text : texts)
+    count += std::count_if(text.labels.begin() + 1, text.labels.end(), [](std::int64_t label) { return label >= 0; });
+  return count;
+}
+
 std::int64_t targets_of(const LabelledText& text, std::int64_t length) {
   const auto end = text.labels.begin() + std::min(length, static_cast<std::int64_t>(text.labels.size()));
   return end - text.labels.begin() - std::count(text.labels.begin(), end, -1);
@@ -114,7 +136,9 @@ struct Loader::Impl {
       for (std::int64_t step = plan.first_step; step < plan.last_step; ++step) {
         const std::int64_t targets = step_targets(step);
         for (std::int64_t index = plan.first; index < plan.last; index += plan.stride) {
-          MicroBatch batch = stream.labels().any() ? labelled(step, index) : read(step, index, window);
+          MicroBatch batch = stream.labels().of_answers() ? packed(step, index)
+                             : stream.labels().any()      ? labelled(step, index)
+                                                          : read(step, index, window);
           batch.step_targets = targets;
           if (!hand_over(std::move(batch))) return;
         }
@@ -136,12 +160,29 @@ struct Loader::Impl {
     if (!stream.labels().any()) return samples * stream.sequence_length();
     if (stream.labels().of == Labels::Of::kTexts) return samples;
     std::int64_t targets = 0;
-    for (std::int64_t i = 0; i < samples; ++i)
-      targets += targets_of(stream.labelled(stream.sample(number_of(step, 0, i))), stream.sequence_length());
+    for (std::int64_t i = 0; i < samples; ++i) {
+      const Sample sample = stream.sample(number_of(step, 0, i));
+      targets += stream.labels().of == Labels::Of::kPreferences ? stream.pairs(sample)
+                 : stream.labels().of == Labels::Of::kAnswers
+                     ? answers_of(stream.packed(sample))
+                     : targets_of(stream.labelled(sample), stream.sequence_length());
+    }
     if (targets == 0 && step == 0)
-      throw Error(ErrorCode::kBadInput, "no text of the first step has a label within the first ",
+      throw Error(ErrorCode::kBadInput, "no text of the first step has ",
+                  stream.labels().of_answers() ? "an answer" : "a label", " within the first ",
                   stream.sequence_length(), " tokens (data.sequence-length)");
     return std::max<std::int64_t>(1, targets);
+  }
+
+  MicroBatch packed(std::int64_t step, std::int64_t index) const {
+    MicroBatch batch = empty_batch(step, index, plan.micro_batch, stream.sequence_length());
+    std::vector<Sample> samples;
+    for (std::int64_t row = 0; row < plan.micro_batch; ++row) {
+      samples.push_back(stream.sample(number_of(step, index, row)));
+      fill_row(stream.packed(samples.back()), stream.labels().of == Labels::Of::kPreferences, row, batch);
+    }
+    batch.samples_hash = hash_of(samples);
+    return batch;
   }
 
   MicroBatch labelled(std::int64_t step, std::int64_t index) const {
@@ -214,6 +255,10 @@ EvaluationBatches::EvaluationBatches(const Corpus& corpus, std::int64_t sequence
   if (sequence_length < 1 || micro_batch < 1)
     throw Error(ErrorCode::kBadInput, "evaluation needs a sequence length and a micro-batch of 1 or more, got ",
                 sequence_length, " and ", micro_batch);
+  if (corpus.labels().of_answers()) {
+    rows_.emplace(corpus, sequence_length);
+    windows_ = rows_->rows();
+  }
   if (corpus.labels().any()) {
     if (windows_ == 0) throw Error(ErrorCode::kBadInput, "the split to evaluate holds no text: set some aside");
     return;
@@ -231,11 +276,16 @@ MicroBatch EvaluationBatches::batch(std::int64_t index) const {
   if (index < 0 || index >= count())
     throw Error(ErrorCode::kBug, "evaluation batch ", index, " is outside of the ", count(), " there are");
   MicroBatch batch = empty_batch(0, index, micro_batch_, length_);
-  if (corpus_->labels().any()) batch.lengths.assign(static_cast<std::size_t>(micro_batch_), 1);
+  if (corpus_->labels().any() && !rows_) batch.lengths.assign(static_cast<std::size_t>(micro_batch_), 1);
   std::vector<TokenId> window(static_cast<std::size_t>(length_ + 1));
   std::vector<Sample> samples;
   for (std::int64_t row = 0; row < std::min(micro_batch_, windows_ - index * micro_batch_); ++row) {
     const std::int64_t number = index * micro_batch_ + row;
+    if (rows_) {
+      fill_row(rows_->texts(*corpus_, number), corpus_->labels().of == Labels::Of::kPreferences, row, batch);
+      samples.push_back({number, 0, number});
+      continue;
+    }
     if (corpus_->labels().any()) {
       fill_row(corpus_->labelled(number), corpus_->labels().of, label_place_, row, batch);
       samples.push_back({number, 0, number});
@@ -246,6 +296,9 @@ MicroBatch EvaluationBatches::batch(std::int64_t index) const {
     fill_row(window, number * length_ - begin, row, batch);
     samples.push_back({number, 0, begin});
   }
+  if (rows_)
+    for (auto row = static_cast<std::int64_t>(samples.size()); row < micro_batch_; ++row)
+      batch.documents.push_back(length_);
   batch.samples_hash = hash_of(samples);
   return batch;
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "data/corpus/corpus.h"
@@ -19,7 +20,13 @@ struct MicroBatch {
   std::vector<std::int64_t> targets;
   /// [sequences], tokens of labelled texts, which are filled up with others behind; empty: sequences are full.
   std::vector<std::int64_t> lengths;
-  std::int64_t step_targets = 1;   ///< asked for by all micro-batches of the step; 1 where none is
+  /// Of rows that texts share: how long these are, in order; all of them fill all rows, what is left over is a text
+  /// without targets. Empty: each row is one.
+  std::vector<std::int64_t> documents;
+  /// Of preferences: which documents are chosen ones; the next is the rejected one.
+  std::vector<std::int64_t> chosen;
+  /// Targets, or preferences, asked for by all micro-batches of the step; 1 where none is.
+  std::int64_t step_targets = 1;
   std::uint64_t samples_hash = 0;  ///< XXH3-64 of the Sample of each sequence: what was read
 };
 
@@ -59,9 +66,9 @@ class Loader {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Evaluation reads every labelled text of a split once, or every token of another one: windows side by side, the last
-/// one moved back so that it is full, with targets already asked for set to -1, and whole sequences of -1 to fill the
-/// last micro-batch.
+/// Evaluation reads every labelled text of a split once, texts with answers in the rows that they share, or every token
+/// of another one: windows side by side, the last one moved back so that it is full, with targets already asked for set
+/// to -1, and whole sequences of -1 to fill the last micro-batch.
 class EvaluationBatches {
  public:
   /// @throws Error kBadInput when the split holds fewer than sequence_length + 1 tokens, or no labelled text
@@ -75,6 +82,7 @@ class EvaluationBatches {
  private:
   const Corpus* corpus_;
   std::int64_t length_, micro_batch_, windows_;
+  std::optional<AnswerRows> rows_;  // of answers
   LabelPlace label_place_;
 };
 

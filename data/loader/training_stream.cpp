@@ -28,9 +28,12 @@ std::vector<TrainingStream::Part> open_parts(const std::vector<CorpusSource>& so
     // A run of one corpus has the order that it had before there were mixtures.
     const std::string name = sources.size() == 1 ? "samples" : "samples/" + corpus.content_hash();
     try {
-      const SampleOrder order = corpus.labels().any() ? SampleOrder::of_documents(seed, corpus.documents(), name)
-                                                      : SampleOrder(seed, corpus.tokens(), sequence_length, name);
-      parts.push_back({source.directory, source.weight, std::move(corpus), order});
+      AnswerRows rows(corpus, sequence_length);
+      const bool of_answers = corpus.labels().of_answers();
+      const SampleOrder order =
+          corpus.labels().any() ? SampleOrder::of_documents(seed, of_answers ? rows.rows() : corpus.documents(), name)
+                                : SampleOrder(seed, corpus.tokens(), sequence_length, name);
+      parts.push_back({source.directory, source.weight, std::move(corpus), order, std::move(rows)});
     } catch (const Error& error) {
       throw Error(error.code(), "data.path ", source.directory.string(), ": ", error.what());
     }
@@ -83,8 +86,19 @@ LabelledText TrainingStream::labelled(const Sample& sample) const {
   return parts_[static_cast<std::size_t>(sample.corpus)].corpus.labelled(sample.begin);
 }
 
+std::vector<LabelledText> TrainingStream::packed(const Sample& sample) const {
+  const Part& part = parts_[static_cast<std::size_t>(sample.corpus)];
+  return part.rows.texts(part.corpus, sample.begin);
+}
+
+std::int64_t TrainingStream::pairs(const Sample& sample) const {
+  return parts_[static_cast<std::size_t>(sample.corpus)].rows.count(sample.begin);
+}
+
 std::int64_t TrainingStream::longer_texts() const {
   std::int64_t count = 0;
+  for (const Part& part : parts_) count += part.rows.cut();
+  if (labels().of_answers()) return count;
   for (const Part& part : parts_)
     for (std::int64_t i = 0; i < part.corpus.documents(); ++i) {
       const auto [begin, end] = part.corpus.document(i);

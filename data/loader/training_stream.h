@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/corpus/corpus.h"
+#include "data/loader/answer_rows.h"
 #include "data/loader/mixture_order.h"
 #include "data/loader/sample_order.h"
 
@@ -21,13 +22,13 @@ struct CorpusSource {
 struct Sample {
   std::int64_t number = 0;  ///< in the run, counted from 0
   std::int64_t corpus = 0;  ///< by index in corpora()
-  std::int64_t begin = 0;   ///< its first token; of labelled texts, which of them
+  std::int64_t begin = 0;   ///< its first token; of labelled texts, which of them; of answers, which row of them
 };
 
 /// All that a run trains on: one corpus or several, mixed by weight, as one endless row of samples, windows of text or,
-/// where they have labels, whole texts. Which tokens a
-/// sample holds follows from seed, corpora, weights and its number alone: not from ranks, from where the corpora lie,
-/// or from the order in which they are named.
+/// where they have labels, whole texts; texts with answers, or pairs of them, share rows. Which tokens a sample holds
+/// follows from seed, corpora, weights and its number alone: not from ranks, from where the corpora lie, or from the
+/// order in which they are named.
 class TrainingStream {
  public:
   /// @throws Error kNotFound, kCorrupt, kIo; kBadInput, naming the corpora, for one shorter than a sequence, several of
@@ -41,7 +42,12 @@ class TrainingStream {
   LabelledText labelled(const Sample& sample) const;
   std::int64_t sequence_length() const { return length_; }
   const Labels& labels() const { return parts_[0].corpus.labels(); }
-  /// How many labelled texts have more tokens than a sequence.
+  /// The texts with answers that share a row, none longer than they have room for: sequence_length() + 1 tokens alone;
+  /// of preferences, the chosen one and the rejected one in turn. @throws Error kCorrupt
+  std::vector<LabelledText> packed(const Sample& sample) const;
+  /// How many preferences a row has.
+  std::int64_t pairs(const Sample& sample) const;
+  /// How many labelled texts have more tokens than a sequence; of preferences, how many do not fit one.
   std::int64_t longer_texts() const;
 
   std::int64_t vocabulary_size() const { return parts_[0].corpus.vocabulary_size(); }
@@ -60,6 +66,7 @@ class TrainingStream {
     double share;  ///< of the samples; all of them add up to 1
     Corpus corpus;
     SampleOrder order;
+    AnswerRows rows;  ///< of answers
   };
   /// In the order of their content hashes.
   const std::vector<Part>& parts() const { return parts_; }

@@ -37,6 +37,17 @@ MicroBatch batch_of(std::int64_t number, const TrainConfig& config) {
     if (i < size) batch->tokens.push_back(id);
     if (i > 0) batch->targets.push_back(id);
   }
+  // Every other one is of documents that share its rows, and some of whose tokens are not asked for.
+  if (number % 2 == 1) {
+    for (std::int64_t begin = 0; begin < size;) {
+      const std::int64_t left = batch->length - begin % batch->length;
+      const std::int64_t length = std::min(left, 1 + (begin + number) % 7);
+      batch->documents.push_back(length);
+      begin += length;
+      batch->targets[static_cast<std::size_t>(begin - 1)] = -1;
+    }
+    for (std::size_t i = 0; i < batch->targets.size(); i += 5) batch->targets[i] = -1;
+  }
   return batch;
 }
 
@@ -122,6 +133,7 @@ TinyRun::TinyRun(Communicator& world, const TrainConfig& config, std::int64_t st
     : world_(world), engine_(world, config, kVocabulary) {
   constexpr double kLearningRate = 0.01;
   const std::int64_t micro_batches = config.micro_batches();
+  engine_.stages().expect_borders();
   engine_.initialise();
   for (std::int64_t step = 0; step < steps; ++step) {
     const Share& share = engine_.share();

@@ -77,9 +77,11 @@ EvaluationResult Evaluation::run(Stages& stages, const std::function<std::int64_
       stop);
   if (found.stopped) return {.stopped = found.stopped};
   if (found.targets == 0)
-    throw Error(ErrorCode::kBadInput, "the evaluation set ", name_, " has no label within the first ", size_.length,
+    throw Error(ErrorCode::kBadInput, "the evaluation set ", name_, " has no ",
+                corpus_.labels().of_answers() ? "answer" : "label", " within the first ", size_.length,
                 " tokens of its texts (data.sequence-length)");
   const double loss = found.sum / static_cast<double>(found.targets);
+  if (corpus_.labels().of_answers()) return {.loss = loss};
   if (corpus_.labels().any())
     return {.loss = loss, .accuracy = static_cast<double>(found.correct) / static_cast<double>(found.targets)};
   // Of a part of the set, its share of the text.

@@ -63,17 +63,20 @@ std::string loss_text(const SetLoss& set) {
   char text[120];
   if (set.accuracy)
     std::snprintf(text, sizeof text, " loss %.4f, accuracy %.2f%%", set.loss, 100 * *set.accuracy);
+  else if (set.bits_per_byte)
+    std::snprintf(text, sizeof text, " loss %.4f nats a token, %.4f bits a byte", set.loss, *set.bits_per_byte);
   else
-    std::snprintf(text, sizeof text, " loss %.4f nats a token, %.4f bits a byte", set.loss,
-                  set.bits_per_byte.value_or(NAN));
+    std::snprintf(text, sizeof text, " loss %.4f nats a token of answers", set.loss);
   std::string line = set.name + text;
   if (set.ema_loss && set.ema_accuracy) {
     std::snprintf(text, sizeof text, "; averaged weights %.4f and %.2f%%", *set.ema_loss, 100 * *set.ema_accuracy);
     return line + text;
   }
-  if (set.ema_loss) {
-    std::snprintf(text, sizeof text, "; averaged weights %.4f and %.4f", *set.ema_loss,
-                  set.ema_bits_per_byte.value_or(NAN));
+  if (set.ema_loss && set.ema_bits_per_byte) {
+    std::snprintf(text, sizeof text, "; averaged weights %.4f and %.4f", *set.ema_loss, *set.ema_bits_per_byte);
+    line += text;
+  } else if (set.ema_loss) {
+    std::snprintf(text, sizeof text, "; averaged weights %.4f", *set.ema_loss);
     line += text;
   }
   return line;

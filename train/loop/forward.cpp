@@ -20,6 +20,11 @@ at::Tensor lengths_of(const MicroBatch& batch) {
   return at::from_blob(batch->lengths.data(), {batch->sequences}, [batch](void*) {}, at::kLong);
 }
 
+models::DocumentsPointer documents_of(const MicroBatch& batch) {
+  if (batch->documents.empty()) return nullptr;
+  return std::make_shared<models::Documents>(batch->documents, batch->length);
+}
+
 at::Tensor loss_of(const models::Model& model, const at::Tensor& hidden_btc, const MicroBatch& batch, double scale,
                    const models::ForwardPass& pass) {
   return models::loss(model, hidden_btc, targets_of(batch), scale, pass);

@@ -18,6 +18,8 @@ at::Tensor tokens_of(const MicroBatch& batch);
 at::Tensor targets_of(const MicroBatch& batch);
 /// Tokens of its texts, [B], likewise; undefined where sequences are full.
 at::Tensor lengths_of(const MicroBatch& batch);
+/// The documents that share its rows; null where each row is one.
+models::DocumentsPointer documents_of(const MicroBatch& batch);
 /// scale * the sum of a micro-batch's losses, float64, of what the last part of the model returned for it.
 at::Tensor loss_of(const models::Model& model, const at::Tensor& hidden_btc, const MicroBatch& batch, double scale,
                    const models::ForwardPass& pass = {});

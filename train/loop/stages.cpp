@@ -4,6 +4,9 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
+#include <algorithm>
+#include <map>
+
 #include "core/base/error.h"
 #include "models/generate/kv_cache.h"
 #include "models/registry.h"
@@ -17,6 +20,11 @@ MeshShape data_only(int ranks) {
   MeshShape shape;
   shape.sizes[static_cast<std::size_t>(Axis::kData)] = ranks;
   return shape;
+}
+
+void tell_borders(const MicroBatch& batch, models::ForwardPass& pass) {
+  pass.lengths = lengths_of(batch);
+  pass.documents = documents_of(batch);
 }
 
 }  // namespace
@@ -72,17 +80,34 @@ Pipeline::Activations Stages::activations(Size size) const {
           chunks_.front()->parameters().all().front().value.scalar_type()};
 }
 
+Stages::Source Stages::for_chunks(const Source& source) const {
+  const auto readers = std::ranges::count_if(chunks_, [this](const models::Model* chunk) { return reads(*chunk); });
+  if (readers == 1) return source;
+  struct Shared {
+    MicroBatch batch;
+    std::ptrdiff_t readers;
+  };
+  return [&source, readers, shared = std::map<std::int64_t, Shared>()](std::int64_t turn) mutable {
+    auto found = shared.find(turn);
+    if (found == shared.end()) found = shared.emplace(turn, Shared{source(turn), readers}).first;
+    MicroBatch batch = found->second.batch;
+    if (--found->second.readers == 0) shared.erase(found);
+    return batch;
+  };
+}
+
 std::vector<double> Stages::train(const std::vector<Action>& schedule, std::int64_t turns, Size size,
                                   const Source& source,
                                   const std::function<models::ForwardPass(std::int64_t turn)>& pass,
                                   const std::function<bool()>& give_up, GradientReducer& reducer) {
   std::vector<double> losses(ends_ ? static_cast<std::size_t>(turns) : 0);
+  const Source batch_of = for_chunks(source);
   const auto forward = [&](int chunk, std::int64_t turn, const at::Tensor& input) {
     models::Model& model = *chunks_[static_cast<std::size_t>(chunk)];
-    const MicroBatch batch = model.begins() || model.ends() ? source(turn) : nullptr;
+    const MicroBatch batch = reads(model) ? batch_of(turn) : nullptr;
     models::ForwardPass how = pass(turn);
     how.weights = access_;
-    if (batch) how.lengths = lengths_of(batch);
+    if (batch) tell_borders(batch, how);
     const at::Tensor out = model.forward(model.begins() ? tokens_of(batch) : input, how);
     if (!model.ends()) return out;
     const at::Tensor loss = loss_of(model, out, batch, 1.0 / static_cast<double>(batch->step_targets), how);
@@ -101,7 +126,7 @@ std::vector<models::Score> Stages::losses(const std::vector<MicroBatch>& batches
     models::Model& model = *chunks_[static_cast<std::size_t>(chunk)];
     const MicroBatch& batch = batches[static_cast<std::size_t>(turn)];
     models::ForwardPass how{.weights = access_};
-    if (batch) how.lengths = lengths_of(batch);
+    if (batch) tell_borders(batch, how);
     const at::Tensor out = model.forward(model.begins() ? tokens_of(batch) : input, how);
     if (model.ends()) scores[static_cast<std::size_t>(turn)] = models::score(model, out, targets_of(batch), how);
     return out;

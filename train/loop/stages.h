@@ -40,14 +40,16 @@ class Stages {
   const RowLayout& layout() const { return layout_; }
   const Placement& placement() const { return placement_; }
 
-  /// Whether this rank needs the text of micro-batches: the first stage reads tokens, the last compares targets.
-  bool reads() const { return begins_ || ends_; }
+  /// Texts of micro-batches have borders, lengths or documents, which every stage has to know.
+  void expect_borders() { have_borders_ = true; }
+  /// Whether this rank needs micro-batches: the first stage reads tokens, the last compares targets, and all borders.
+  bool reads() const { return begins_ || ends_ || have_borders_; }
   /// Whether losses are known here.
   bool ends() const { return ends_; }
   /// Along the pipeline, where losses are known.
   int last() const { return axis_.size() - 1; }
 
-  /// This rank's micro-batches, asked for in order, each once a stage that reads it.
+  /// This rank's micro-batches, each asked for once, in order.
   using Source = std::function<MicroBatch(std::int64_t turn)>;
   struct Size {
     std::int64_t sequences = 1, length = 1;
@@ -79,6 +81,9 @@ class Stages {
  private:
   Pipeline::Activations activations(Size size) const;
   bool any_busy(bool busy);
+  bool reads(const models::Model& chunk) const { return chunk.begins() || chunk.ends() || have_borders_; }
+  /// The same, for all of this rank's chunks that read them.
+  Source for_chunks(const Source& source) const;
 
   Communicator& world_;
   const std::unique_ptr<Communicator> alone_;  // where there is no pipeline
@@ -91,7 +96,7 @@ class Stages {
   Placement placement_;
   std::vector<std::unique_ptr<models::Model>> owned_chunks_;
   std::vector<models::Model*> chunks_;  // this rank's
-  bool begins_ = true, ends_ = true;
+  bool begins_ = true, ends_ = true, have_borders_ = false;
   std::unique_ptr<Pipeline> pipeline_;
   models::WeightAccess* access_ = nullptr;
 };

@@ -67,6 +67,7 @@ class Trainer {
         engine_(world, config, vocabulary_),
         evaluations_(config, data_, label_place_, world.rank() == 0),
         deadline_(start.time_limit, checkpoint_bytes(engine_.parameters(), engine_.state().size())) {
+    if (data_.labels().any()) engine_.stages().expect_borders();
     state_.corpus_hash = data_.content();
     state_.fingerprint = machine_fingerprint(at::get_num_threads());
     if (pretrained_ && !config_.finetune.importance.empty()) {
@@ -203,6 +204,8 @@ class Trainer {
                     "may mean something else");
       companions_ = pretrained_ ? models::companions_of(*pretrained_) : std::map<std::string, std::string>();
       companions_.erase(models::kBaseFile);
+      // A conversation is written as those that were learnt.
+      for (const auto& [name, text] : data_.parts()[0].corpus.companions()) companions_[name] = text;
       if (needs_base()) {
         // One rank reads all of it, for its hash.
         const std::string link = is_first() ? to_json(models::link_to(base(), kBaseFromCheckpoint)) : "";
@@ -278,7 +281,8 @@ class Trainer {
   void tell_of_labels() const {
     if (!is_first() || !data_.labels().any()) return;
     if (const std::int64_t longer = data_.longer_texts(); longer > 0)
-      log_warning(std::to_string(longer) + " texts of " + config_.data.path + " are longer than data.sequence-length " +
+      log_warning(std::to_string(longer) + (data_.labels().of == data::Labels::Of::kPreferences ? " pairs" : " texts") +
+                  " of " + config_.data.path + " are longer than data.sequence-length " +
                   std::to_string(config_.data.sequence_length) + ", and are cut there");
     if (pretrained_ && has_new_head(shape_of(*pretrained_), config_.model))
       log_warning(pretrained_->where() + " does not end in model.head " + config_.model.head + " with the labels " +

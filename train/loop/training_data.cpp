@@ -23,7 +23,11 @@ data::TrainingStream open_training_data(const TrainConfig& config) {
   data::TrainingStream stream(sources, static_cast<std::uint64_t>(config.seed), config.data.sequence_length);
   const auto expected = of_head(config.model.head);
   const data::Labels& labels = stream.labels();
-  if (labels.of != expected)
+  const bool of_answers = labels.of_answers() && expected == data::Labels::Of::kNothing;
+  if (of_answers && models::kind_of(config.model) != models::Family::Kind::kDecoder)
+    throw Error(ErrorCode::kBadInput, "data.path ", config.data.path, " holds ", name_of(labels.of),
+                ", which decoders learn, not ", config.model.family);
+  if (labels.of != expected && !of_answers)
     throw Error(ErrorCode::kBadInput, "data.path ", config.data.path, " has labels of ", name_of(labels.of),
                 "; model.head ", config.model.head, " learns from labels of ", name_of(expected),
                 " (trireme-data encode --labels)");
@@ -60,6 +64,9 @@ std::int64_t vocabulary_of(const TrainConfig& config, const data::TrainingStream
 
 data::Augmentation augmentation_of(const TrainConfig& config, const data::TrainingStream& stream) {
   if (config.data.token_dropout == 0 && config.data.fim_rate == 0) return {};
+  if (stream.labels().of_answers())
+    throw Error(ErrorCode::kUsage, "data.token-dropout and data.fim-rate change text, not the ",
+                name_of(stream.labels().of), " of data.path");
   return {
       {.token_dropout = config.data.token_dropout, .fim = config.data.fim_rate, .fim_spm = config.data.fim_spm_rate},
       static_cast<std::uint64_t>(config.seed),
