@@ -72,7 +72,7 @@ void DocumentChunk::for_each(const std::function<void(std::string_view document)
 void DocumentChunk::for_each_line(
     const std::function<void(std::string_view line, const std::function<std::string()>& place)>& take) const {
   if (!input_->format.json_lines)
-    throw Error(ErrorCode::kBadInput, input_->name, " is text; labels come in JSON lines (.jsonl)");
+    throw Error(ErrorCode::kBadInput, input_->name, " is text; JSON lines (.jsonl) are due");
   const std::string_view bytes = bytes_;
   std::uint64_t number = first_line_;
   for (std::size_t begin = 0; begin < bytes.size(); ++number) {

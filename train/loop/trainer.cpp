@@ -67,7 +67,6 @@ class Trainer {
         engine_(world, config, vocabulary_),
         evaluations_(config, data_, label_place_, world.rank() == 0),
         deadline_(start.time_limit, checkpoint_bytes(engine_.parameters(), engine_.state().size())) {
-    if (data_.labels().any()) engine_.stages().expect_borders();
     state_.corpus_hash = data_.content();
     state_.fingerprint = machine_fingerprint(at::get_num_threads());
     if (pretrained_ && !config_.finetune.importance.empty()) {
@@ -76,6 +75,8 @@ class Trainer {
         throw Error(ErrorCode::kBadInput, "finetune.importance ", config_.finetune.importance,
                     " was encoded with another tokenizer than data.path ", config_.data.path);
     }
+    if (data_.labels().any() || (importance_data_ && importance_data_->labels().any()))
+      engine_.stages().expect_borders();
     if (!evaluations_.empty() && !config_.model.classifies())
       samples_.emplace(config_.eval, static_cast<std::uint64_t>(config_.seed), config_.model.context,
                        data::Tokenizer::parse(data_.tokenizer_json(), config_.data.path));
