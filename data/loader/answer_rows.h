@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "data/corpus/corpus.h"
@@ -16,8 +17,10 @@ class AnswerRows {
   AnswerRows(const Corpus& corpus, std::int64_t row);
 
   std::int64_t rows() const { return packing_.rows(); }
-  /// Preferences, or texts, of a row.
-  std::int64_t count(std::int64_t row) const { return static_cast<std::int64_t>(packing_.documents(row).size()); }
+  /// Which preferences a row has; none of answers.
+  std::span<const std::int64_t> preferences(std::int64_t row) const {
+    return in_one_ == 2 ? packing_.documents(row) : std::span<const std::int64_t>();
+  }
   /// Texts of a row, cut to their room. @throws Error kCorrupt
   std::vector<LabelledText> texts(const Corpus& corpus, std::int64_t row) const;
   /// How many texts, or preferences, were cut.

@@ -137,7 +137,7 @@ TEST(AnswerRows, APreferenceIsInOneRow) {
   std::int64_t pairs = 0;
   for (std::int64_t row = 0; row < rows.rows(); ++row) {
     const std::vector<LabelledText> texts = rows.texts(corpus, row);
-    ASSERT_EQ(static_cast<std::int64_t>(texts.size()), 2 * rows.count(row));
+    ASSERT_EQ(texts.size(), 2 * rows.preferences(row).size());
     std::int64_t places = 0;
     for (std::size_t i = 0; i < texts.size(); i += 2) {
       EXPECT_EQ(texts[i].ids[0] + 1, texts[i + 1].ids[0]);

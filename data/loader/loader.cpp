@@ -51,11 +51,10 @@ void fill_row(const LabelledText& text, Labels::Of of, const LabelPlace& place, 
 }
 
 // Texts with answers, one behind the other. A token's target is the next one, where that is to be learnt.
-void fill_row(const std::vector<LabelledText>& texts, bool in_pairs, std::int64_t row, MicroBatch& batch) {
+void fill_row(const std::vector<LabelledText>& texts, std::int64_t row, MicroBatch& batch) {
   std::int64_t at = row * batch.length;
   const std::int64_t end = at + batch.length;
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (in_pairs && i % 2 == 0) batch.chosen.push_back(static_cast<std::int64_t>(batch.documents.size()));
     const auto places = static_cast<std::int64_t>(texts[i].ids.size()) - 1;
     std::copy_n(texts[i].ids.begin(), places, batch.tokens.begin() + at);
     std::copy_n(texts[i].labels.begin() + 1, places, batch.targets.begin() + at);
@@ -63,6 +62,15 @@ void fill_row(const std::vector<LabelledText>& texts, bool in_pairs, std::int64_
     at += places;
   }
   if (at < end) batch.documents.push_back(end - at);
+}
+
+// The preferences that a row is about to have.
+void announce(std::span<const std::int64_t> numbers, std::int64_t corpus, MicroBatch& batch) {
+  auto document = static_cast<std::int64_t>(batch.documents.size());
+  for (const std::int64_t number : numbers) {
+    batch.preferences.push_back({document, corpus, number});
+    document += 2;
+  }
 }
 
 std::int64_t answers_of(const std::vector<LabelledText>& texts) {
@@ -162,10 +170,10 @@ struct Loader::Impl {
     std::int64_t targets = 0;
     for (std::int64_t i = 0; i < samples; ++i) {
       const Sample sample = stream.sample(number_of(step, 0, i));
-      targets += stream.labels().of == Labels::Of::kPreferences ? stream.pairs(sample)
-                 : stream.labels().of == Labels::Of::kAnswers
-                     ? answers_of(stream.packed(sample))
-                     : targets_of(stream.labelled(sample), stream.sequence_length());
+      targets +=
+          stream.labels().of == Labels::Of::kPreferences ? static_cast<std::int64_t>(stream.preferences(sample).size())
+          : stream.labels().of == Labels::Of::kAnswers   ? answers_of(stream.packed(sample))
+                                                       : targets_of(stream.labelled(sample), stream.sequence_length());
     }
     if (targets == 0 && step == 0)
       throw Error(ErrorCode::kBadInput, "no text of the first step has ",
@@ -179,7 +187,8 @@ struct Loader::Impl {
     std::vector<Sample> samples;
     for (std::int64_t row = 0; row < plan.micro_batch; ++row) {
       samples.push_back(stream.sample(number_of(step, index, row)));
-      fill_row(stream.packed(samples.back()), stream.labels().of == Labels::Of::kPreferences, row, batch);
+      announce(stream.preferences(samples.back()), samples.back().corpus, batch);
+      fill_row(stream.packed(samples.back()), row, batch);
     }
     batch.samples_hash = hash_of(samples);
     return batch;
@@ -282,7 +291,8 @@ MicroBatch EvaluationBatches::batch(std::int64_t index) const {
   for (std::int64_t row = 0; row < std::min(micro_batch_, windows_ - index * micro_batch_); ++row) {
     const std::int64_t number = index * micro_batch_ + row;
     if (rows_) {
-      fill_row(rows_->texts(*corpus_, number), corpus_->labels().of == Labels::Of::kPreferences, row, batch);
+      announce(rows_->preferences(number), 0, batch);
+      fill_row(rows_->texts(*corpus_, number), row, batch);
       samples.push_back({number, 0, number});
       continue;
     }

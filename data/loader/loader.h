@@ -23,8 +23,13 @@ struct MicroBatch {
   /// Of rows that texts share: how long these are, in order; all of them fill all rows, what is left over is a text
   /// without targets. Empty: each row is one.
   std::vector<std::int64_t> documents;
-  /// Of preferences: which documents are chosen ones; the next is the rejected one.
-  std::vector<std::int64_t> chosen;
+  /// A chosen and a rejected answer.
+  struct Preference {
+    std::int64_t document = 0;            ///< the chosen one; the next is the rejected one
+    std::int64_t corpus = 0, number = 0;  ///< of the stream, and which of its preferences
+    double reference = 0;                 ///< what these are compared with: whoever trains fills it in
+  };
+  std::vector<Preference> preferences;
   /// Targets, or preferences, asked for by all micro-batches of the step; 1 where none is.
   std::int64_t step_targets = 1;
   std::uint64_t samples_hash = 0;  ///< XXH3-64 of the Sample of each sequence: what was read

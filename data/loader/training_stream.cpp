@@ -91,8 +91,8 @@ std::vector<LabelledText> TrainingStream::packed(const Sample& sample) const {
   return part.rows.texts(part.corpus, sample.begin);
 }
 
-std::int64_t TrainingStream::pairs(const Sample& sample) const {
-  return parts_[static_cast<std::size_t>(sample.corpus)].rows.count(sample.begin);
+std::span<const std::int64_t> TrainingStream::preferences(const Sample& sample) const {
+  return parts_[static_cast<std::size_t>(sample.corpus)].rows.preferences(sample.begin);
 }
 
 std::int64_t TrainingStream::longer_texts() const {

@@ -45,8 +45,8 @@ class TrainingStream {
   /// The texts with answers that share a row, none longer than they have room for: sequence_length() + 1 tokens alone;
   /// of preferences, the chosen one and the rejected one in turn. @throws Error kCorrupt
   std::vector<LabelledText> packed(const Sample& sample) const;
-  /// How many preferences a row has.
-  std::int64_t pairs(const Sample& sample) const;
+  /// Which of its corpus's preferences these are; none of answers.
+  std::span<const std::int64_t> preferences(const Sample& sample) const;
   /// How many labelled texts have more tokens than a sequence; of preferences, how many do not fit one.
   std::int64_t longer_texts() const;
 

@@ -22,7 +22,8 @@ using torch::autograd::variable_list;
 struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& head,
                             const at::Tensor& targets, double scale, double softcap,
-                            const std::optional<at::Tensor>& bias, bool gradients, bool head_learns) {
+                            const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& weights,
+                            bool gradients, bool head_learns, double* each = nullptr) {
     const std::int64_t rows = hidden.size(0), vocabulary = head.size(0),
                        step = rows_of_logits(vocabulary, static_cast<std::int64_t>(head.element_size()));
     const auto math_type = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
@@ -46,6 +47,7 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
         scores = bounded * softcap;
       }
       const auto* target = targets.const_data_ptr<std::int64_t>() + begin;
+      const auto* const weight = weights ? weights->const_data_ptr<double>() + begin : nullptr;
       const auto visit = [&]<class T>(T) {
         T* row_scores = scores.mutable_data_ptr<T>();
         std::vector<double> losses(static_cast<std::size_t>(size), 0.0);
@@ -53,15 +55,18 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
           std::vector<math_t<T>> scratch(static_cast<std::size_t>(vocabulary));
           for (std::int64_t row = first; row < last; ++row) {
             T* at = row_scores + row * vocabulary;
+            const double weighed = weight ? weight[row] : 1;
             // The derivative takes the place of the scores.
             if (target[row] >= 0)
               losses[static_cast<std::size_t>(row)] =
-                  cross_entropy_row(at, vocabulary, target[row], scale, scratch.data(), gradients ? at : nullptr);
+                  weighed * cross_entropy_row(at, vocabulary, target[row], weighed * scale, scratch.data(),
+                                              gradients ? at : nullptr);
             else if (gradients)
               std::fill_n(at, vocabulary, T(0));
           }
         });
         for (const double loss : losses) sum += loss;
+        if (each) std::copy(losses.begin(), losses.end(), each + begin);
       };
       if (scores.scalar_type() == at::kDouble)
         visit(double{});
@@ -87,7 +92,7 @@ struct NextTokenLoss : torch::autograd::Function<NextTokenLoss> {
     const double factor = outer[0].const_data_ptr<double>()[0];
     // backward() of the loss itself comes with 1, and then there is nothing to do.
     const auto scaled = [&](const at::Tensor& x) { return factor == 1 || !x.defined() ? x : x * factor; };
-    return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}, scaled(saved[2]), {}, {}};
+    return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}, scaled(saved[2]), {}, {}, {}, {}};
   }
 };
 
@@ -100,10 +105,20 @@ std::int64_t rows_of_logits(std::int64_t vocabulary, std::int64_t element_size) 
 }
 
 at::Tensor next_token_loss(const at::Tensor& hidden_nc, const at::Tensor& head_vc, const at::Tensor& targets_n,
-                           double scale, double softcap, const std::optional<at::Tensor>& bias_v) {
+                           double scale, double softcap, const std::optional<at::Tensor>& bias_v,
+                           const at::Tensor& weights_n) {
   const bool gradients = at::GradMode::is_enabled() && (hidden_nc.requires_grad() || head_vc.requires_grad());
-  return NextTokenLoss::apply(hidden_nc, head_vc, targets_n, scale, softcap, bias_v, gradients,
-                              head_vc.requires_grad());
+  return NextTokenLoss::apply(hidden_nc, head_vc, targets_n, scale, softcap, bias_v,
+                              weights_n.defined() ? std::optional(weights_n) : std::nullopt, gradients,
+                              head_vc.requires_grad(), static_cast<double*>(nullptr));
+}
+
+at::Tensor token_losses(const at::Tensor& hidden_nc, const at::Tensor& head_vc, const at::Tensor& targets_n,
+                        double softcap) {
+  at::Tensor each = at::empty({hidden_nc.size(0)}, at::kDouble);
+  NextTokenLoss::forward(nullptr, hidden_nc, head_vc, targets_n, 1, softcap, {}, {}, /*gradients=*/false,
+                         /*head_learns=*/false, each.mutable_data_ptr<double>());
+  return each;
 }
 
 at::Tensor softly_capped(const at::Tensor& x, double softcap) {

@@ -104,9 +104,15 @@ at::Tensor dropout(const at::Tensor& x_btc, const DropoutMask& mask);
 /// some rows at a time only, and gradients are made in the same pass, so a batch's logits are never held.
 /// @param softcap  where not 0, logits become softcap * tanh(logit / softcap) before
 /// @param hidden_nc  [N, C]   @param head_vc  [V, C]   @param targets_n  int64   @param bias_v  [V], or none
+/// @param weights_n  what each row's loss is multiplied by, float64; undefined: 1
 /// @returns a float64 scalar
 at::Tensor next_token_loss(const at::Tensor& hidden_nc, const at::Tensor& head_vc, const at::Tensor& targets_n,
-                           double scale, double softcap = 0, const std::optional<at::Tensor>& bias_v = {});
+                           double scale, double softcap = 0, const std::optional<at::Tensor>& bias_v = {},
+                           const at::Tensor& weights_n = {});
+
+/// Of each row -log softmax(hidden . head^T)[target], 0 where the target is negative, without gradients: float64 [N].
+at::Tensor token_losses(const at::Tensor& hidden_nc, const at::Tensor& head_vc, const at::Tensor& targets_n,
+                        double softcap = 0);
 
 /// softcap * tanh(x / softcap); 0: x itself.
 at::Tensor softly_capped(const at::Tensor& x, double softcap);

@@ -4,7 +4,7 @@
 
 Ids and masks are those of apply_chat_template(..., return_assistant_tokens_mask=True), for templates that mark what is generated and for the same
 ones without marks. Losses and norms of gradients of whole steps, in float64 and in several layouts, are those of PyTorch to 1e-10, which is given
-each document alone where ours packs them; and weights after some steps are theirs to 1e-8.
+each document alone where ours packs them; and weights after some steps are theirs to 1e-8. The same of preferences, whose loss is that of DPO.
 """
 import json
 import os
@@ -41,6 +41,7 @@ TEMPLATES = {
 WORDS = "the a cat dog sat on mat and said hello wörld 中文 is naïve 42 3.14 ok , . ! ? \n \t emoji 🙂 New York <b> don't".split(" ")
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<s>"]
 LENGTH, STEPS, RATE = 90, 3, 1e-3
+BETA, SMOOTHING = 0.3, 0.1
 CASES = {
     "llama": SHARED,
     "gpt2": GPT2,
@@ -62,8 +63,8 @@ def trained_tokenizer(folder):
     return fast
 
 
-def said():
-    return " ".join(random.choices(WORDS, k=random.randint(1, 12))).strip() or "yes"
+def said(most=12):
+    return " ".join(random.choices(WORDS, k=random.randint(1, most))).strip() or "yes"
 
 
 def conversation(tools):
@@ -164,8 +165,19 @@ def alone(model, documents):
         loss = torch.nn.functional.cross_entropy(model(ids[None, :-1]).logits[0], due, reduction="sum", ignore_index=-100) / count
         loss.backward()
         total += loss.item()
-    norm = torch.linalg.vector_norm(torch.cat([one.grad.flatten() for one in model.parameters() if one.grad is not None])).item()
-    return total, norm
+    return total, norm_of(model)
+
+
+def trained(folder, out, name, ranks, keys):
+    """The records of a run, and the hash of its weights."""
+    launcher = [os.path.join(os.path.dirname(sys.executable), "mpirun"), "--oversubscribe", "--bind-to", "none", "-n", str(ranks)] if ranks > 1 else []
+    done = subprocess.run([*launcher, os.path.join(folder, "trireme-train"), "--run", out, "--json", *[f"--{key}={value}" for key, value in keys.items()]],
+                          capture_output=True, text=True, env=os.environ | {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+                                                                            "OMP_NUM_THREADS": "1"})
+    if done.returncode:
+        sys.exit(f"{name}, {keys} on {ranks}: {done.stderr}")
+    with open(os.path.join(out, "metrics.jsonl"), encoding="utf-8") as file:
+        return [json.loads(line) for line in file], json.loads(done.stdout)["weights_hash"]
 
 
 def training(folder, work, tokenizer, name, failures):
@@ -182,21 +194,14 @@ def training(folder, work, tokenizer, name, failures):
     lines = [{"messages": conversation(False)} for _ in range(24)]
     corpus, shown = encoded(folder, work, tokenizer, TEMPLATES["chatml"], lines)
     documents = [(one["token_ids"], mask_of(one)) for one in shown]
-    rows = packed_rows(documents)
+    rows = packed_rows([min(len(ids) - 1, LENGTH) for ids, _ in documents])
     keys = {"finetune.from": source, "data.path": corpus, "data.sequence-length": LENGTH, "data.micro-batch": 1, "data.global-batch": rows,
             "precision.compute": "fp64", "optimizer.learning-rate": RATE, "optimizer.weight-decay": 0, "optimizer.clip-norm": 0, "schedule.name": "constant",
             "schedule.warmup-steps": 0, "eval.every-steps": 0, "model.dropout": 0, "steps": STEPS}
     runs = []
     for number, (ranks, layout) in enumerate(LAYOUTS):
         out = os.path.join(work, f"{name}-run-{number}")
-        flags = [f"--{key}={value}" for key, value in (keys | layout).items()]
-        launcher = [os.path.join(os.path.dirname(sys.executable), "mpirun"), "--oversubscribe", "--bind-to", "none", "-n", str(ranks)] if ranks > 1 else []
-        done = subprocess.run([*launcher, os.path.join(folder, "trireme-train"), "--run", out, "--json", *flags], capture_output=True, text=True,
-                              env=os.environ | {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1"})
-        if done.returncode:
-            sys.exit(f"{name}, {layout} on {ranks}: {done.stderr}")
-        with open(os.path.join(out, "metrics.jsonl"), encoding="utf-8") as file:
-            runs.append(([json.loads(line) for line in file], json.loads(done.stdout)["weights_hash"]))
+        runs.append(trained(folder, out, name, ranks, keys | layout))
     failures.require(len({weights for _, weights in runs}) == 1, f"{name}: layouts differ in weights: {[weights for _, weights in runs]}")
     with in_float64(name):
         exact = transformers.AutoModelForCausalLM.from_pretrained(source, **EAGER, dtype=torch.float64).train()
@@ -219,10 +224,79 @@ def training(folder, work, tokenizer, name, failures):
     print(f"{name}: {len(documents)} documents in {rows} rows, {len(LAYOUTS)} layouts: off by {', '.join(f'{off:.0e}' for off in offs)}; weights by {furthest:.0e}")
 
 
-def packed_rows(documents):
+def of_preferences(model, reference, pairs):
+    """The mean DPO loss over preferences, each answer read alone, and how many are preferred more than by the reference."""
+    def log_probability(model, document):
+        ids, mask = torch.tensor(document[0]), torch.tensor(document[1])
+        of_tokens = torch.log_softmax(model(ids[None, :-1]).logits[0], -1).gather(-1, ids[1:, None])[:, 0]
+        return (of_tokens * mask[1:]).sum()
+
+    total, preferred = 0, 0
+    for chosen, rejected in pairs:
+        with torch.no_grad():
+            margin = log_probability(reference, chosen) - log_probability(reference, rejected)
+        m = BETA * (log_probability(model, chosen) - log_probability(model, rejected) - margin)
+        loss = -((1 - SMOOTHING) * torch.nn.functional.logsigmoid(m) + SMOOTHING * torch.nn.functional.logsigmoid(-m)) / len(pairs)
+        if torch.is_grad_enabled():
+            loss.backward()
+        total, preferred = total + loss.item(), preferred + (m > 0).item()
+    return total, preferred
+
+
+def norm_of(model):
+    return torch.linalg.vector_norm(torch.cat([one.grad.flatten() for one in model.parameters() if one.grad is not None])).item()
+
+
+def preferences(folder, work, tokenizer, name, failures):
+    source = os.path.join(work, f"{name}-source")
+    def line():
+        talk = [{"role": "user", "content": said(3)}]
+        return {"prompt": talk, "chosen": [{"role": "assistant", "content": said(4)}], "rejected": [{"role": "assistant", "content": said(5) + "!"}]}
+
+    corpora, pairs = [], []
+    for count in (16, 6):
+        corpus, shown = encoded(folder, work, tokenizer, TEMPLATES["chatml"], [line() for _ in range(count)], "preferences")
+        corpora.append(corpus)
+        pairs.append([[(one[which]["token_ids"], mask_of(one[which])) for which in ("chosen", "rejected")] for one in shown])
+    room = max(sum(len(ids) - 1 for ids, _ in pair) for pair in pairs[0] + pairs[1])
+    assert room <= LENGTH, room
+    rows = packed_rows([sum(len(ids) - 1 for ids, _ in pair) for pair in pairs[0]])
+    keys = {"finetune.from": source, "data.path": corpora[0], "eval.sets": f"other={corpora[1]}", "data.sequence-length": LENGTH, "data.micro-batch": 1,
+            "data.global-batch": rows, "preference.beta": BETA, "preference.label-smoothing": SMOOTHING, "precision.compute": "fp64",
+            "optimizer.learning-rate": RATE, "optimizer.weight-decay": 0, "optimizer.clip-norm": 0, "schedule.name": "constant", "schedule.warmup-steps": 0,
+            "eval.every-steps": 1, "model.dropout": 0, "steps": STEPS}
+    runs = []
+    for number, (ranks, layout) in enumerate(LAYOUTS):
+        out = os.path.join(work, f"{name}-preferences-{number}")
+        if number == 1:  # stopped in between
+            trained(folder, out, name, ranks, keys | layout | {"steps": 1})
+        runs.append(trained(folder, out, name, ranks, keys | layout))
+    failures.require(len({weights for _, weights in runs}) == 1, f"{name}: layouts differ in weights of preferences")
+    with in_float64(name):
+        exact, reference = (transformers.AutoModelForCausalLM.from_pretrained(source, **EAGER, dtype=torch.float64) for _ in range(2))
+        optimizer = torch.optim.AdamW(exact.parameters(), lr=RATE, betas=(0.9, 0.95), eps=1e-8, weight_decay=0)
+        offs = []
+        for step in range(STEPS):
+            optimizer.zero_grad()
+            loss, _ = of_preferences(exact, reference, pairs[0])
+            norm = norm_of(exact)
+            optimizer.step()
+            with torch.no_grad():
+                due, preferred = of_preferences(exact, reference, pairs[1])
+            for records, _ in runs:
+                record = records[step]
+                off = max(abs(record["loss"] - loss) / loss, abs(record["grad_norm"] - norm) / norm, abs(record["eval"]["other"]["loss"] - due) / due)
+                failures.require(off < (1e-10 if step == 0 else 1e-8), f"{name}: preferences, step {step + 1}: {record}, due {loss}, {norm}, {due}")
+                failures.require(record["eval"]["other"]["accuracy"] == preferred / len(pairs[1]), f"{name}: accuracy of {record}, due {preferred}")
+            offs.append(off)
+        failures.require(runs[0][0][-1]["loss"] < runs[0][0][0]["loss"], f"{name}: nothing is preferred: {runs[0][0]}")
+    print(f"{name}: {len(pairs[0])} preferences in {rows} rows, {len(LAYOUTS)} layouts: off by {', '.join(f'{off:.0e}' for off in offs)}")
+
+
+def packed_rows(lengths):
     """Best fit decreasing."""
     rooms = []
-    for length in sorted((min(len(ids) - 1, LENGTH) for ids, _ in documents), reverse=True):
+    for length in sorted(lengths, reverse=True):
         fitting = [room for room in rooms if room >= length]
         if fitting:
             rooms.remove(min(fitting))
@@ -243,6 +317,7 @@ def main():
         for name in CASES:
             if not parts or any(part in name for part in parts):
                 training(folder, work, tokenizer, name, failures)
+                preferences(folder, work, tokenizer, name, failures)
     sys.exit(f"{failures.count} FAILED" if failures.count else 0)
 
 

@@ -282,6 +282,21 @@ struct FinetuneConfig {
   }
 };
 
+struct PreferenceConfig {
+  double beta = 0.1;
+  double label_smoothing = 0;
+
+  static constexpr auto fields() {
+    using C = PreferenceConfig;
+    return std::tuple{Field{"beta", &C::beta,
+                            "of a corpus of preferences, which are learnt by DPO: how much they weigh against staying "
+                            "with the model that the run begins with",
+                            Range(1e-6, 1e6)},
+                      Field{"label-smoothing", &C::label_smoothing,
+                            "share of preferences that are taken to be the wrong way round", Range(0, 0.5)}};
+  }
+};
+
 /// All that a training run is: the one field list that flags, files, the run's config.yaml and the tuner's dimensions
 /// walk.
 struct TrainConfig {
@@ -292,6 +307,7 @@ struct TrainConfig {
   std::string recompute = "none";
   models::ModelConfig model;
   FinetuneConfig finetune;
+  PreferenceConfig preference;
   DataConfig data;
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
@@ -315,6 +331,7 @@ struct TrainConfig {
                             OneOf("none", "selective", "full")},
                       Field{"model", &C::model, "shape"},
                       Field{"finetune", &C::finetune, "weights to begin with"},
+                      Field{"preference", &C::preference, "loss of preferences"},
                       Field{"data", &C::data, "samples"},
                       Field{"optimizer", &C::optimizer, "update"},
                       Field{"schedule", &C::schedule, "learning rate"},

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "train/loop/reference.h"
 #include "train/parallel/sites.h"
 
 namespace trireme::train {
@@ -46,8 +47,9 @@ BatchLosses batch_losses(Stages& stages, std::int64_t chosen, Stages::Size size,
     for (std::size_t i = 0; i < found.size(); ++i) {
       mine[i].loss = found[i].loss;
       mine[i].correct = found[i].correct;
-      mine[i].targets =
-          static_cast<std::int64_t>(batches[i]->targets.size()) - std::ranges::count(batches[i]->targets, -1);
+      mine[i].targets = batches[i]->preferences.empty() ? static_cast<std::int64_t>(batches[i]->targets.size()) -
+                                                              std::ranges::count(batches[i]->targets, -1)
+                                                        : static_cast<std::int64_t>(batches[i]->preferences.size());
     }
     world.all_gather(mine.data(), mine.size() * sizeof(Part), round.data(), kEvaluationLosses);
     std::int64_t stopped = 0;
@@ -72,7 +74,9 @@ EvaluationResult Evaluation::run(Stages& stages, const std::function<std::int64_
   const BatchLosses found = batch_losses(
       stages, chosen_, size_,
       [this](std::int64_t number) {
-        return std::make_shared<data::MicroBatch>(batches_.batch(number * batches_.count() / chosen_));
+        auto batch = std::make_shared<data::MicroBatch>(batches_.batch(number * batches_.count() / chosen_));
+        if (margins_) compare(*batch, [this](std::int64_t) -> const std::vector<double>& { return *margins_; });
+        return batch;
       },
       stop);
   if (found.stopped) return {.stopped = found.stopped};
@@ -81,7 +85,7 @@ EvaluationResult Evaluation::run(Stages& stages, const std::function<std::int64_
                 corpus_.labels().of_answers() ? "answer" : "label", " within the first ", size_.length,
                 " tokens of its texts (data.sequence-length)");
   const double loss = found.sum / static_cast<double>(found.targets);
-  if (corpus_.labels().of_answers()) return {.loss = loss};
+  if (corpus_.labels().of == data::Labels::Of::kAnswers) return {.loss = loss};
   if (corpus_.labels().any())
     return {.loss = loss, .accuracy = static_cast<double>(found.correct) / static_cast<double>(found.targets)};
   // Of a part of the set, its share of the text.

@@ -54,6 +54,9 @@ class Evaluation {
   EvaluationResult run(Stages& stages, const std::function<std::int64_t()>& stop) const;
   const std::string& name() const { return name_; }
   const std::string& content_hash() const { return corpus_.content_hash(); }
+  const data::Corpus& corpus() const { return corpus_; }
+  /// Of preferences: what the reference says of them, which outlives this. To be called before run().
+  void compare_with(const std::vector<double>& margins) { margins_ = &margins; }
 
  private:
   std::string name_;
@@ -61,6 +64,7 @@ class Evaluation {
   data::EvaluationBatches batches_;
   Stages::Size size_;
   std::int64_t chosen_;
+  const std::vector<double>* margins_ = nullptr;
 };
 
 /// The text of one of eval.sets: the corpus's validation split, or all of it when it has none.

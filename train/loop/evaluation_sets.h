@@ -24,6 +24,7 @@ class EvaluationSets {
                  bool speaks);
 
   bool empty() const { return sets_.empty(); }
+  std::deque<Evaluation>& sets() { return sets_; }
   /// A line a set, with the hash of its tokens: what ranks have to agree on.
   std::string contents() const;
 

@@ -25,8 +25,17 @@ models::DocumentsPointer documents_of(const MicroBatch& batch) {
   return std::make_shared<models::Documents>(batch->documents, batch->length);
 }
 
+std::vector<models::Preference> preferences_of(const MicroBatch& batch) {
+  std::vector<models::Preference> preferences;
+  for (const data::MicroBatch::Preference& each : batch->preferences)
+    preferences.push_back({.chosen = each.document, .reference = each.reference});
+  return preferences;
+}
+
 at::Tensor loss_of(const models::Model& model, const at::Tensor& hidden_btc, const MicroBatch& batch, double scale,
-                   const models::ForwardPass& pass) {
+                   const models::PreferenceRule& rule, const models::ForwardPass& pass) {
+  if (!batch->preferences.empty())
+    return models::preference_loss(model, hidden_btc, targets_of(batch), preferences_of(batch), rule, scale, pass);
   return models::loss(model, hidden_btc, targets_of(batch), scale, pass);
 }
 

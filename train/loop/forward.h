@@ -6,6 +6,7 @@
 
 #include "data/loader/loader.h"
 #include "models/model.h"
+#include "models/preference.h"
 #include "train/config/train_config.h"
 
 namespace trireme::train {
@@ -20,9 +21,12 @@ at::Tensor targets_of(const MicroBatch& batch);
 at::Tensor lengths_of(const MicroBatch& batch);
 /// The documents that share its rows; null where each row is one.
 models::DocumentsPointer documents_of(const MicroBatch& batch);
-/// scale * the sum of a micro-batch's losses, float64, of what the last part of the model returned for it.
+/// Its preferences.
+std::vector<models::Preference> preferences_of(const MicroBatch& batch);
+/// scale * the sum of a micro-batch's losses, of its targets or its preferences, float64, of what the last part of the
+/// model returned for it.
 at::Tensor loss_of(const models::Model& model, const at::Tensor& hidden_btc, const MicroBatch& batch, double scale,
-                   const models::ForwardPass& pass = {});
+                   const models::PreferenceRule& rule = {}, const models::ForwardPass& pass = {});
 
 /// That of the config key `recompute`.
 models::Recompute recompute_of(const std::string& name);

@@ -31,6 +31,7 @@ void tell_borders(const MicroBatch& batch, models::ForwardPass& pass) {
 
 Stages::Stages(const Mesh& mesh, const TrainConfig& config, std::int64_t vocabulary)
     : world_(mesh.world()),
+      rule_{config.preference.beta, config.preference.label_smoothing},
       shape_(mesh.shape()),
       axis_(mesh.along(Axis::kPipeline)),
       data_(mesh.along(Axis::kData)),
@@ -110,7 +111,7 @@ std::vector<double> Stages::train(const std::vector<Action>& schedule, std::int6
     if (batch) tell_borders(batch, how);
     const at::Tensor out = model.forward(model.begins() ? tokens_of(batch) : input, how);
     if (!model.ends()) return out;
-    const at::Tensor loss = loss_of(model, out, batch, 1.0 / static_cast<double>(batch->step_targets), how);
+    const at::Tensor loss = loss_of(model, out, batch, 1.0 / static_cast<double>(batch->step_targets), rule_, how);
     losses[static_cast<std::size_t>(turn)] = loss.const_data_ptr<double>()[0];
     return loss;
   };
@@ -118,22 +119,44 @@ std::vector<double> Stages::train(const std::vector<Action>& schedule, std::int6
   return losses;
 }
 
-std::vector<models::Score> Stages::losses(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
-                                          const std::function<bool()>& give_up) {
+void Stages::run_forward(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
+                         const std::function<bool()>& give_up, const Last& last) {
   const at::NoGradGuard no_grad;
-  std::vector<models::Score> scores(ends_ ? batches.size() : 0);
   const auto forward = [&](int chunk, std::int64_t turn, const at::Tensor& input) {
     models::Model& model = *chunks_[static_cast<std::size_t>(chunk)];
     const MicroBatch& batch = batches[static_cast<std::size_t>(turn)];
     models::ForwardPass how{.weights = access_};
     if (batch) tell_borders(batch, how);
     const at::Tensor out = model.forward(model.begins() ? tokens_of(batch) : input, how);
-    if (model.ends()) scores[static_cast<std::size_t>(turn)] = models::score(model, out, targets_of(batch), how);
+    if (model.ends()) last(model, static_cast<std::size_t>(turn), out, how);
     return out;
   };
   pipeline_->run(forward_passes(static_cast<int>(chunks_.size()), most), static_cast<std::int64_t>(batches.size()),
                  activations(size), forward, access_, give_up, nullptr);
+}
+
+std::vector<models::Score> Stages::losses(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
+                                          const std::function<bool()>& give_up) {
+  std::vector<models::Score> scores(ends_ ? batches.size() : 0);
+  run_forward(batches, most, size, give_up,
+              [&](const models::Model& model, std::size_t turn, const at::Tensor& out, const models::ForwardPass& how) {
+                const MicroBatch& batch = batches[turn];
+                scores[turn] = batch->preferences.empty() ? models::score(model, out, targets_of(batch), how)
+                                                          : models::preference_score(model, out, targets_of(batch),
+                                                                                     preferences_of(batch), rule_, how);
+              });
   return scores;
+}
+
+std::vector<std::vector<double>> Stages::margins(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
+                                                 const std::function<bool()>& give_up) {
+  std::vector<std::vector<double>> margins(ends_ ? batches.size() : 0);
+  run_forward(batches, most, size, give_up,
+              [&](const models::Model& model, std::size_t turn, const at::Tensor& out, const models::ForwardPass& how) {
+                margins[turn] = models::preference_margins(model, out, targets_of(batches[turn]),
+                                                           preferences_of(batches[turn]), how);
+              });
+  return margins;
 }
 
 models::NextScores Stages::next_scores(std::int64_t capacity, std::function<bool()> stop,

@@ -70,6 +70,9 @@ class Stages {
   /// @param most  so many, or one less, have the others
   std::vector<models::Score> losses(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
                                     const std::function<bool()>& give_up);
+  /// The same of preference_margins() of each micro-batch.
+  std::vector<std::vector<double>> margins(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
+                                           const std::function<bool()>& give_up);
 
   /// The scores of the next token on all ranks of the pipeline, which call it together.
   /// @param stop     asked each time, where losses are known
@@ -81,11 +84,16 @@ class Stages {
  private:
   Pipeline::Activations activations(Size size) const;
   bool any_busy(bool busy);
+  // Forward passes; last(model, turn, hidden states, pass) where the model ends.
+  using Last = std::function<void(const models::Model&, std::size_t, const at::Tensor&, const models::ForwardPass&)>;
+  void run_forward(const std::vector<MicroBatch>& batches, std::int64_t most, Size size,
+                   const std::function<bool()>& give_up, const Last& last);
   bool reads(const models::Model& chunk) const { return chunk.begins() || chunk.ends() || have_borders_; }
   /// The same, for all of this rank's chunks that read them.
   Source for_chunks(const Source& source) const;
 
   Communicator& world_;
+  const models::PreferenceRule rule_;
   const std::unique_ptr<Communicator> alone_;  // where there is no pipeline
   const MeshShape shape_;
   Communicator &axis_, &data_;

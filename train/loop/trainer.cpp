@@ -30,6 +30,7 @@
 #include "train/loop/one_run.h"
 #include "train/loop/peak.h"
 #include "train/loop/pretrained.h"
+#include "train/loop/reference.h"
 #include "train/loop/run_files.h"
 #include "train/loop/samples.h"
 #include "train/loop/saves.h"
@@ -47,7 +48,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using nlohmann::json;
 
-constexpr const char *kBaseFolder = "base", *kBaseFromCheckpoint = "../../base";
+constexpr const char *kReferenceFile = "reference", *kBaseFolder = "base", *kBaseFromCheckpoint = "../../base";
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -160,6 +161,7 @@ class Trainer {
                            ", did not say that it ended: it can no longer change the run");
     if (state_.step > 0) session.console.line("resumed at step " + std::to_string(state_.step));
     std::int64_t stopped = state_.step == 0 ? measure_importance(session) : kNone;
+    if (!stopped) stopped = take_reference(session);
     if (!stopped) stopped = loop(session);
     newest_ = session.saves.newest();
     if (session.trace.finish()) tell_of_trace(session);
@@ -332,6 +334,32 @@ class Trainer {
     return kNone;
   }
 
+  // Of preferences: what the model says of them before the first step. Returns the StopReason for which it was given
+  // up.
+  std::int64_t take_reference(Session& session) {
+    if (data_.labels().of != data::Labels::Of::kPreferences) return kNone;
+    const std::filesystem::path path = run_ / kReferenceFile;
+    if (state_.step > 0) {
+      reference_ = Reference::from_bytes(read_file(path), path.string());
+    } else {
+      const auto begin = Clock::now();
+      session.console.line("asking the model of all preferences as it begins");
+      const Stages::Size size{config_.data.micro_batch, config_.data.sequence_length};
+      const auto measure = [&](const data::Corpus& corpus) {
+        return reference_.measure(engine_.stages(), corpus, size, [&] { return stop_reason(); });
+      };
+      for (const data::TrainingStream::Part& part : data_.parts())
+        if (const std::int64_t reason = measure(part.corpus)) return reason;
+      for (const Evaluation& set : evaluations_.sets())
+        if (const std::int64_t reason = measure(set.corpus())) return reason;
+      if (session.owner) session.owner->put(path, reference_.to_bytes());
+      session.files.event("reference", 0, {{"seconds", seconds_since(begin)}});
+    }
+    for (Evaluation& set : evaluations_.sets()) set.compare_with(reference_.of(set.corpus()));
+    for (const data::TrainingStream::Part& part : data_.parts()) margins_.push_back(&reference_.of(part.corpus));
+    return kNone;
+  }
+
   // Returns the StopReason for which it ended before the last step.
   std::int64_t loop(Session& session) {
     std::optional<data::Loader> loader;
@@ -422,6 +450,9 @@ class Trainer {
       const TraceSpan span(kTraceData, "next micro-batch");
       const auto wait = Clock::now();
       auto batch = std::make_shared<data::MicroBatch>(loader->next());
+      compare(*batch, [this](std::int64_t corpus) -> const std::vector<double>& {
+        return *margins_[static_cast<std::size_t>(corpus)];
+      });
       report.data_wait_ms += 1000 * seconds_since(wait);
       return batch;
     };
@@ -556,12 +587,14 @@ class Trainer {
   data::TrainingStream data_;
   data::Augmentation augmentation_;
   std::optional<data::TrainingStream> importance_data_;  // of a run that has yet to begin
+  Reference reference_;                                  // of preferences
+  std::vector<const std::vector<double>*> margins_;      // of each part of data_
   const std::int64_t vocabulary_;
   const std::shared_ptr<const models::ModelSource> pretrained_;
   std::map<std::string, std::string> companions_;  // of a model from elsewhere: they leave with what is made of it
   const data::LabelPlace label_place_;
   Engine engine_;
-  const EvaluationSets evaluations_;
+  EvaluationSets evaluations_;
   std::optional<Samples> samples_;  // of runs that are evaluated
   std::string tokenizer_json_;      // of the corpus, or where that has none, the one that the model came with
   TrainingState state_;

@@ -27,9 +27,9 @@ data::TrainingStream open_training_data(const TrainConfig& config) {
   if (of_answers && models::kind_of(config.model) != models::Family::Kind::kDecoder)
     throw Error(ErrorCode::kBadInput, "data.path ", config.data.path, " holds ", name_of(labels.of),
                 ", which decoders learn, not ", config.model.family);
-  if (labels.of == data::Labels::Of::kPreferences)
-    throw Error(ErrorCode::kBadInput, "data.path ", config.data.path,
-                " holds preferences, and training on them is not supported yet");
+  if (labels.of == data::Labels::Of::kPreferences && config.finetune.from.empty())
+    throw Error(ErrorCode::kUsage, "data.path ", config.data.path,
+                " holds preferences, which are learnt beside a model to begin with: name it in finetune.from");
   if (labels.of != expected && !of_answers)
     throw Error(ErrorCode::kBadInput, "data.path ", config.data.path, " has labels of ", name_of(labels.of),
                 "; model.head ", config.model.head, " learns from labels of ", name_of(expected),
