@@ -6,6 +6,7 @@
 #include "data/corpus/corpus.h"
 #include "data/corpus/index.h"
 #include "data/corpus/testing.h"
+#include "data/loader/answer_rows.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace trireme::data;
@@ -71,6 +72,15 @@ void check_documents(const Corpus& corpus) {
   require(end == corpus.tokens(), "documents end where the row does");
 }
 
+void check_rows(const Corpus& corpus) {
+  const AnswerRows rows(corpus, 8);
+  for (std::int64_t row = 0; row < rows.rows(); ++row) {
+    std::size_t places = 0;
+    for (const LabelledText& text : rows.texts(corpus, row)) places += text.ids.size() - 1;
+    require(places >= 1 && places <= 8, "texts fit their row");
+  }
+}
+
 void check_labels(const Corpus& corpus) {
   const auto names = static_cast<std::int64_t>(corpus.labels().names.size());
   for (std::int64_t i = 0; corpus.labels().any() && i < corpus.documents(); ++i) {
@@ -78,6 +88,12 @@ void check_labels(const Corpus& corpus) {
     require(!text.ids.empty() && std::all_of(text.ids.begin(), text.ids.end(),
                                              [&](TokenId id) { return id >= 0 && id < corpus.vocabulary_size(); }),
             "a labelled text has tokens, which lie below the size of the vocabulary");
+    if (corpus.labels().of_answers()) {
+      require(text.labels.size() == text.ids.size(), "as many labels as tokens");
+      for (std::size_t k = 0; k < text.ids.size(); ++k)
+        require(text.labels[k] == -1 || text.labels[k] == text.ids[k], "what is learnt is the token");
+      continue;
+    }
     const bool of_texts = corpus.labels().of == Labels::Of::kTexts;
     require(text.labels.size() == (of_texts ? 1 : text.ids.size()), "as many labels as there are of");
     for (const std::int64_t label : text.labels)
@@ -104,6 +120,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     trireme::fuzz::accepts([&] { check_tokens(Corpus::open(directory.path(), which), index); });
     trireme::fuzz::accepts([&] { check_documents(Corpus::open(directory.path(), which)); });
     trireme::fuzz::accepts([&] { check_labels(Corpus::open(directory.path(), which)); });
+    trireme::fuzz::accepts([&] { check_rows(Corpus::open(directory.path(), which)); });
   }
   return 0;
 }
