@@ -250,6 +250,8 @@ def norm_of(model):
 def preferences(folder, work, tokenizer, name, failures):
     source = os.path.join(work, f"{name}-source")
     def line():
+        if random.random() < 0.6:  # short ones, which share rows
+            return {"prompt": said(2), "chosen": " " + said(3), "rejected": " " + said(3) + "!"}
         talk = [{"role": "user", "content": said(3)}]
         return {"prompt": talk, "chosen": [{"role": "assistant", "content": said(4)}], "rejected": [{"role": "assistant", "content": said(5) + "!"}]}
 
