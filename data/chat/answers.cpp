@@ -171,13 +171,15 @@ std::vector<AnswerText> AnswerLines::texts(std::string_view line, const std::fun
   return of_ == Labels::Of::kPreferences ? parsed.preferences() : parsed.answers();
 }
 
-LabelledText encoded(const AnswerText& text, const Tokenizer& tokenizer, SpecialText special) {
+LabelledText encoded(const AnswerText& text, const Tokenizer& tokenizer, const EncodingOptions& options) {
+  const bool adds = options.add_special_tokens && !text.is_rendered;
   const Encoding encoding =
-      tokenizer.encode_with_spans(text.text, {.special = special, .add_special_tokens = !text.is_rendered});
+      tokenizer.encode_with_spans(text.text, {.special = options.special, .add_special_tokens = adds});
   LabelledText result{.ids = encoding.ids, .labels = std::vector<std::int64_t>(encoding.ids.size(), -1)};
-  const std::size_t behind = text.is_rendered ? 0 : tokenizer.suffix().size();
+  const std::size_t behind = adds ? tokenizer.suffix().size() : 0;
   std::size_t i = 0;
   for (const auto& [from, to] : text.answers) {
+    if (from == to) continue;
     while (i < encoding.ids.size() && encoding.spans[i].end <= from) ++i;
     std::size_t end = i, behind_special = i;
     for (; end < encoding.ids.size() && encoding.spans[end].begin < to; ++end)

@@ -45,7 +45,7 @@ class AnswerLines {
 };
 
 /// Its ids, and with each one that holds any byte of an answer, itself as label. What a template did not make is put
-/// between the tokenizer's own tokens for a text, and ends with the end of text, which is learnt.
-LabelledText encoded(const AnswerText& text, const Tokenizer& tokenizer, SpecialText special);
+/// between the tokenizer's own tokens for a text, where options say so, and ends with the end of text, which is learnt.
+LabelledText encoded(const AnswerText& text, const Tokenizer& tokenizer, const EncodingOptions& options);
 
 }  // namespace trireme::data

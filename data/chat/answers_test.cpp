@@ -107,20 +107,20 @@ TEST(AnswerLines, SayWhatIsWrongOfALine) {
 
 TEST(AnswerLines, TokensThatHoldAByteOfAnAnswerAreLearntAndSoIsTheEnd) {
   const Tokenizer tokenizer = testing::bytes_tokenizer();
-  const LabelledText made = encoded({.text = "ab", .answers = {{1, 2}}}, tokenizer, SpecialText::kParse);
+  const LabelledText made = encoded({.text = "ab", .answers = {{1, 2}}}, tokenizer, {});
   ASSERT_EQ(made.ids.size(), 3u);
   EXPECT_THAT(made.labels, ElementsAre(-1, made.ids[1], *tokenizer.end_of_text()));
-  const LabelledText rendered =
-      encoded({.text = "ab", .answers = {{0, 1}}, .is_rendered = true}, tokenizer, SpecialText::kParse);
+  const LabelledText rendered = encoded({.text = "ab", .answers = {{0, 1}}, .is_rendered = true}, tokenizer, {});
   EXPECT_THAT(rendered.labels, ElementsAre(rendered.ids[0], -1)) << "a template has its own end";
+  const LabelledText nothing = encoded({.text = "ab", .answers = {{1, 1}}, .is_rendered = true}, tokenizer, {});
+  EXPECT_THAT(nothing.labels, ElementsAre(-1, -1)) << "an empty answer is no token";
 }
 
 TEST(AnswerLines, WhiteSpaceBehindTheEndOfAnAnswerIsNoPartOfIt) {
   const Tokenizer tokenizer = testing::bytes_tokenizer();
   const auto learnt = [&](const std::string& text, bool drops) {
-    const LabelledText made =
-        encoded({.text = text, .answers = {{0, text.size()}}, .is_rendered = true, .drops_space = drops}, tokenizer,
-                SpecialText::kParse);
+    const LabelledText made = encoded(
+        {.text = text, .answers = {{0, text.size()}}, .is_rendered = true, .drops_space = drops}, tokenizer, {});
     return std::ranges::count_if(made.labels, [](std::int64_t label) { return label >= 0; });
   };
   EXPECT_EQ(learnt("a<|endoftext|>\n\n", true), 2);

@@ -115,6 +115,9 @@ int encode(const EncodeOptions& options) {
   const bool labelled = options.labels != "none", of_answers = options.learn != "all";
   if (of_answers && (options.print || labelled || options.tokenizer.empty()))
     throw Error(ErrorCode::kUsage, "--learn ", options.learn, " needs --tokenizer and --out, and no --labels");
+  if (of_answers && options.text_field != "text")
+    throw Error(ErrorCode::kUsage, "--text-field names a member with text; --learn ", options.learn,
+                " reads \"messages\", \"prompt\" and the like");
   if (!of_answers && !options.chat_template.empty())
     throw Error(ErrorCode::kUsage, "--chat-template goes with --learn answers or preferences");
   if (!labelled && (!options.label_field.empty() || !options.label_names.empty() || options.vocabulary > 0))

@@ -97,7 +97,8 @@ class AnswerEncoding {
   }
 
   void encode(std::vector<Input> inputs, double validation, const char* what, CorpusWriter& writer) {
-    const SpecialText special = options_.special_text == "plain" ? SpecialText::kPlain : SpecialText::kParse;
+    const EncodingOptions encoding{options_.special_text == "plain" ? SpecialText::kPlain : SpecialText::kParse,
+                                   options_.add_special_tokens};
     DocumentReader reader(std::move(inputs), options_.text_field);
     Progress progress(what, reader.bytes_in_all());
     encode_lines<Chunk>(
@@ -109,7 +110,7 @@ class AnswerEncoding {
           Tally& tally = chunk.tallies[static_cast<std::size_t>(split)];
           ++tally.lines;
           for (const AnswerText& text : texts) {
-            const LabelledText made = encoded(text, tokenizer_, special);
+            const LabelledText made = encoded(text, tokenizer_, encoding);
             const auto learnt = std::ranges::count_if(made.labels, [](std::int64_t label) { return label >= 0; });
             // What comes first follows nothing, and is not learnt.
             if (made.ids.size() < 2 || learnt - (made.labels[0] >= 0 ? 1 : 0) == 0)

@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       require(from >= end && from <= to && to <= text.text.size(), "answers lie in the text, one behind the other");
       end = to;
     }
-    const LabelledText made = encoded(text, tokenizer, SpecialText::kParse);
+    const LabelledText made = encoded(text, tokenizer, {});
     require(made.labels.size() == made.ids.size(), "as many labels as tokens");
     const LabelStorage storage{tokenizer.vocabulary_size(), {of, {}}};
     if (made.ids.size() < 2) continue;

@@ -72,6 +72,9 @@ class Trainer {
     state_.fingerprint = machine_fingerprint(at::get_num_threads());
     if (pretrained_ && !config_.finetune.importance.empty()) {
       importance_data_.emplace(open_training_data(importance_config()));
+      if (importance_data_->labels().of == data::Labels::Of::kPreferences)
+        throw Error(ErrorCode::kBadInput, "finetune.importance ", config_.finetune.importance,
+                    " holds preferences; it is measured on text or answers");
       if (importance_data_->tokenizer_hash() != data_.tokenizer_hash())
         throw Error(ErrorCode::kBadInput, "finetune.importance ", config_.finetune.importance,
                     " was encoded with another tokenizer than data.path ", config_.data.path);
